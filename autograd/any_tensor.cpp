@@ -1,0 +1,79 @@
+// The untyped handle: making, copying, attaching to nodes.
+#include "autograd/any_tensor.hpp"
+
+#include <algorithm>
+
+#include "autograd/elementwise.hpp"
+#include "autograd/node.hpp"
+
+namespace xgrad {
+
+AnyTensor::AnyTensor(const AnyTensor& other)
+    : storage_(other.storage_), offset_(other.offset_), shape_(other.shape_), node_(other.node_), output_(other.output_) {
+  if (node_) node_->retain();
+}
+
+AnyTensor& AnyTensor::operator=(AnyTensor&& other) noexcept {
+  if (this == &other) return *this;
+  Node* old = std::exchange(node_, std::exchange(other.node_, nullptr));
+  storage_ = std::move(other.storage_);
+  offset_ = other.offset_;
+  shape_ = other.shape_;
+  output_ = other.output_;
+  if (old) old->release();
+  return *this;
+}
+
+void AnyTensor::release_node() noexcept { node_->release(); }
+
+AnyTensor AnyTensor::empty(const Shape& shape, DType dtype) {
+  return {Ref<Storage>::adopt(Storage::make(shape.elements(), dtype)), 0, shape};
+}
+
+AnyTensor AnyTensor::full(const Shape& shape, DType dtype, double value) {
+  AnyTensor result = empty(shape, dtype);
+  if (dtype == DType::float32)
+    std::fill_n(reinterpret_cast<float*>(result.mutable_bytes()), shape.elements(), static_cast<float>(value));
+  else
+    std::fill_n(reinterpret_cast<double*>(result.mutable_bytes()), shape.elements(), value);
+  return result;
+}
+
+AnyTensor AnyTensor::zeros(const Shape& shape, DType dtype) { return full(shape, dtype, 0); }
+
+bool AnyTensor::requires_grad() const {
+  return node_ && (!node_->is_leaf() || static_cast<const Leaf*>(node_)->requires_grad);
+}
+
+bool AnyTensor::is_leaf() const { return !node_ || node_->is_leaf(); }
+
+Edge AnyTensor::edge() const { return {Ref<Node>::share(node_), output_}; }
+
+void AnyTensor::attach(Ref<Node> node, std::uint32_t output) {
+  if (node_) release_node();
+  node_ = node.leak();
+  output_ = output;
+}
+
+AnyTensor AnyTensor::detached() const { return {storage_, offset_, shape_}; }
+
+AnyTensor AnyTensor::view(const Shape& shape, std::int64_t offset) const {
+  return {storage_, offset_ + offset, shape};
+}
+
+void add_into(AnyTensor& into, const AnyTensor& from) {
+  using namespace kernels;
+  const std::array<LoopInput, 2> in{{{into.bytes(), 1, {}}, {from.bytes(), 1, {}}}};
+  const LoopOutput out{into.mutable_bytes(), 1, false, {}};
+  const Loop loop{.inner = into.elements(), .outer_rank = 0, .padded = into.owns_tail(), .outer = {},
+                  .inputs = in.data(), .outputs = &out, .constants = nullptr};
+  primitive(Opcode::add).forward_kernel[static_cast<std::size_t>(into.dtype())](loop);
+}
+
+AnyTensor copy_of(const AnyTensor& tensor) {
+  AnyTensor result = AnyTensor::empty(tensor.shape(), tensor.dtype());
+  std::copy_n(tensor.bytes(), tensor.elements() * static_cast<std::int64_t>(size_of(tensor.dtype())), result.mutable_bytes());
+  return result;
+}
+
+}  // namespace xgrad

@@ -1,0 +1,91 @@
+// A tensor whose element type is known at run time only: what the engine and the nodes handle.
+#pragma once
+
+#include <cstdint>
+
+#include "autograd/shape.hpp"
+#include "autograd/storage.hpp"
+
+namespace xgrad {
+
+class Node;
+struct Edge;
+
+/// Shared storage + offset + shape (row-major, contiguous) + where it came from. `Tensor<T>` is this with a type.
+class AnyTensor {
+ public:
+  AnyTensor() = default;
+  AnyTensor(const AnyTensor& other);
+  AnyTensor(AnyTensor&& other) noexcept
+      : storage_(std::move(other.storage_)),
+        offset_(other.offset_),
+        shape_(other.shape_),
+        node_(std::exchange(other.node_, nullptr)),
+        output_(other.output_) {}
+  AnyTensor& operator=(const AnyTensor& other) {
+    AnyTensor copy(other);
+    return *this = std::move(copy);
+  }
+  AnyTensor& operator=(AnyTensor&& other) noexcept;
+  ~AnyTensor() {
+    if (node_) release_node();
+  }
+
+  /// Uninitialised elements.
+  static AnyTensor empty(const Shape& shape, DType dtype);
+  static AnyTensor zeros(const Shape& shape, DType dtype);
+  static AnyTensor full(const Shape& shape, DType dtype, double value);
+
+  bool defined() const { return static_cast<bool>(storage_); }
+  const Shape& shape() const { return shape_; }
+  std::size_t rank() const { return shape_.rank(); }
+  /// Extent of an axis; negative axes count from the back.
+  std::int64_t size(std::int64_t axis) const { return shape_[normalize_axis("size", axis, shape_)]; }
+  std::int64_t elements() const { return shape_.elements(); }
+  DType dtype() const { return storage_->dtype(); }
+  Device device() const { return storage_->device(); }
+  std::uint32_t version() const { return storage_->version(); }
+  std::int64_t offset() const { return offset_; }
+
+  /// Whether an op that reads this records a node.
+  bool requires_grad() const;
+  /// Whether this is a tensor that gradients accumulate in, or needs none; false for the result of a recorded op.
+  bool is_leaf() const;
+
+  // For ops and the engine:
+  const std::byte* bytes() const { return storage_->data() + offset_ * static_cast<std::int64_t>(size_of(dtype())); }
+  std::byte* mutable_bytes() { return storage_->data() + offset_ * static_cast<std::int64_t>(size_of(dtype())); }
+  const Ref<Storage>& storage() const { return storage_; }
+  Node* node() const { return node_; }
+  std::uint32_t output() const { return output_; }
+  Edge edge() const;
+  void attach(Ref<Node> node, std::uint32_t output);
+  AnyTensor detached() const;
+  /// The same elements, or `shape.elements()` of them from `offset` elements on, under another shape; no node.
+  AnyTensor view(const Shape& shape, std::int64_t offset = 0) const;
+  /// Whether nobody else holds the storage.
+  bool unique() const { return storage_->unique(); }
+  /// Whether the data ends where the storage does, so that loops may write into its slack.
+  bool owns_tail() const { return offset_ == 0 && unique(); }
+
+ protected:
+  AnyTensor(Ref<Storage> storage, std::int64_t offset, const Shape& shape)
+      : storage_(std::move(storage)), offset_(offset), shape_(shape) {}
+
+  Ref<Storage> storage_;
+  std::int64_t offset_ = 0;
+  Shape shape_;
+  Node* node_ = nullptr;  // owning; a raw pointer so that this header need not know Node
+  std::uint32_t output_ = 0;
+
+ private:
+  void release_node() noexcept;
+};
+
+/// Adds `from` to `into` element by element, in place. Shapes and types must be equal.
+void add_into(AnyTensor& into, const AnyTensor& from);
+
+/// A copy with storage of its own.
+AnyTensor copy_of(const AnyTensor& tensor);
+
+}  // namespace xgrad

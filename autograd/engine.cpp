@@ -1,0 +1,274 @@
+// The backward pass, and what a node's backward can ask of it.
+#include "autograd/engine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <new>
+
+#include "autograd/elementwise.hpp"
+#include "autograd/error.hpp"
+#include "autograd/mode.hpp"
+
+namespace xgrad {
+
+Engine::~Engine() {
+  for (const Queued& queued : heap_) free_slots(*queued.node);  // only after an exception
+  for (Node* node : visited_) node->wanted_ = false;
+}
+
+void Engine::free_slots(Node& node) noexcept {
+  if (!node.slots_) return;
+  std::destroy_n(node.slots_, node.outputs_);
+  pool::deallocate(std::exchange(node.slots_, nullptr), node.outputs_ * sizeof(GradientSlot));
+}
+
+bool Engine::wants(const Edge& edge) const {
+  Node* node = edge.node.get();
+  if (!node) return false;
+  if (!selective_) return !node->is_leaf() || static_cast<Leaf*>(node)->requires_grad;
+  if (!node->is_leaf()) return node->wanted_;
+  return std::ranges::any_of(captures_, [&](const Capture& c) { return c.node == node; });
+}
+
+GradientSlot& Engine::leaf_slot(Leaf* leaf) {
+  // Leaves are shared between threads, so what is found out about them is kept here, not in them.
+  if (leaf_index_.size() < 2 * (leaves_.size() + 1)) {
+    leaf_index_.assign(std::max<std::size_t>(64, 4 * leaf_index_.size()), 0);
+    for (std::uint32_t i = 0; i < leaves_.size(); ++i) {
+      std::size_t at = (reinterpret_cast<std::uintptr_t>(leaves_[i].leaf) >> 4) % leaf_index_.size();
+      while (leaf_index_[at]) at = (at + 1) % leaf_index_.size();
+      leaf_index_[at] = i + 1;
+    }
+  }
+  std::size_t at = (reinterpret_cast<std::uintptr_t>(leaf) >> 4) % leaf_index_.size();
+  for (; leaf_index_[at]; at = (at + 1) % leaf_index_.size())
+    if (leaves_[leaf_index_[at] - 1].leaf == leaf) return leaves_[leaf_index_[at] - 1].slot;
+  leaves_.push_back({leaf, {}});
+  leaf_index_[at] = static_cast<std::uint32_t>(leaves_.size());
+  return leaves_.back().slot;
+}
+
+GradientSlot* Engine::slot(const Edge& edge) {
+  Node* node = edge.node.get();
+  if (node->is_leaf()) return &leaf_slot(static_cast<Leaf*>(node));
+  if (!node->slots_) {
+    auto* memory = static_cast<GradientSlot*>(pool::allocate(node->outputs_ * sizeof(GradientSlot)));
+    std::uninitialized_default_construct_n(memory, node->outputs_);
+    node->slots_ = memory;
+    heap_.push_back({node->sequence_, node});
+    std::push_heap(heap_.begin(), heap_.end());
+  }
+  return &node->slots_[edge.output];
+}
+
+// Marks the nodes from which an input can be reached: depth first, with a stack of its own.
+void Engine::find_wanted(std::span<const AnyTensor> outputs, std::span<const AnyTensor> inputs) {
+  selective_ = true;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    captures_.push_back({inputs[i].node(), inputs[i].output(), i});
+  PoolVector<Node*> order;
+  PoolVector<std::pair<Node*, std::size_t>> stack;
+  const auto enter = [&](Node* node) {
+    if (!node || node->is_leaf() || node->wanted_) return;
+    node->wanted_ = true;  // for now: seen
+    visited_.push_back(node);
+    stack.push_back({node, 0});
+  };
+  for (const AnyTensor& output : outputs) {
+    enter(output.node());
+    while (!stack.empty()) {
+      auto& [node, next] = stack.back();
+      if (next < node->inputs_) {
+        Node* child = node->edges_[next++].node.get();
+        enter(child);
+      } else {
+        order.push_back(node);
+        stack.pop_back();
+      }
+    }
+  }
+  for (Node* node : order) node->wanted_ = false;
+  for (Node* node : order) {  // inputs before their users
+    const bool captured = std::ranges::any_of(captures_, [&](const Capture& c) { return c.node == node; });
+    node->wanted_ = captured || std::ranges::any_of(node->edges(), [&](const Edge& e) { return wants(e); });
+  }
+}
+
+void Engine::seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const AnyTensor& output = outputs[i];
+    if (!output.defined()) throw GraphError("backward: the tensor is undefined (default constructed)");
+    if (!output.requires_grad())
+      throw GraphError(fmt::format(
+          "backward: this tensor of shape {} needs no gradient: nothing it was computed from has requires_grad, or it "
+          "was computed under no_grad or detached; call set_requires_grad() on the inputs before computing it",
+          to_string(output.shape())));
+    AnyTensor gradient = i < seeds.size() ? seeds[i] : AnyTensor();
+    if (!gradient.defined()) {
+      if (output.elements() != 1)
+        throw GraphError(fmt::format("backward: a gradient can be implied for one element only, and this tensor has "
+                                     "shape {}; reduce it with sum() or mean(), or pass its gradient",
+                                     to_string(output.shape())));
+      gradient = AnyTensor::full(output.shape(), output.dtype(), 1);
+    } else if (gradient.shape() != output.shape() || gradient.dtype() != output.dtype()) {
+      throw ShapeError(fmt::format("backward: the gradient has shape {} and the tensor {}; they must be equal, and of "
+                                   "one element type",
+                                   to_string(gradient.shape()), to_string(output.shape())));
+    }
+    const Edge edge = output.edge();
+    if (!wants(edge)) continue;
+    GradientSlot& target = *slot(edge);
+    if (target.value.defined())
+      target = {run_formula(primitive(Opcode::add), {{&target.value}, {&gradient}}, at_), Ownership::owned};
+    else
+      target = {std::move(gradient), Ownership::shared};
+  }
+}
+
+void Engine::run() {
+  RecordingScope recording(options_.create_graph);
+  while (!heap_.empty()) {
+    std::pop_heap(heap_.begin(), heap_.end());
+    Node& node = *heap_.back().node;
+    heap_.pop_back();
+    visit(node);
+  }
+}
+
+void Engine::visit(Node& node) {
+  struct Slots {  // freed however the visit ends
+    Node& node;
+    ~Slots() { free_slots(node); }
+  } cleanup{node};
+  const std::span<GradientSlot> slots(node.slots_, node.outputs_);
+  if (node.hooks_) run_hooks(node, slots);
+  if (!captures_.empty()) capture(node, slots);
+  if (selective_ && std::ranges::none_of(node.edges(), [&](const Edge& e) { return wants(e); })) return;
+  if (node.released_)
+    throw GraphError(fmt::format("backward: the graph of '{}' was freed by an earlier backward through it{}; pass "
+                                 "{{.retain_graph = true}} to the earlier one, or detach() what is carried over",
+                                 node.name(), describe(node.location_)));
+  GradientSink sink(*this, node, options_.create_graph);
+  node.backward(slots, sink);
+  if (!options_.retain_graph && !options_.create_graph) {
+    node.release_saved();
+    node.released_ = true;
+  }
+}
+
+void Engine::run_hooks(Node& node, std::span<GradientSlot> slots) {
+  const auto hooks = *node.hooks_;  // a hook may remove itself
+  for (const NodeHook& hook : hooks) {
+    GradientSlot& slot = slots[hook.output];
+    if (!slot.value.defined()) continue;
+    slot.ownership = Ownership::shared;
+    AnyTensor replaced = hook.function(slot.value);
+    if (!replaced.defined()) continue;
+    if (replaced.shape() != slot.value.shape())
+      throw ShapeError(fmt::format("hook on '{}': returned a gradient of shape {} for one of shape {}; return the same "
+                                   "shape, or an undefined tensor to leave it",
+                                   node.name(), to_string(replaced.shape()), to_string(slot.value.shape())));
+    slot.value = std::move(replaced);
+  }
+}
+
+void Engine::capture(const Node& node, std::span<GradientSlot> slots) {
+  for (const Capture& c : captures_)
+    if (c.node == &node) {
+      slots[c.output].ownership = Ownership::shared;
+      captured_[c.index] = slots[c.output].value;
+    }
+}
+
+void Engine::backward(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds) {
+  seed(outputs, seeds);
+  run();
+  for (LeafSlot& entry : leaves_)
+    if (entry.leaf->hooks_) run_hooks(*entry.leaf, {&entry.slot, 1});
+  for (LeafSlot& entry : leaves_)  // only now, so that an exception on the way changes no gradient
+    if (entry.slot.value.defined()) entry.leaf->accumulate(std::move(entry.slot));
+}
+
+std::vector<AnyTensor> Engine::grad(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds,
+                                    std::span<const AnyTensor> inputs) {
+  captured_.resize(inputs.size());
+  find_wanted(outputs, inputs);
+  seed(outputs, seeds);
+  run();
+  for (LeafSlot& entry : leaves_) {
+    if (entry.leaf->hooks_) run_hooks(*entry.leaf, {&entry.slot, 1});
+    capture(*entry.leaf, {&entry.slot, 1});
+  }
+  return std::move(captured_);
+}
+
+bool GradientSink::wants(std::size_t i) const { return engine_.wants(edge(i)); }
+
+void GradientSink::add(std::size_t i, AnyTensor gradient, Ownership ownership) {
+  if (!gradient.defined() || !wants(i)) return;
+  const Shape& expected = shape(i);
+  if (gradient.shape() != expected) {
+    if (!broadcasts_to(expected, gradient.shape()))
+      throw ShapeError(fmt::format("{}: its vjp gave a gradient of shape {} for input {}, which has shape {}", node_.name(),
+                                   to_string(gradient.shape()), i, to_string(expected)));
+    gradient = sum_to(gradient, expected, node_.location());
+    ownership = Ownership::owned;
+  }
+  if (this_thread.anomaly) check_finite(node_.name(), gradient, node_.location(), true);
+  GradientSlot& target = *engine_.slot(edge(i));
+  if (!target.value.defined()) {
+    target = {std::move(gradient), ownership};
+  } else if (!create_graph_ && target.ownership == Ownership::owned) {
+    add_into(target.value, gradient);
+  } else if (!create_graph_ && ownership == Ownership::owned) {
+    add_into(gradient, target.value);
+    target = {std::move(gradient), Ownership::owned};
+  } else {
+    target = {run_formula(primitive(Opcode::add), {{&target.value}, {&gradient}}, node_.location()), Ownership::owned};
+  }
+}
+
+AnyTensor GradientSink::destination(std::size_t i, bool& accumulate) {
+  const GradientSlot& target = *engine_.slot(edge(i));
+  accumulate = target.value.defined() && target.ownership == Ownership::owned && !create_graph_;
+  if (accumulate) return target.value;
+  if (!target.value.defined()) {
+    AnyTensor home = edge(i).node->gradient_home(edge(i).output);
+    if (home.defined()) return home;
+  }
+  return AnyTensor::empty(shape(i), edge(i).node->dtype());
+}
+
+void GradientSink::add(std::size_t i, const DeferredGradient& gradient) {
+  if (!wants(i)) return;
+  if (create_graph_ || gradient.shape != shape(i)) return add(i, gradient.kind->record(gradient), Ownership::owned);
+  bool accumulate = false;
+  AnyTensor into = destination(i, accumulate);
+  gradient.kind->write(gradient, into, accumulate);
+  if (!accumulate) return add(i, std::move(into), Ownership::owned);
+  if (this_thread.anomaly) check_finite(node_.name(), into, node_.location(), true);
+}
+
+namespace detail {
+
+std::vector<AnyTensor> grad(std::span<const AnyTensor> outputs, std::span<const AnyTensor> inputs,
+                            const GradOptions& options, Location at) {
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (!inputs[i].defined() || !inputs[i].requires_grad())
+      throw GraphError(fmt::format("grad: input {} needs no gradient; call set_requires_grad() on it before computing "
+                                   "the outputs",
+                                   i));
+  Engine engine({.retain_graph = options.retain_graph, .create_graph = options.create_graph}, at);
+  auto gradients = engine.grad(outputs, options.grad_outputs, inputs);
+  for (std::size_t i = 0; i < gradients.size() && !options.allow_unused; ++i)
+    if (!gradients[i].defined())
+      throw GraphError(fmt::format("grad: the outputs do not depend on input {} of shape {}; pass {{.allow_unused = "
+                                   "true}} to get an undefined gradient for it",
+                                   i, to_string(inputs[i].shape())));
+  return gradients;
+}
+
+}  // namespace detail
+
+}  // namespace xgrad

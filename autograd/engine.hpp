@@ -1,0 +1,67 @@
+// The backward pass: newest node first, by a heap of creation numbers.
+#pragma once
+
+#include <vector>
+
+#include "autograd/node.hpp"
+#include "autograd/sink.hpp"
+#include "autograd/tensor.hpp"
+
+namespace xgrad {
+
+class Engine {
+ public:
+  Engine(BackwardOptions options, Location at) : options_(options), at_(at) {}
+  Engine(const Engine&) = delete;
+  ~Engine();
+
+  /// Gradients of `outputs`, seeded with `seeds`, are added to every leaf that asks for one.
+  void backward(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds);
+
+  /// Gradients of `inputs` only, returned; undefined where there is no path.
+  std::vector<AnyTensor> grad(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds,
+                              std::span<const AnyTensor> inputs);
+
+ private:
+  friend class GradientSink;
+  template <class T>
+  using PoolVector = std::vector<T, pool::Allocator<T>>;
+
+  struct LeafSlot {
+    Leaf* leaf;
+    GradientSlot slot;
+  };
+  struct Capture {
+    const Node* node;
+    std::uint32_t output;
+    std::size_t index;
+  };
+  struct Queued {
+    std::uint64_t sequence;
+    Node* node;
+    bool operator<(const Queued& other) const { return sequence < other.sequence; }
+  };
+
+  bool wants(const Edge& edge) const;
+  GradientSlot* slot(const Edge& edge);
+  GradientSlot& leaf_slot(Leaf* leaf);
+  void find_wanted(std::span<const AnyTensor> outputs, std::span<const AnyTensor> inputs);
+  void seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds);
+  void run();
+  void visit(Node& node);
+  void run_hooks(Node& node, std::span<GradientSlot> slots);
+  void capture(const Node& node, std::span<GradientSlot> slots);
+  static void free_slots(Node& node) noexcept;
+
+  BackwardOptions options_;
+  Location at_;
+  bool selective_ = false;  // grad(): only towards the inputs
+  PoolVector<Queued> heap_;
+  PoolVector<LeafSlot> leaves_;
+  PoolVector<std::uint32_t> leaf_index_;  // open addressing by address: number in leaves_, plus one
+  PoolVector<Node*> visited_;
+  PoolVector<Capture> captures_;
+  std::vector<AnyTensor> captured_;
+};
+
+}  // namespace xgrad

@@ -1,0 +1,38 @@
+// The exceptions that xgrad throws.
+#pragma once
+
+#include <stdexcept>
+
+namespace xgrad {
+
+/// Base of all. The text says what was being done, the shapes or value met, and what to do about it.
+struct Error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Shapes, axes or sizes that do not fit together.
+struct ShapeError : Error {
+  using Error::Error;
+};
+
+/// A value outside what the function accepts: an index, an option, a number.
+struct ValueError : Error {
+  using Error::Error;
+};
+
+/// The graph cannot be differentiated as asked: freed, changed in place, or not recorded.
+struct GraphError : Error {
+  using Error::Error;
+};
+
+/// A NaN or infinity that an `Anomaly` scope or a check caught.
+struct NonFiniteError : Error {
+  using Error::Error;
+};
+
+/// A file that cannot be read or written, or does not hold what was expected.
+struct FormatError : Error {
+  using Error::Error;
+};
+
+}  // namespace xgrad

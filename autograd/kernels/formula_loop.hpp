@@ -1,0 +1,201 @@
+// A formula's program as one fused SIMD loop.
+#pragma once
+
+#include <utility>
+
+#include "autograd/kernels/loop.hpp"
+#include "autograd/kernels/simd.hpp"
+#include "autograd/kernels/simd_math.hpp"
+#include "autograd/symbol.hpp"
+
+namespace xgrad::kernels::XGRAD_ARCH {
+
+/// The loop for `P::program`, which is a static constexpr Program; its registers are of T.
+/// Forward programs only ever overwrite; adjoint programs also sum and skip outputs.
+template <class P, class T, bool forward>
+class FormulaLoop {
+  using B = Batch<T>;
+  static constexpr const Program& program = P::program;
+  static constexpr std::int64_t W = static_cast<std::int64_t>(lanes<T>);
+  static constexpr int n_in = program.inputs, n_out = program.output_count, n_const = program.constant_count;
+  template <int n>
+  static constexpr std::size_t at_least_one = n > 0 ? static_cast<std::size_t>(n) : 1;
+
+  struct Row {
+    const T* in[at_least_one<n_in>];
+    std::int64_t step[at_least_one<n_in>];  // 1: next element, 0: stay
+    T* out[at_least_one<n_out>];
+  };
+
+ public:
+  static void run(const Loop& loop) {
+    T constants[at_least_one<n_const>];
+    for (int i = 0; i < n_const; ++i) constants[i] = static_cast<T>(loop.constants[i]);
+    std::int64_t index[LoopInput::max_outer] = {};
+    std::int64_t rows = 1;
+    for (int axis = 0; axis < loop.outer_rank; ++axis) rows *= loop.outer[static_cast<std::size_t>(axis)];
+    if (loop.inner == 0) return;
+    T splat[at_least_one<n_in>][W];  // inputs that do not move along a row, as a register's worth
+    for (; rows > 0; --rows) {
+      Row row;
+      for (int i = 0; i < n_in; ++i) row.in[i] = reinterpret_cast<const T*>(loop.inputs[i].data);
+      for (int i = 0; i < n_out; ++i) row.out[i] = reinterpret_cast<T*>(loop.outputs[i].data);
+      for (int axis = 0; axis < loop.outer_rank; ++axis) {
+        const auto a = static_cast<std::size_t>(axis);
+        for (int i = 0; i < n_in; ++i) row.in[i] += index[a] * loop.inputs[i].strides[a];
+        for (int i = 0; i < n_out; ++i)
+          if (row.out[i]) row.out[i] += index[a] * loop.outputs[i].strides[a];
+      }
+      for (int i = 0; i < n_in; ++i) {
+        row.step[i] = loop.inputs[i].inner;
+        if (row.step[i] == 0) {
+          store(splat[i], B(*row.in[i]));
+          row.in[i] = splat[i];
+        }
+      }
+      run_row(loop, row, constants);
+      for (int axis = loop.outer_rank; axis-- > 0;) {
+        if (++index[axis] < loop.outer[static_cast<std::size_t>(axis)]) break;
+        index[axis] = 0;
+      }
+    }
+  }
+
+ private:
+  XGRAD_INLINE static void run_row(const Loop& loop, Row& row, const T* constants) {
+    B sums[at_least_one<n_out>];
+    for (int i = 0; i < n_out; ++i) sums[i] = B(T(0));
+    std::int64_t blocks = loop.padded ? (loop.inner + W - 1) / W : loop.inner / W;
+    const std::int64_t rest = loop.padded ? 0 : loop.inner % W;
+    std::int64_t from = 0, valid = W;
+    T scratch[at_least_one<n_out>][W];
+    T* target[at_least_one<n_out>] = {};
+    // First the whole blocks; then the rest as one more block into scratch, of which the row gets its part.
+    for (;;) {
+      for (std::int64_t k = 0; k < blocks; ++k) block(loop, row, constants, sums, from + k * W, k * W, valid);
+      if (rest == 0 || valid < W) break;
+      from = blocks * W;
+      blocks = 1;
+      valid = rest;
+      for (int i = 0; i < n_out; ++i) {
+        if (!row.out[i] || loop.outputs[i].inner == 0) continue;
+        target[i] = std::exchange(row.out[i], scratch[i]) + from;
+        for (std::int64_t j = 0; j < W; ++j) scratch[i][j] = j < valid ? target[i][j] : T(0);
+      }
+    }
+    for (int i = 0; i < n_out; ++i)
+      if (target[i])
+        for (std::int64_t j = 0; j < valid; ++j) target[i][j] = scratch[i][j];
+    if constexpr (!forward)
+      for (int i = 0; i < n_out; ++i)
+        if (row.out[i] && loop.outputs[i].inner == 0) *row.out[i] += reduce_add(sums[i]);
+  }
+
+  // One register of every operand: load, compute, store.
+  XGRAD_INLINE static void block(const Loop& loop, const Row& row, const T* constants, B* sums, std::int64_t from,
+                                 std::int64_t to, std::int64_t valid) {
+    B values[at_least_one<program.instructions>];
+    compute(row, constants, from, values, std::make_index_sequence<static_cast<std::size_t>(program.instructions)>());
+    emit(loop, row, sums, to, valid, values, std::make_index_sequence<static_cast<std::size_t>(n_out)>());
+  }
+
+  template <std::size_t... I>
+  XGRAD_INLINE static void compute([[maybe_unused]] const Row& row, [[maybe_unused]] const T* constants,
+                                   [[maybe_unused]] std::int64_t from, [[maybe_unused]] B* values,
+                                   std::index_sequence<I...>) {
+    ((values[I] = evaluate<program.code[I]>(row, constants, from, values)), ...);
+  }
+
+  template <std::size_t... K>
+  XGRAD_INLINE static void emit(const Loop& loop, const Row& row, B* sums, std::int64_t to, std::int64_t valid,
+                                const B* values, std::index_sequence<K...>) {
+    (emit_one<K>(loop, row, sums, to, valid, values), ...);
+  }
+
+  template <std::size_t K>
+  XGRAD_INLINE static void emit_one(const Loop& loop, const Row& row, B* sums, std::int64_t to, std::int64_t valid,
+                                    const B* values) {
+    if constexpr (program.outputs[K] >= 0) {
+      const B& value = values[program.outputs[K]];
+      if constexpr (forward) {
+        if (K < static_cast<std::size_t>(n_out - program.kept) || row.out[K]) store(row.out[K] + to, value);
+      } else {
+        if (!row.out[K]) return;
+        if (loop.outputs[K].inner == 0)
+          sums[K] += valid == W ? value : first_lanes(value, valid);
+        else if (loop.outputs[K].accumulate)
+          store(row.out[K] + to, load(row.out[K] + to) + value);
+        else
+          store(row.out[K] + to, value);
+      }
+    }
+  }
+
+  XGRAD_INLINE static B first_lanes(const B& value, std::int64_t n) {
+    T lane[W];
+    store(lane, value);
+    for (std::int64_t j = n; j < W; ++j) lane[j] = T(0);
+    return load(lane);
+  }
+
+  template <Instruction i>
+  XGRAD_INLINE static Mask<T> condition(const B* v) {
+    if constexpr (i.op == Opcode::greater) return v[i.a] > v[i.b];
+    else if constexpr (i.op == Opcode::greater_equal) return v[i.a] >= v[i.b];
+    else if constexpr (i.op == Opcode::less) return v[i.a] < v[i.b];
+    else if constexpr (i.op == Opcode::less_equal) return v[i.a] <= v[i.b];
+    else if constexpr (i.op == Opcode::equal) return v[i.a] == v[i.b];
+    else return v[i.a] != v[i.b];
+  }
+
+  template <Instruction i>
+  XGRAD_INLINE static B evaluate([[maybe_unused]] const Row& row, [[maybe_unused]] const T* constants,
+                                 [[maybe_unused]] std::int64_t from, [[maybe_unused]] const B* v) {
+    namespace k = kernels::XGRAD_ARCH;
+    if constexpr (i.op == Opcode::input) return load(row.in[i.a] + row.step[i.a] * from);
+    else if constexpr (i.op == Opcode::constant) return B(constants[i.a]);
+    else if constexpr (i.op == Opcode::neg) return -v[i.a];
+    else if constexpr (i.op == Opcode::identity) return v[i.a];
+    else if constexpr (i.op == Opcode::square) return v[i.a] * v[i.a];
+    else if constexpr (i.op == Opcode::reciprocal) return B(T(1)) / v[i.a];
+    else if constexpr (i.op == Opcode::add) return v[i.a] + v[i.b];
+    else if constexpr (i.op == Opcode::sub) return v[i.a] - v[i.b];
+    else if constexpr (i.op == Opcode::mul) return v[i.a] * v[i.b];
+    else if constexpr (i.op == Opcode::div) return v[i.a] / v[i.b];
+    else if constexpr (i.op == Opcode::abs) return k::abs(v[i.a]);
+    else if constexpr (i.op == Opcode::sign) return k::sign(v[i.a]);
+    else if constexpr (i.op == Opcode::sqrt) return k::sqrt(v[i.a]);
+    else if constexpr (i.op == Opcode::rsqrt) return k::rsqrt(v[i.a]);
+    else if constexpr (i.op == Opcode::exp) return k::exp(v[i.a]);
+    else if constexpr (i.op == Opcode::expm1) return k::expm1(v[i.a]);
+    else if constexpr (i.op == Opcode::log) return k::log(v[i.a]);
+    else if constexpr (i.op == Opcode::log1p) return k::log1p(v[i.a]);
+    else if constexpr (i.op == Opcode::sin) return k::sin(v[i.a]);
+    else if constexpr (i.op == Opcode::cos) return k::cos(v[i.a]);
+    else if constexpr (i.op == Opcode::tan) return k::tan(v[i.a]);
+    else if constexpr (i.op == Opcode::asin) return k::asin(v[i.a]);
+    else if constexpr (i.op == Opcode::acos) return k::acos(v[i.a]);
+    else if constexpr (i.op == Opcode::atan) return k::atan(v[i.a]);
+    else if constexpr (i.op == Opcode::sinh) return k::sinh(v[i.a]);
+    else if constexpr (i.op == Opcode::cosh) return k::cosh(v[i.a]);
+    else if constexpr (i.op == Opcode::tanh) return k::tanh(v[i.a]);
+    else if constexpr (i.op == Opcode::sigmoid) return k::sigmoid(v[i.a]);
+    else if constexpr (i.op == Opcode::softplus) return k::softplus(v[i.a]);
+    else if constexpr (i.op == Opcode::erf) return k::erf(v[i.a]);
+    else if constexpr (i.op == Opcode::pow) return k::pow(v[i.a], v[i.b]);
+    else if constexpr (i.op == Opcode::atan2) return k::atan2(v[i.a], v[i.b]);
+    // NaN goes through from either side: a comparison with it is false, and it differs from itself.
+    else if constexpr (i.op == Opcode::maximum) return select<T>((v[i.a] > v[i.b]) | (v[i.a] != v[i.a]), v[i.a], v[i.b]);
+    else if constexpr (i.op == Opcode::minimum) return select<T>((v[i.a] < v[i.b]) | (v[i.a] != v[i.a]), v[i.a], v[i.b]);
+    else if constexpr (is_comparison(i.op)) return select<T>(condition<i>(v), B(T(1)), B(T(0)));
+    else {
+      static_assert(i.op == Opcode::where);
+      if constexpr (is_comparison(program.code[static_cast<std::size_t>(i.a)].op))
+        return select<T>(condition<program.code[static_cast<std::size_t>(i.a)]>(v), v[i.b], v[i.c]);
+      else
+        return select<T>(v[i.a] != B(T(0)), v[i.b], v[i.c]);
+    }
+  }
+};
+
+}  // namespace xgrad::kernels::XGRAD_ARCH

@@ -1,0 +1,38 @@
+// What a fused elementwise loop is told at run time: where its operands lie and how they broadcast.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace xgrad::kernels {
+
+/// Strides are in elements; `inner` is the innermost one, 1 or 0.
+struct LoopInput {
+  static constexpr int max_outer = 7;
+  const std::byte* data;
+  std::int64_t inner;
+  std::array<std::int64_t, max_outer> strides;
+};
+
+/// As LoopInput. A stride of 0 along any axis makes the output a sum over it, added to what is there.
+struct LoopOutput {
+  std::byte* data;  // null: not wanted
+  std::int64_t inner;
+  bool accumulate;  // add to what is there instead of overwriting it
+  std::array<std::int64_t, LoopInput::max_outer> strides;
+};
+
+struct Loop {
+  std::int64_t inner;     // extent of the innermost axis
+  int outer_rank;         // how many axes lie outside it
+  bool padded;            // stores may run past the end of a row
+  std::array<std::int64_t, LoopInput::max_outer> outer;
+  const LoopInput* inputs;
+  const LoopOutput* outputs;
+  const double* constants;
+};
+
+using LoopKernel = void (*)(const Loop&);
+
+}  // namespace xgrad::kernels

@@ -1,0 +1,78 @@
+// Nodes: numbering, release without recursion, and leaves.
+#include "autograd/node.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "autograd/elementwise.hpp"
+#include "autograd/error.hpp"
+#include "autograd/thread_state.hpp"
+
+namespace xgrad {
+
+Node::Node(DType dtype, std::source_location location, bool leaf)
+    : scope_(this_thread.scope), location_(location), dtype_(dtype), leaf_(leaf) {
+  this_thread.count(this_thread.live_nodes, 1);
+}
+
+Node::~Node() { this_thread.count(this_thread.live_nodes, -1); }
+
+void Node::connect(Edge* edges, std::size_t inputs, std::size_t outputs) {
+  edges_ = edges;
+  inputs_ = static_cast<std::uint16_t>(inputs);
+  outputs_ = static_cast<std::uint16_t>(outputs);
+  std::uint64_t& next = this_thread.sequence;
+  for (const Edge& edge : this->edges())
+    if (edge.node) next = std::max(next, edge.node->sequence_);  // it may come from another thread
+  sequence_ = ++next;
+}
+
+// Ending a node releases its edges, which come back here: they queue up instead of recursing.
+void Node::destroy_chain(Node* node) noexcept {
+  ThreadState& thread = this_thread;
+  node->next_dead_ = thread.dead;
+  thread.dead = node;
+  if (std::exchange(thread.burying, true)) return;
+  while (Node* dead = thread.dead) {
+    thread.dead = dead->next_dead_;
+    dead->destroy();
+  }
+  thread.burying = false;
+}
+
+Leaf::Leaf(const Shape& shape, DType dtype) : Node(dtype, {}, true), shape_(shape) { connect(nullptr, 0, 1); }
+
+Ref<Leaf> Leaf::make(const Shape& shape, DType dtype) {
+  return Ref<Leaf>::adopt(new (pool::allocate(sizeof(Leaf))) Leaf(shape, dtype));
+}
+
+void Leaf::destroy() noexcept {
+  this->~Leaf();
+  pool::deallocate(this, sizeof(Leaf));
+}
+
+AnyTensor Leaf::grad() const {
+  std::lock_guard lock(mutex_);
+  return grad_;
+}
+
+void Leaf::set_grad(AnyTensor value) {
+  std::lock_guard lock(mutex_);
+  grad_ = std::move(value);
+}
+
+void Leaf::accumulate(GradientSlot slot) {
+  std::lock_guard lock(mutex_);
+  AnyTensor& value = slot.value;
+  const bool recorded = value.node() != nullptr || (grad_.defined() && grad_.node());
+  if (!grad_.defined())
+    grad_ = recorded || value.unique() ? std::move(value) : copy_of(value);  // nobody else writes into a gradient
+  else if (recorded)
+    grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());
+  else if (grad_.unique())
+    add_into(grad_, value);
+  else
+    grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());
+}
+
+}  // namespace xgrad

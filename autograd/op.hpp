@@ -1,0 +1,275 @@
+// Ops that are no formula: a struct with `forward` and `vjp`.
+//
+//   template <Real T>
+//   struct Reverse {                                              // y[i] = x[n - 1 - i]
+//     static constexpr std::string_view name = "reverse";
+//     Tensor<T> forward(const Tensor<T>& x) const;                // plain computation: nothing is recorded here
+//     Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {reverse(g)}; }   // written with ops
+//   };
+//   template <Real T>
+//   Tensor<T> reverse(const Tensor<T>& x, Location at = Location::current()) { return apply(Reverse<T>{}, at, x); }
+//
+// `forward` may take a `Saver<T>&` first, to keep inputs, results or other tensors for `vjp`. It may return a
+// std::vector of tensors; `vjp` then takes a std::span of gradients, undefined where none came.
+#pragma once
+
+#include <new>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "autograd/elementwise.hpp"
+#include "autograd/mode.hpp"
+#include "autograd/sink.hpp"
+#include "autograd/tensor.hpp"
+
+namespace xgrad {
+
+namespace detail {
+
+template <class T>
+using PoolVector = std::vector<T, pool::Allocator<T>>;
+
+// A saved tensor, and whether it is an input or an output of the node: those come back with their history.
+struct SavedValue {
+  enum class Origin : std::uint8_t { constant, input, output };
+  AnyTensor tensor;
+  std::uint32_t version = 0;
+  Origin origin = Origin::constant;
+  std::uint16_t index = 0;
+};
+
+[[noreturn]] void changed_in_place(std::string_view op, const SavedValue& saved, Location at);
+[[noreturn]] void undefined_input(std::string_view op, std::size_t index);
+
+}  // namespace detail
+
+/// What `forward` writes to keep tensors for `vjp`, in order.
+template <Real T>
+class Saver {
+ public:
+  /// Keeps `x`: an input or a result exactly as it is, or a constant.
+  void operator()(const Tensor<T>& x) { values_.push_back({x.detached(), x.version()}); }
+
+ private:
+  template <class Op, Real U>
+  friend class OpNode;
+  detail::PoolVector<detail::SavedValue> values_;
+};
+
+/// One gradient that a `vjp` returns: none, a tensor, or a deferred computation.
+template <Real T>
+class Gradient {
+ public:
+  Gradient() = default;
+  Gradient(Tensor<T> value) : value_(std::move(value)) {}
+  Gradient(Tensor<T> value, Ownership ownership) : value_(std::move(value)), forced_owned_(ownership == Ownership::owned) {}
+  Gradient(DeferredGradient deferred) : deferred_(std::move(deferred)) {}
+
+ private:
+  template <class Op, Real U>
+  friend class OpNode;
+  AnyTensor value_;
+  DeferredGradient deferred_;
+  bool forced_owned_ = false;
+};
+
+/// Gradients of the inputs in order. Missing ones at the end count as none.
+template <Real T>
+struct Gradients : detail::PoolVector<Gradient<T>> {
+  using detail::PoolVector<Gradient<T>>::PoolVector;
+  Gradients(Gradient<T> first) { this->push_back(std::move(first)); }
+  template <class... G>
+    requires(sizeof...(G) > 1 && (std::convertible_to<G, Gradient<T>> && ...))
+  Gradients(G&&... gradients) {
+    this->reserve(sizeof...(G));
+    (this->push_back(Gradient<T>(std::forward<G>(gradients))), ...);
+  }
+};
+
+template <class Op, Real T>
+class OpNode;
+
+/// What `vjp` can ask about the recorded op.
+template <Real T>
+class Saved {
+ public:
+  /// The i-th tensor that `forward` saved. Throws GraphError when it was changed in place since.
+  virtual Tensor<T> operator[](std::size_t i) const = 0;
+  /// Whether the gradient of input `i` is wanted; others may be left out.
+  virtual bool needs(std::size_t i) const = 0;
+  /// Shape of input `i`, whose gradient is wanted.
+  virtual const Shape& shape(std::size_t i) const = 0;
+  /// Whether the gradient handed to `vjp` may be overwritten, and parts of it handed on as owned.
+  virtual bool owns_gradient() const = 0;
+  /// Whether `vjp` is being recorded for gradients of gradients.
+  virtual bool recording() const = 0;
+
+ protected:
+  ~Saved() = default;
+};
+
+/// A recorded struct op.
+template <class Op, Real T>
+class OpNode final : public Node {
+ public:
+  static Ref<OpNode> make(Op op, Location at) {
+    return Ref<OpNode>::adopt(new (pool::allocate(sizeof(OpNode))) OpNode(std::move(op), at));
+  }
+
+  void record(std::span<const Tensor<T>* const> inputs, std::span<Tensor<T>> outputs, Saver<T>& saver) {
+    edges_.reserve(inputs.size());
+    for (const Tensor<T>* x : inputs) edges_.push_back(x->requires_grad() ? x->edge() : Edge{});
+    saved_ = std::move(saver.values_);
+    for (auto& value : saved_) classify(value, inputs, outputs);
+    shapes_.reserve(outputs.size());
+    for (const Tensor<T>& y : outputs) shapes_.push_back(y.shape());
+    connect(edges_.data(), edges_.size(), outputs.size());
+    for (std::size_t k = 0; k < outputs.size(); ++k)
+      outputs[k].attach(Ref<Node>::share(this), static_cast<std::uint32_t>(k));
+  }
+
+  std::string_view name() const override { return Op::name; }
+  const Shape& output_shape(std::size_t k) const override { return shapes_[k]; }
+  void release_saved() noexcept override { saved_.clear(); }
+  std::string attributes() const override {
+    if constexpr (requires { op_.attributes(); }) return op_.attributes();
+    return {};
+  }
+  AnyTensor gradient_home(std::size_t output) override {
+    if constexpr (requires { op_.gradient_home(output, shapes_[output]); }) return op_.gradient_home(output, shapes_[output]);
+    return {};
+  }
+
+  void backward(std::span<GradientSlot> slots, GradientSink& sink) override {
+    Gradients<T> gradients;
+    {
+      const View saved(*this, sink, slots);
+      if constexpr (requires(const Tensor<T>& g) { op_.vjp(saved, g); }) {
+        const Tensor<T> g(slots[0].value);
+        slots[0].value = {};  // so that a vjp that passes it on passes on what may be overwritten
+        gradients = op_.vjp(saved, g);
+      } else {
+        std::vector<Tensor<T>, pool::Allocator<Tensor<T>>> g(slots.size());
+        for (std::size_t k = 0; k < slots.size(); ++k)
+          if (slots[k].value.defined()) g[k] = Tensor<T>(std::move(slots[k].value));
+        gradients = op_.vjp(saved, std::span<const Tensor<T>>(g));
+      }
+    }
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      Gradient<T>& gradient = gradients[i];
+      if (gradient.deferred_.kind)
+        sink.add(i, gradient.deferred_);
+      else if (gradient.value_.defined()) {
+        const bool owned = gradient.forced_owned_ || gradient.value_.unique();
+        sink.add(i, std::move(gradient.value_), owned ? Ownership::owned : Ownership::shared);
+      }
+    }
+  }
+
+ private:
+  class View final : public Saved<T> {
+   public:
+    View(OpNode& node, const GradientSink& sink, std::span<const GradientSlot> slots)
+        : node_(node), sink_(sink), owned_(slots[0].ownership == Ownership::owned) {}
+    Tensor<T> operator[](std::size_t i) const override { return node_.unpack(i, sink_.create_graph()); }
+    bool needs(std::size_t i) const override { return sink_.wants(i); }
+    const Shape& shape(std::size_t i) const override { return sink_.shape(i); }
+    bool owns_gradient() const override { return owned_ && !sink_.create_graph(); }
+    bool recording() const override { return sink_.create_graph(); }
+
+   private:
+    OpNode& node_;
+    const GradientSink& sink_;
+    bool owned_;
+  };
+
+  OpNode(Op op, Location at) : Node(dtype_of<T>, at, false), op_(std::move(op)) {}
+  void destroy() noexcept override {
+    this->~OpNode();
+    pool::deallocate(this, sizeof(OpNode));
+  }
+
+  static bool same(const AnyTensor& a, const AnyTensor& b) {
+    return a.storage().get() == b.storage().get() && a.offset() == b.offset() && a.shape() == b.shape();
+  }
+  static void classify(detail::SavedValue& value, std::span<const Tensor<T>* const> inputs,
+                       std::span<const Tensor<T>> outputs) {
+    using Origin = detail::SavedValue::Origin;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (same(value.tensor, *inputs[i])) value.origin = Origin::input, value.index = static_cast<std::uint16_t>(i);
+    if (value.origin == Origin::constant)
+      for (std::size_t k = 0; k < outputs.size(); ++k)
+        if (same(value.tensor, outputs[k])) value.origin = Origin::output, value.index = static_cast<std::uint16_t>(k);
+  }
+
+  Tensor<T> unpack(std::size_t i, bool recorded) {
+    const detail::SavedValue& saved = saved_.at(i);
+    if (saved.tensor.version() != saved.version) detail::changed_in_place(Op::name, saved, location());
+    AnyTensor value = saved.tensor;
+    if (recorded && saved.origin == detail::SavedValue::Origin::output) value.attach(Ref<Node>::share(this), saved.index);
+    if (recorded && saved.origin == detail::SavedValue::Origin::input)
+      if (const Edge& edge = edges_[saved.index]; edge.node) value.attach(edge.node, edge.output);
+    return Tensor<T>(std::move(value));
+  }
+
+  Op op_;
+  detail::PoolVector<Edge> edges_;
+  detail::PoolVector<Shape> shapes_;
+  detail::PoolVector<detail::SavedValue> saved_;
+};
+
+namespace detail {
+
+// forward(saver, inputs…) or forward(inputs…), with nothing recorded.
+template <Real T, class Op, class... In>
+auto run_forward(Op& op, Saver<T>& saver, const In&... in) {
+  const no_grad scope;
+  if constexpr (requires { op.forward(saver, in...); })
+    return op.forward(saver, in...);
+  else
+    return op.forward(in...);
+}
+
+template <Real T, class Op, class... In>
+auto apply_to(Op op, Location at, std::span<const Tensor<T>* const> inputs, const In&... in) {
+  bool needed = false;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i]->defined()) undefined_input(Op::name, i);
+    needed = needed || inputs[i]->requires_grad();
+  }
+  Saver<T> saver;
+  auto result = run_forward<T>(op, saver, in...);
+  constexpr bool single = std::same_as<decltype(result), Tensor<T>>;
+  std::span<Tensor<T>> outputs;
+  if constexpr (single)
+    outputs = {&result, 1};
+  else
+    outputs = {result.data(), result.size()};
+  for (Tensor<T>& y : outputs) {
+    if (y.node()) y = y.detach();  // an op that hands an input through
+    if (this_thread.anomaly) check_finite(Op::name, y, at, false);
+  }
+  if (needed && is_recording()) OpNode<Op, T>::make(std::move(op), at)->record(inputs, outputs, saver);
+  return result;
+}
+
+}  // namespace detail
+
+/// Computes `op.forward(inputs...)` and records the op when an input needs gradients.
+template <class Op, Real T, std::same_as<Tensor<T>>... Rest>
+auto apply(Op op, Location at, const Tensor<T>& first, const Rest&... rest) {
+  const std::array<const Tensor<T>*, 1 + sizeof...(Rest)> inputs{&first, &rest...};
+  return detail::apply_to<T>(std::move(op), at, inputs, first, rest...);
+}
+
+/// The same for an op over any number of inputs: `op.forward(std::span<const Tensor<T>>)`.
+template <class Op, Real T>
+auto apply(Op op, Location at, std::span<const Tensor<T>> list) {
+  detail::PoolVector<const Tensor<T>*> inputs;
+  for (const Tensor<T>& x : list) inputs.push_back(&x);
+  return detail::apply_to<T>(std::move(op), at, std::span<const Tensor<T>* const>(inputs), list);
+}
+
+}  // namespace xgrad

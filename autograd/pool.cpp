@@ -1,0 +1,184 @@
+// The pool: size classes, slabs for small blocks, and the registry of threads behind live_counts().
+#include "autograd/pool.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <mutex>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "autograd/thread_state.hpp"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define XGRAD_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define XGRAD_ASAN 1
+#endif
+#endif
+
+namespace xgrad {
+
+constinit thread_local ThreadState this_thread;
+
+namespace {
+
+#ifdef XGRAD_ASAN
+constexpr bool cached = false;  // every block from the system, so that the sanitizer sees its bounds and its end
+#else
+constexpr bool cached = true;
+#endif
+
+constexpr std::size_t slab_bytes = 256 * 1024;
+constexpr std::size_t small_limit = 512;
+
+struct SizeClass {
+  std::size_t index, bytes;
+};
+
+// Small: multiples of 16. Large: four steps to each doubling.
+SizeClass size_class(std::size_t bytes) {
+  if (bytes <= small_limit) {
+    const std::size_t index = (bytes + 15) / 16;
+    return {index, std::max<std::size_t>(index, 1) * 16};
+  }
+  const std::size_t exponent = std::bit_width(bytes - 1) - 1;  // 2^exponent < bytes <= 2^(exponent + 1)
+  const std::size_t step = std::size_t{1} << (exponent - 2);
+  const std::size_t quarter = (bytes - (std::size_t{1} << exponent) + step - 1) / step;  // 1 … 4
+  return {ThreadState::small_classes + 4 * (exponent - 9) + quarter - 1, (std::size_t{1} << exponent) + quarter * step};
+}
+
+// Threads that have used the pool, for the sums; what ended threads left behind, for reuse.
+struct Registry {
+  std::mutex mutex;
+  std::vector<ThreadState*> threads;
+  std::vector<std::byte*> slabs;
+  std::array<ThreadState::FreeBlock*, ThreadState::small_classes + ThreadState::large_classes> orphans{};
+  std::int64_t ended_nodes = 0, ended_bytes = 0, ended_reserved = 0;
+};
+
+Registry& registry() {
+  static auto* instance = new Registry;  // never destroyed: threads may end after static destruction began
+  return *instance;
+}
+
+void* system_allocate(ThreadState& thread, std::size_t bytes) {
+  thread.count(thread.reserved_bytes, static_cast<std::int64_t>(bytes));
+  return ::operator new(bytes, std::align_val_t{64});
+}
+
+void system_free(ThreadState& thread, void* memory, std::size_t bytes) noexcept {
+  thread.count(thread.reserved_bytes, -static_cast<std::int64_t>(bytes));
+  ::operator delete(memory, std::align_val_t{64});
+}
+
+// Hands an ending thread's blocks on and folds its counts into the registry.
+struct ThreadEnd {
+  ~ThreadEnd() {
+    ThreadState& thread = this_thread;
+    Registry& all = registry();
+    std::lock_guard lock(all.mutex);
+    for (std::size_t i = 0; i < thread.free.size(); ++i)
+      while (auto* block = thread.free[i]) {
+        thread.free[i] = block->next;
+        block->next = all.orphans[i];
+        all.orphans[i] = block;
+      }
+    thread.slab = thread.slab_end = nullptr;
+    all.ended_nodes += thread.live_nodes;
+    all.ended_bytes += thread.live_bytes;
+    all.ended_reserved += thread.reserved_bytes;
+    thread.live_nodes = thread.live_bytes = thread.reserved_bytes = 0;
+    std::erase(all.threads, &thread);
+    thread.registered = false;
+    thread.ended = true;
+  }
+};
+
+void enter_registry(ThreadState& thread) {
+  thread_local ThreadEnd at_end;
+  (void)at_end;
+  std::lock_guard lock(registry().mutex);
+  registry().threads.push_back(&thread);
+  thread.registered = true;
+}
+
+void* take_orphan(std::size_t index) {
+  Registry& all = registry();
+  std::lock_guard lock(all.mutex);
+  auto* block = all.orphans[index];
+  if (block) all.orphans[index] = block->next;
+  return block;
+}
+
+// The slow path: nothing of this size is free.
+[[gnu::noinline]] void* refill(ThreadState& thread, SizeClass size) {
+  if (!thread.registered) enter_registry(thread);
+  if constexpr (!cached) return system_allocate(thread, size.bytes);
+  if (void* block = take_orphan(size.index)) return block;
+  if (size.bytes > small_limit) return system_allocate(thread, size.bytes);
+  if (static_cast<std::size_t>(thread.slab_end - thread.slab) < size.bytes) {
+    thread.slab = static_cast<std::byte*>(system_allocate(thread, slab_bytes));
+    thread.slab_end = thread.slab + slab_bytes;
+    std::lock_guard lock(registry().mutex);
+    registry().slabs.push_back(thread.slab);
+  }
+  return std::exchange(thread.slab, thread.slab + size.bytes);
+}
+
+}  // namespace
+
+void* pool::allocate(std::size_t bytes) {
+  ThreadState& thread = this_thread;
+  const SizeClass size = size_class(bytes);
+  const auto live = thread.live_bytes.load(std::memory_order_relaxed) + static_cast<std::int64_t>(size.bytes);
+  auto*& head = thread.free[size.index];
+  void* block = head;
+  if (block)
+    head = head->next;
+  else
+    block = refill(thread, size);
+  thread.live_bytes.store(live, std::memory_order_relaxed);
+  thread.peak_bytes = std::max(thread.peak_bytes, live);
+  return block;
+}
+
+void pool::deallocate(void* memory, std::size_t bytes) noexcept {
+  ThreadState& thread = this_thread;
+  const SizeClass size = size_class(bytes);
+  if (!thread.registered && !thread.ended) enter_registry(thread);
+  thread.count(thread.live_bytes, -static_cast<std::int64_t>(size.bytes));
+  if constexpr (!cached) return system_free(thread, memory, size.bytes);
+  auto* block = static_cast<ThreadState::FreeBlock*>(memory);
+  block->next = thread.free[size.index];
+  thread.free[size.index] = block;
+}
+
+LiveCounts live_counts() {
+  Registry& all = registry();
+  std::lock_guard lock(all.mutex);
+  LiveCounts sum{all.ended_nodes, all.ended_bytes, this_thread.peak_bytes, all.ended_reserved};
+  for (const ThreadState* thread : all.threads) {
+    sum.nodes += thread->live_nodes.load(std::memory_order_relaxed);
+    sum.bytes += thread->live_bytes.load(std::memory_order_relaxed);
+    sum.reserved_bytes += thread->reserved_bytes.load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
+void reset_peak_bytes() { this_thread.peak_bytes = this_thread.live_bytes; }
+
+void empty_cache() noexcept {
+  ThreadState& thread = this_thread;
+  std::size_t bytes = small_limit;
+  for (std::size_t i = ThreadState::small_classes; i < thread.free.size(); ++i) {
+    bytes = size_class(bytes + 1).bytes;  // the classes in order
+    while (auto* block = thread.free[i]) {
+      thread.free[i] = block->next;
+      system_free(thread, block, bytes);
+    }
+  }
+}
+
+}  // namespace xgrad

@@ -1,0 +1,60 @@
+// Where a node's backward leaves the gradients of its inputs; owns accumulation and the reduction of broadcasts.
+#pragma once
+
+#include <array>
+
+#include "autograd/node.hpp"
+
+namespace xgrad {
+
+struct DeferredGradient;
+
+/// How a deferred gradient is carried out.
+struct DeferredKind {
+  /// Writes the gradient into `into` (its whole shape), or adds it to what is there.
+  void (*write)(const DeferredGradient&, AnyTensor& into, bool accumulate);
+  /// The same as a recorded op, for gradients of gradients.
+  AnyTensor (*record)(const DeferredGradient&);
+};
+
+/// A gradient still to be computed, best straight into the buffer that it is added to: a matrix product, a region of
+/// a larger array, rows scattered by index.
+struct DeferredGradient {
+  const DeferredKind* kind = nullptr;
+  AnyTensor a, b;
+  std::array<std::int64_t, 4> attributes{};
+  Shape shape;  // of the result
+};
+
+class GradientSink {
+ public:
+  /// Whether anybody wants the gradient of input `i`.
+  bool wants(std::size_t i) const;
+  const Shape& shape(std::size_t i) const { return edge(i).node->output_shape(edge(i).output); }
+  bool create_graph() const { return create_graph_; }
+
+  /// Hands over the gradient of input `i`: of its shape, or of one that it broadcasts to, which is summed.
+  void add(std::size_t i, AnyTensor gradient, Ownership ownership);
+  void add(std::size_t i, const DeferredGradient& gradient);
+
+  /// A buffer for the gradient of input `i` to be written by the caller: the one it accumulates in (`accumulate`
+  /// comes back true; nothing more is to be done), or a new one to be handed to add() afterwards.
+  AnyTensor destination(std::size_t i, bool& accumulate);
+
+  /// Whether two inputs accumulate in the same place.
+  bool same_target(std::size_t i, std::size_t j) const {
+    return edge(i).node.get() == edge(j).node.get() && edge(i).output == edge(j).output;
+  }
+
+ private:
+  friend class Engine;
+  GradientSink(class Engine& engine, Node& node, bool create_graph)
+      : engine_(engine), node_(node), create_graph_(create_graph) {}
+  const Edge& edge(std::size_t i) const { return node_.edges()[i]; }
+
+  Engine& engine_;
+  Node& node_;
+  bool create_graph_;
+};
+
+}  // namespace xgrad

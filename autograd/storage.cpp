@@ -1,0 +1,22 @@
+// Storage blocks: layout and life.
+#include "autograd/storage.hpp"
+
+#include <new>
+
+namespace xgrad {
+
+Storage* Storage::make(std::int64_t elements, DType type) {
+  const std::size_t data_bytes = static_cast<std::size_t>(elements) * size_of(type) + slack;
+  const std::size_t offset = data_bytes < 512 ? 32 : 64;  // large data starts on a cache line
+  static_assert(sizeof(Storage) <= 32);
+  const std::size_t bytes = offset + data_bytes;
+  return new (pool::allocate(bytes)) Storage(bytes, static_cast<std::uint8_t>(offset), type);
+}
+
+void Storage::destroy() noexcept {
+  const std::size_t bytes = block_bytes_;
+  this->~Storage();
+  pool::deallocate(this, bytes);
+}
+
+}  // namespace xgrad

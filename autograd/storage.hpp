@@ -1,0 +1,102 @@
+// Refcounted flat memory that tensors share.
+#pragma once
+
+#include <atomic>
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "autograd/device.hpp"
+#include "autograd/pool.hpp"
+
+namespace xgrad {
+
+enum class DType : std::uint8_t { float32, float64 };
+
+constexpr std::size_t size_of(DType type) { return type == DType::float32 ? 4 : 8; }
+
+template <class T>
+concept Real = std::same_as<T, float> || std::same_as<T, double>;
+
+template <Real T>
+inline constexpr DType dtype_of = std::same_as<T, float> ? DType::float32 : DType::float64;
+
+/// What an op may attach to a storage to use again while the data stays the same, such as a packed form.
+struct StorageMemo {
+  virtual ~StorageMemo() = default;
+};
+
+/// Header of a block from the pool; the elements follow it. Loops may read and, past its last element only, write
+/// up to `slack` bytes beyond the data, so they need no scalar tail.
+class Storage {
+ public:
+  static constexpr std::size_t slack = 64;
+
+  static Storage* make(std::int64_t elements, DType type);
+
+  std::byte* data() { return reinterpret_cast<std::byte*>(this) + data_offset_; }
+  DType dtype() const { return dtype_; }
+  Device device() const { return device_; }
+  std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
+  void raise_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+  bool unique() const { return references_.load(std::memory_order_acquire) == 1; }
+
+  void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept {
+    // The only owner need not tell anybody: nobody else can make a new reference.
+    if (unique() || references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+
+  std::unique_ptr<StorageMemo> memo;
+
+ private:
+  Storage(std::size_t block_bytes, std::uint8_t data_offset, DType type)
+      : block_bytes_(block_bytes), data_offset_(data_offset), dtype_(type) {}
+  void destroy() noexcept;
+
+  std::atomic<std::uint32_t> references_{1}, version_{0};
+  std::size_t block_bytes_;
+  std::uint8_t data_offset_;
+  DType dtype_;
+  Device device_ = Device::cpu();
+};
+
+/// Owning reference to an intrusively counted T (`retain`, `release`); may be null.
+template <class T>
+class Ref {
+ public:
+  Ref() = default;
+  /// Takes over a reference that the caller holds.
+  static Ref adopt(T* object) { return Ref(object); }
+  static Ref share(T* object) {
+    if (object) object->retain();
+    return Ref(object);
+  }
+
+  Ref(const Ref& other) : object_(other.object_) {
+    if (object_) object_->retain();
+  }
+  Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  Ref& operator=(Ref other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+  template <std::derived_from<T> Derived>
+  Ref(Ref<Derived> other) noexcept : object_(other.leak()) {}
+  ~Ref() {
+    if (object_) object_->release();
+  }
+
+  T* get() const { return object_; }
+  T* operator->() const { return object_; }
+  T& operator*() const { return *object_; }
+  explicit operator bool() const { return object_ != nullptr; }
+  T* leak() { return std::exchange(object_, nullptr); }
+
+ private:
+  explicit Ref(T* object) : object_(object) {}
+  T* object_ = nullptr;
+};
+
+}  // namespace xgrad

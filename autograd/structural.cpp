@@ -1,0 +1,144 @@
+// The struct ops that formulas themselves need: broadcasting, its adjoint, and column blocks.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "autograd/error.hpp"
+#include "autograd/loop_plan.hpp"
+#include "autograd/op.hpp"
+
+namespace xgrad {
+
+namespace {
+
+// into = from (broadcast), or into += from summed: one identity loop does both.
+void run_identity(const AnyTensor& from, AnyTensor& into, const Shape& loop_shape, bool sum) {
+  LoopPlan plan(loop_shape, nullptr);
+  plan.input(0, from);
+  plan.output(0, into, 0, 1, sum, true);
+  const FormulaInfo& identity = primitive(Opcode::identity);
+  // The adjoint loop is the one that can sum; the identity's adjoint reads the gradient, its third leaf.
+  const auto type = static_cast<std::size_t>(from.dtype());
+  if (!sum) return identity.forward_kernel[type](plan.finish());
+  LoopPlan adjoint(loop_shape, nullptr);
+  adjoint.number(0, from.bytes());
+  adjoint.number(1, from.bytes());
+  adjoint.input(2, from);
+  adjoint.output(0, into, 0, 1, true, true);
+  identity.backward_kernel[type](adjoint.finish());
+}
+
+template <Real T>
+struct SumTo {
+  static constexpr std::string_view name = "sum_to";
+  Shape shape;
+  Tensor<T> forward(const Tensor<T>& x) const {
+    AnyTensor result = AnyTensor::zeros(shape, dtype_of<T>);
+    run_identity(x, result, x.shape(), true);
+    return Tensor<T>(std::move(result));
+  }
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    return {Tensor<T>(broadcast_to(g, saved.shape(0)))};
+  }
+};
+
+template <Real T>
+struct BroadcastTo {
+  static constexpr std::string_view name = "broadcast_to";
+  Shape shape;
+  Tensor<T> forward(const Tensor<T>& x) const {
+    AnyTensor result = AnyTensor::empty(shape, dtype_of<T>);
+    run_identity(x, result, shape, false);
+    return Tensor<T>(std::move(result));
+  }
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const { return {Tensor<T>(sum_to(g, saved.shape(0)))}; }
+};
+
+template <Real T>
+struct ColumnBlock {
+  static constexpr std::string_view name = "column_block";
+  int block, blocks;
+  Tensor<T> forward(const Tensor<T>& x) const {
+    Shape shape = x.shape();
+    shape.set(shape.rank() - 1, shape.back() / blocks);
+    AnyTensor result = AnyTensor::empty(shape, dtype_of<T>);
+    LoopPlan plan(shape, nullptr);
+    plan.input(0, x, block, blocks);
+    plan.output(0, result, 0, 1, false, true);
+    primitive(Opcode::identity).forward_kernel[static_cast<std::size_t>(dtype_of<T>)](plan.finish());
+    return Tensor<T>(std::move(result));
+  }
+  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
+    return {Tensor<T>(from_column_block(g, block, blocks, Location::current()))};
+  }
+};
+
+template <Real T>
+struct FromColumnBlock {
+  static constexpr std::string_view name = "from_column_block";
+  int block, blocks;
+  Tensor<T> forward(const Tensor<T>& x) const {
+    Shape shape = x.shape();
+    shape.set(shape.rank() - 1, shape.back() * blocks);
+    AnyTensor result = AnyTensor::zeros(shape, dtype_of<T>);
+    LoopPlan plan(x.shape(), nullptr);
+    plan.input(0, x);
+    plan.output(0, result, block, blocks, false, false);
+    primitive(Opcode::identity).forward_kernel[static_cast<std::size_t>(dtype_of<T>)](plan.finish());
+    return Tensor<T>(std::move(result));
+  }
+  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
+    return {Tensor<T>(column_block(g, block, blocks, Location::current()))};
+  }
+};
+
+// The typed op for an untyped tensor.
+template <template <Real> class Op, class... Attributes>
+AnyTensor dispatch(const AnyTensor& x, Location at, Attributes... attributes) {
+  if (x.dtype() == DType::float32) return apply(Op<float>{attributes...}, at, Tensor<float>(x));
+  return apply(Op<double>{attributes...}, at, Tensor<double>(x));
+}
+
+}  // namespace
+
+AnyTensor broadcast_to(const AnyTensor& tensor, const Shape& shape, Location at) {
+  if (tensor.shape() == shape) return tensor;
+  if (!broadcasts_to(tensor.shape(), shape))
+    throw ShapeError(fmt::format("broadcast_to: {} does not broadcast to {}", to_string(tensor.shape()), to_string(shape)));
+  return dispatch<BroadcastTo>(tensor, at, shape);
+}
+
+AnyTensor sum_to(const AnyTensor& tensor, const Shape& shape, Location at) {
+  return tensor.shape() == shape ? tensor : dispatch<SumTo>(tensor, at, shape);
+}
+
+AnyTensor column_block(const AnyTensor& tensor, int block, int blocks, Location at) {
+  return dispatch<ColumnBlock>(tensor, at, block, blocks);
+}
+
+AnyTensor from_column_block(const AnyTensor& part, int block, int blocks, Location at) {
+  return dispatch<FromColumnBlock>(part, at, block, blocks);
+}
+
+namespace detail {
+
+void changed_in_place(std::string_view op, const SavedValue& saved, Location at) {
+  throw GraphError(fmt::format(
+      "backward of '{}': {} of shape {} was changed in place after the op saved it{}; compute with clone() of it, or "
+      "change it after backward",
+      op,
+      saved.origin == SavedValue::Origin::input    ? fmt::format("input {}", saved.index)
+      : saved.origin == SavedValue::Origin::output ? "its result"
+                                                   : "a saved value",
+      to_string(saved.tensor.shape()), describe(at)));
+}
+
+void undefined_input(std::string_view op, std::size_t index) {
+  throw ValueError(fmt::format("{}: operand {} is undefined (a default-constructed tensor, or a module without "
+                               "parameters); give it a value first",
+                               op, index));
+}
+
+}  // namespace detail
+
+}  // namespace xgrad

@@ -1,0 +1,202 @@
+// Formulas as data: a lambda called once on symbols leaves a short program, known to the compiler.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string_view>
+#include <type_traits>
+
+namespace xgrad {
+
+/// The primitive elementwise operations. Each has its SIMD code in kernels/formula_loop.hpp and its derivative in
+/// derivative.hpp; everything else elementwise is written with them.
+enum class Opcode : std::uint8_t {
+  input, constant,                                                      // leaves
+  neg, abs, sign, sqrt, rsqrt, reciprocal, square,                      // one operand …
+  exp, expm1, log, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, sigmoid, softplus, erf, identity,
+  add, sub, mul, div, pow, atan2, maximum, minimum,                     // two …
+  greater, greater_equal, less, less_equal, equal, not_equal,           // comparisons, 1 or 0
+  where,                                                                // three: condition, then, else
+  count
+};
+
+constexpr int arity(Opcode op) {
+  if (op <= Opcode::constant) return 0;
+  if (op < Opcode::add) return 1;
+  return op < Opcode::where ? 2 : 3;
+}
+
+constexpr bool is_comparison(Opcode op) { return op >= Opcode::greater && op <= Opcode::not_equal; }
+
+constexpr std::array<const char*, static_cast<std::size_t>(Opcode::count)> opcode_names = {
+    "input", "constant", "neg",  "abs",   "sign", "sqrt", "rsqrt", "reciprocal", "square",  "exp",     "expm1",
+    "log",   "log1p",    "sin",  "cos",   "tan",  "asin", "acos",  "atan",       "sinh",    "cosh",    "tanh",
+    "sigmoid", "softplus", "erf", "identity", "add", "sub", "mul",  "div",        "pow",     "atan2",   "maximum",
+    "minimum", "greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "where"};
+
+constexpr const char* name_of(Opcode op) { return opcode_names[static_cast<std::size_t>(op)]; }
+
+/// One step: operands are numbers of earlier steps. For an input or a constant, `a` is its index.
+struct Instruction {
+  Opcode op = Opcode::input;
+  std::int16_t a = -1, b = -1, c = -1;
+  friend constexpr bool operator==(const Instruction&, const Instruction&) = default;
+};
+
+/// A straight-line program: instructions in order, the numbers of the results, and the constants.
+struct Program {
+  static constexpr int max_instructions = 320, max_constants = 64, max_outputs = 24;
+
+  std::array<Instruction, max_instructions> code{};
+  std::array<double, max_constants> constants{};
+  std::array<std::int16_t, max_constants> constant_events{};  // the k-th constant met is constants[constant_events[k]]
+  std::array<std::int16_t, max_outputs> outputs{};
+  int instructions = 0, constant_count = 0, events = 0, output_count = 0, inputs = 0, kept = 0;
+};
+
+/// What a formula's lambda computes with: a step of the program under construction. Never a value.
+struct Symbol {
+  struct Builder* builder = nullptr;
+  std::int16_t step = -1;
+
+  constexpr Symbol() = default;
+  constexpr Symbol(Builder& owner, int number) : builder(&owner), step(static_cast<std::int16_t>(number)) {}
+};
+
+/// Makes programs. Equal steps are merged as they are made, so shared sub-expressions cost once.
+struct Builder {
+  Program program;
+  bool literals = true;  // constants are known: fold x * 1 and the like
+  std::array<std::int16_t, 16> kept{};
+  int kept_count = 0;
+
+  // Called, at compile time, where a formula outgrows a Program: the call itself is the error message.
+  static void formula_has_too_many_operations() {}
+  static void formula_has_too_many_constants() {}
+  static void formula_keeps_too_many_values() {}
+
+  constexpr Symbol emit(Instruction step) {
+    for (int i = 0; i < program.instructions; ++i)
+      if (program.code[static_cast<std::size_t>(i)] == step) return {*this, i};
+    if (program.instructions == Program::max_instructions) formula_has_too_many_operations();
+    program.code[static_cast<std::size_t>(program.instructions)] = step;
+    return {*this, program.instructions++};
+  }
+
+  constexpr Symbol input(int index) { return emit({Opcode::input, static_cast<std::int16_t>(index)}); }
+
+  constexpr Symbol constant(double value) {
+    int slot = 0;
+    while (slot < program.constant_count && !same(program.constants[static_cast<std::size_t>(slot)], value)) ++slot;
+    if (slot == program.constant_count) {
+      if (slot == Program::max_constants) formula_has_too_many_constants();
+      program.constants[static_cast<std::size_t>(program.constant_count++)] = value;
+    }
+    if (program.events == Program::max_constants) formula_has_too_many_constants();
+    program.constant_events[static_cast<std::size_t>(program.events++)] = static_cast<std::int16_t>(slot);
+    return emit({Opcode::constant, static_cast<std::int16_t>(slot)});
+  }
+
+  constexpr Symbol apply(Opcode op, Symbol a, Symbol b = {}, Symbol c = {}) {
+    return emit({op, a.step, b.step, c.step});
+  }
+
+  constexpr bool is_literal(Symbol x, double value) const {
+    const Instruction& step = program.code[static_cast<std::size_t>(x.step)];
+    return literals && step.op == Opcode::constant &&
+           same(program.constants[static_cast<std::size_t>(step.a)], value);
+  }
+
+ private:
+  static constexpr bool same(double a, double b) { return a == b || (a != a && b != b); }
+};
+
+template <class X>
+concept Number = std::is_arithmetic_v<std::remove_cvref_t<X>>;
+
+template <class X>
+concept Symbolic = std::same_as<std::remove_cvref_t<X>, Symbol>;
+
+namespace detail {
+
+// The builder that any of the arguments belongs to, and an argument, number or symbol, as a step of it.
+constexpr Builder& builder_of(Symbol x) { return *x.builder; }
+template <class... Rest>
+constexpr Builder& builder_of(Symbol x, const Rest&...) { return *x.builder; }
+template <Number N, class... Rest>
+constexpr Builder& builder_of(N, const Rest&... rest) { return builder_of(rest...); }
+constexpr Symbol lift(Builder&, Symbol x) { return x; }
+constexpr Symbol lift(Builder& builder, Number auto x) { return builder.constant(static_cast<double>(x)); }
+
+template <class... X>
+constexpr Symbol emit(Opcode op, const X&... x) {
+  Builder& builder = builder_of(x...);
+  return builder.apply(op, lift(builder, x)...);
+}
+
+template <class A, class B>
+concept SymbolPair = (Symbolic<A> && (Symbolic<B> || Number<B>)) || (Number<A> && Symbolic<B>);
+
+}  // namespace detail
+
+constexpr Symbol operator-(Symbol x) { return detail::emit(Opcode::neg, x); }
+constexpr Symbol operator+(Symbol x) { return x; }
+template <class A, class B> requires detail::SymbolPair<A, B>
+constexpr Symbol operator+(A a, B b) { return detail::emit(Opcode::add, a, b); }
+template <class A, class B> requires detail::SymbolPair<A, B>
+constexpr Symbol operator-(A a, B b) { return detail::emit(Opcode::sub, a, b); }
+template <class A, class B> requires detail::SymbolPair<A, B>
+constexpr Symbol operator*(A a, B b) { return detail::emit(Opcode::mul, a, b); }
+template <class A, class B> requires detail::SymbolPair<A, B>
+constexpr Symbol operator/(A a, B b) { return detail::emit(Opcode::div, a, b); }
+template <class A, class B> requires detail::SymbolPair<A, B>
+constexpr Symbol operator>(A a, B b) { return detail::emit(Opcode::greater, a, b); }
+template <class A, class B> requires detail::SymbolPair<A, B>
+constexpr Symbol operator>=(A a, B b) { return detail::emit(Opcode::greater_equal, a, b); }
+template <class A, class B> requires detail::SymbolPair<A, B>
+constexpr Symbol operator<(A a, B b) { return detail::emit(Opcode::less, a, b); }
+template <class A, class B> requires detail::SymbolPair<A, B>
+constexpr Symbol operator<=(A a, B b) { return detail::emit(Opcode::less_equal, a, b); }
+template <class A, class B> requires detail::SymbolPair<A, B>
+constexpr Symbol operator==(A a, B b) { return detail::emit(Opcode::equal, a, b); }
+template <class A, class B> requires detail::SymbolPair<A, B>
+constexpr Symbol operator!=(A a, B b) { return detail::emit(Opcode::not_equal, a, b); }
+
+constexpr Symbol& operator+=(Symbol& a, Symbol b) { return a = a + b; }
+constexpr Symbol& operator-=(Symbol& a, Symbol b) { return a = a - b; }
+constexpr Symbol& operator*=(Symbol& a, Symbol b) { return a = a * b; }
+constexpr Symbol& operator/=(Symbol& a, Symbol b) { return a = a / b; }
+
+/// Marks a value of a formula to be stored in forward for backward to read, instead of being computed again.
+constexpr Symbol keep(Symbol x) {
+  Builder& builder = *x.builder;
+  for (int k = 0; k < builder.kept_count; ++k)
+    if (builder.kept[static_cast<std::size_t>(k)] == x.step) return x;
+  if (builder.kept_count == static_cast<int>(builder.kept.size())) Builder::formula_keeps_too_many_values();
+  builder.kept[static_cast<std::size_t>(builder.kept_count++)] = x.step;
+  return x;
+}
+
+/// Several results of one formula: `return outputs(h, c);`.
+template <std::size_t N>
+struct SymbolList {
+  std::array<Symbol, N> results;
+};
+template <class... S> requires(Symbolic<S> && ...)
+constexpr SymbolList<sizeof...(S)> outputs(S... results) { return {{results...}}; }
+
+namespace detail {
+
+template <class R> inline constexpr std::size_t result_count = 0;
+template <> inline constexpr std::size_t result_count<Symbol> = 1;
+template <std::size_t N> inline constexpr std::size_t result_count<SymbolList<N>> = N;
+
+constexpr std::array<Symbol, 1> results_of(Symbol x) { return {x}; }
+template <std::size_t N>
+constexpr std::array<Symbol, N> results_of(const SymbolList<N>& list) { return list.results; }
+
+}  // namespace detail
+
+}  // namespace xgrad

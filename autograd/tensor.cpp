@@ -1,0 +1,241 @@
+// Tensor<T>: construction, leaves, arithmetic, printing's entry, backward's entry.
+#include "autograd/tensor.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "autograd/array.hpp"
+#include "autograd/elementwise.hpp"
+#include "autograd/engine.hpp"
+#include "autograd/error.hpp"
+#include "autograd/op.hpp"
+
+namespace xgrad {
+
+namespace {
+
+template <Real T>
+constexpr const char* type_name = std::same_as<T, float> ? "float" : "double";
+
+// An op of its own, so that copying and converting are differentiable.
+template <Real From, Real To>
+AnyTensor converted(const AnyTensor& x) {
+  AnyTensor result = AnyTensor::empty(x.shape(), dtype_of<To>);
+  const auto* from = reinterpret_cast<const From*>(x.bytes());
+  std::copy_n(from, x.elements(), reinterpret_cast<To*>(result.mutable_bytes()));
+  return result;
+}
+
+// Conversion joins graphs of two element types, which Op cannot.
+class ConvertNode final : public Node {
+ public:
+  static void record(const AnyTensor& x, AnyTensor& result, Location at) {
+    auto node = Ref<ConvertNode>::adopt(new (pool::allocate(sizeof(ConvertNode))) ConvertNode(x, result.dtype(), at));
+    result.attach(node, 0);
+  }
+  std::string_view name() const override { return "to"; }
+  const Shape& output_shape(std::size_t) const override { return shape_; }
+  void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
+    const AnyTensor g = gradients[0].value;
+    AnyTensor back = g.dtype() == DType::float32 ? converted<float, double>(g) : converted<double, float>(g);
+    if (sink.create_graph() && g.requires_grad()) record(g, back, location());
+    sink.add(0, std::move(back), Ownership::owned);
+  }
+
+ private:
+  ConvertNode(const AnyTensor& x, DType dtype, Location at) : Node(dtype, at, false), edge_(x.edge()), shape_(x.shape()) {
+    connect(&edge_, 1, 1);
+  }
+  void destroy() noexcept override {
+    this->~ConvertNode();
+    pool::deallocate(this, sizeof(ConvertNode));
+  }
+  Edge edge_;
+  Shape shape_;
+};
+
+void check_writable(const AnyTensor& x, std::string_view what) {
+  if (!x.defined()) throw ValueError(fmt::format("{}: the tensor is undefined (default constructed)", what));
+  if (!x.is_leaf())
+    throw GraphError(fmt::format("{}: this tensor is the result of '{}', and writing in place is not differentiable; "
+                                 "write to a detach()ed clone() instead",
+                                 what, x.node()->name()));
+}
+
+}  // namespace
+
+template <Real T>
+Tensor<T>::Tensor(AnyTensor untyped) : AnyTensor(std::move(untyped)) {
+  if (defined() && dtype() != dtype_of<T>)
+    throw ValueError(fmt::format("Tensor<{0}>: the values are of the other element type; convert with to<{0}>()", type_name<T>));
+}
+
+template <Real T>
+Tensor<T>::Tensor(std::initializer_list<T> values)
+    : Tensor(from_range(Shape{static_cast<std::int64_t>(values.size())}, values)) {}
+
+template <Real T>
+Tensor<T>::Tensor(std::initializer_list<std::initializer_list<T>> rows) {
+  const std::size_t columns = rows.size() ? rows.begin()->size() : 0;
+  std::vector<T> flat;
+  for (const auto& row : rows) {
+    if (row.size() != columns)
+      throw ShapeError(fmt::format("Tensor: rows of {} and of {} elements; give every row the same number", columns, row.size()));
+    flat.insert(flat.end(), row);
+  }
+  *this = from_range(Shape{static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(columns)}, flat);
+}
+
+template <Real T>
+Tensor<T>::Tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> blocks) {
+  std::vector<T> flat;
+  Shape inner{0, 0};
+  for (const auto& rows : blocks) {
+    const Tensor<T> block(rows);
+    if (!flat.empty() && block.shape() != inner)
+      throw ShapeError(fmt::format("Tensor: blocks of shape {} and {}; give every block the same shape", xgrad::to_string(inner),
+                                   xgrad::to_string(block.shape())));
+    inner = block.shape();
+    flat.insert(flat.end(), block.values().begin(), block.values().end());
+  }
+  inner.insert(0, static_cast<std::int64_t>(blocks.size()));
+  *this = from_range(inner, flat);
+}
+
+template <Real T>
+T Tensor<T>::item() const {
+  if (!defined()) throw ValueError("item: the tensor is undefined (default constructed)");
+  if (elements() != 1)
+    throw ShapeError(fmt::format("item: a tensor of shape {} has no single value; reduce it, or read values()", xgrad::to_string(shape())));
+  return *data();
+}
+
+template <Real T>
+std::span<T> Tensor<T>::mutable_values() {
+  check_writable(*this, "mutable_values");
+  storage()->raise_version();
+  return {reinterpret_cast<T*>(mutable_bytes()), static_cast<std::size_t>(elements())};
+}
+
+template <Real T>
+void Tensor<T>::assign(const Tensor& values) {
+  check_writable(*this, "assign");
+  if (values.shape() != shape())
+    throw ShapeError(fmt::format("assign: values of shape {} to a tensor of shape {}; reshape them first",
+                                 xgrad::to_string(values.shape()), xgrad::to_string(shape())));
+  const Tensor source = values.storage().get() == storage().get() ? Tensor(copy_of(values)) : values;
+  std::ranges::copy(source.values(), mutable_values().begin());
+}
+
+template <Real T>
+Tensor<T>& Tensor<T>::set_requires_grad(bool requires_grad) & {
+  if (!defined()) throw ValueError("set_requires_grad: the tensor is undefined (default constructed)");
+  if (!is_leaf()) {
+    if (requires_grad) return *this;
+    throw GraphError(fmt::format("set_requires_grad(false): this tensor is the result of '{}'; use detach()", op_name()));
+  }
+  if (!node() && requires_grad) attach(Leaf::make(shape(), dtype()), 0);
+  if (node()) static_cast<Leaf*>(node())->requires_grad = requires_grad;
+  return *this;
+}
+
+template <Real T>
+Tensor<T> Tensor<T>::grad() const {
+  if (!node() || !node()->is_leaf()) return {};
+  AnyTensor gradient = static_cast<const Leaf*>(node())->grad();
+  return gradient.defined() ? Tensor(std::move(gradient)) : Tensor();
+}
+
+template <Real T>
+void Tensor<T>::set_grad(const Tensor& gradient) {
+  if (!gradient.defined() && !node()) return;
+  if (!node() || !node()->is_leaf())
+    throw GraphError("set_grad: only a leaf has a gradient of its own; call set_requires_grad() on a tensor you made");
+  if (gradient.defined() && gradient.shape() != shape())
+    throw ShapeError(fmt::format("set_grad: a gradient of shape {} for a tensor of shape {}", xgrad::to_string(gradient.shape()),
+                                 xgrad::to_string(shape())));
+  static_cast<Leaf*>(node())->set_grad(gradient);
+}
+
+template <Real T>
+void Tensor<T>::backward(BackwardOptions options, Location at) const {
+  Engine(options, at).backward(std::array<AnyTensor, 1>{*this}, {});
+}
+
+template <Real T>
+void Tensor<T>::backward(const Tensor& gradient, BackwardOptions options, Location at) const {
+  Engine(options, at).backward(std::array<AnyTensor, 1>{*this}, std::array<AnyTensor, 1>{gradient});
+}
+
+struct NodeHooks {
+  static std::uint64_t add(const AnyTensor& tensor, GradientHook hook) {
+    static std::atomic<std::uint64_t> next{1};
+    auto& hooks = tensor.node()->hooks_;
+    if (!hooks) hooks = std::make_unique<std::vector<NodeHook>>();
+    hooks->push_back({tensor.output(), next++, std::move(hook)});
+    return hooks->back().id;
+  }
+  static void remove(const AnyTensor& tensor, std::uint64_t id) {
+    if (auto& hooks = tensor.node()->hooks_) std::erase_if(*hooks, [&](const NodeHook& h) { return h.id == id; });
+  }
+};
+
+void HookHandle::remove() {
+  if (tensor.node()) NodeHooks::remove(tensor, id);
+}
+
+template <Real T>
+HookHandle Tensor<T>::register_hook(std::function<Tensor(const Tensor&)> hook) {
+  if (!requires_grad())
+    throw GraphError("register_hook: this tensor needs no gradient, so none would ever come; call set_requires_grad() first");
+  return {*this, NodeHooks::add(*this, [hook = std::move(hook)](const AnyTensor& g) -> AnyTensor { return hook(Tensor(g)); })};
+}
+
+template <Real T>
+Tensor<T> Tensor<T>::clone(Location at) const {
+  return Tensor(run_formula(primitive(Opcode::identity), {{this}}, at));
+}
+
+template <Real T>
+template <Real U>
+Tensor<U> Tensor<T>::to(Location at) const {
+  if constexpr (std::same_as<T, U>) {
+    return *this;
+  } else {
+    if (!defined()) throw ValueError("to: the tensor is undefined (default constructed)");
+    AnyTensor result = converted<T, U>(*this);
+    if (requires_grad() && is_recording()) ConvertNode::record(*this, result, at);
+    return Tensor<U>(std::move(result));
+  }
+}
+
+template <Real T>
+Tensor<T> Tensor<T>::to(Device) const {
+  return *this;
+}
+
+template <Real T>
+std::string Tensor<T>::op_name() const {
+  return node() ? std::string(node()->name()) : "constant";
+}
+
+template <Real T>
+Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand<T>& x) {
+  return Tensor(run_formula(primitive(op), {{x.tensor, x.number}}, x.at));
+}
+
+template <Real T>
+Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand<T>& a, const Operand<T>& b) {
+  return Tensor(run_formula(primitive(op), {{a.tensor, a.number}, {b.tensor, b.number}}, a.at));
+}
+
+template class Tensor<float>;
+template class Tensor<double>;
+template Tensor<double> Tensor<float>::to(Location) const;
+template Tensor<float> Tensor<float>::to(Location) const;
+template Tensor<double> Tensor<double>::to(Location) const;
+template Tensor<float> Tensor<double>::to(Location) const;
+
+}  // namespace xgrad

@@ -1,0 +1,47 @@
+// What each thread keeps: its pool, its counters, and the modes it is in. One thread_local, found once per op.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace xgrad {
+
+class Node;
+
+struct ThreadState {
+  static constexpr std::size_t small_classes = 33;  // 16, 32, … 512 bytes
+  static constexpr std::size_t large_classes = 4 * 40;
+
+  struct FreeBlock {
+    FreeBlock* next;
+  };
+
+  bool recording = true;        // grad mode
+  bool anomaly = false;         // look for the first non-finite value
+  bool registered = false;      // known to the registry that sums the counters
+  bool ended = false;           // its clean-up has run; only static destructors come here now
+  std::uint32_t scope = 0;      // annotation of nodes made now, see scope.hpp
+  std::uint64_t sequence = 1;   // number of the next node
+
+  // Written by the owning thread only, read by any: plain loads and stores, no read-modify-write.
+  std::atomic<std::int64_t> live_nodes{0}, live_bytes{0}, reserved_bytes{0};
+  std::int64_t peak_bytes = 0;
+
+  std::array<FreeBlock*, small_classes + large_classes> free{};
+  Node* dead = nullptr;         // nodes that wait for their end
+  bool burying = false;         // the loop that ends them is running
+
+  std::byte* slab = nullptr;      // small blocks are cut from here
+  std::byte* slab_end = nullptr;
+
+  void count(std::atomic<std::int64_t>& counter, std::int64_t change) {
+    counter.store(counter.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+  }
+};
+
+// constinit and trivially destructible: access needs no guard. Clean-up is arranged when a thread first takes a slab.
+extern constinit thread_local ThreadState this_thread;
+
+}  // namespace xgrad

@@ -1,0 +1,33 @@
+// The library's composite elementwise ops: their programs, with the loops of this machine's instruction set.
+#include "ops/elementwise.hpp"
+
+#include "autograd/trace.hpp"
+#include "ops/kernels/formula_loops.hpp"
+
+namespace xgrad::detail {
+
+namespace {
+
+template <class F>
+FormulaInfo make_info() {
+  using Forward = ForwardProgram<F, F::inputs>;
+  const auto& loops = kernels::library_loops()[formulas::All::index<F>()];
+  const int kept = Forward::program.kept;
+  return analyzed({.name = F::name, .forward = &Forward::program, .adjoint = &AdjointProgram<F, F::inputs>::program,
+                   .recorded_adjoint = &RecordedAdjointProgram<F, F::inputs>::program, .inputs = F::inputs,
+                   .outputs = Forward::program.output_count - kept, .kept = kept, .forward_kernel = loops.forward,
+                   .backward_kernel = loops.backward});
+}
+
+}  // namespace
+
+const FormulaInfo& library_formula(std::size_t index) {
+  static const auto table = [] {
+    std::array<FormulaInfo, formulas::All::size> infos{};
+    formulas::All::each([&]<class F> { infos[formulas::All::index<F>()] = make_info<F>(); });
+    return infos;
+  }();
+  return table[index];
+}
+
+}  // namespace xgrad::detail

@@ -1,0 +1,113 @@
+// The library's composite elementwise ops as formulas. To add one: a struct here, its name in the list below, and its
+// function in elementwise.hpp; the loops for each instruction set and the derivatives follow from the struct.
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+#include "autograd/symbol.hpp"
+
+namespace xgrad::formulas {
+
+constexpr Symbol apply(Opcode op, auto... x) { return detail::emit(op, x...); }
+constexpr Symbol where(auto condition, auto yes, auto no) { return apply(Opcode::where, condition, yes, no); }
+
+struct Relu {
+  static constexpr const char* name = "relu";
+  static constexpr std::size_t inputs = 1;
+  constexpr Symbol operator()(Symbol x) const { return where(x > 0, x, where(x == x, 0, x)); }  // NaN stays NaN
+};
+
+struct LeakyRelu {
+  static constexpr const char* name = "leaky_relu";
+  static constexpr std::size_t inputs = 2;
+  constexpr Symbol operator()(Symbol x, Symbol slope) const { return where(x > 0, x, x * slope); }
+};
+
+struct Elu {
+  static constexpr const char* name = "elu";
+  static constexpr std::size_t inputs = 2;
+  constexpr Symbol operator()(Symbol x, Symbol alpha) const {
+    return where(x > 0, x, alpha * apply(Opcode::expm1, where(x > 0, 0, x)));  // never expm1 of a large number
+  }
+};
+
+struct Gelu {
+  static constexpr const char* name = "gelu";
+  static constexpr std::size_t inputs = 1;
+  constexpr Symbol operator()(Symbol x) const { return 0.5 * x * (1 + apply(Opcode::erf, x * 0.70710678118654752440)); }
+};
+
+struct GeluTanh {
+  static constexpr const char* name = "gelu_tanh";
+  static constexpr std::size_t inputs = 1;
+  constexpr Symbol operator()(Symbol x) const {
+    return 0.5 * x * (1 + apply(Opcode::tanh, 0.79788456080286535588 * (x + 0.044715 * (x * x * x))));
+  }
+};
+
+struct Silu {
+  static constexpr const char* name = "silu";
+  static constexpr std::size_t inputs = 1;
+  constexpr Symbol operator()(Symbol x) const { return x * apply(Opcode::sigmoid, x); }
+};
+
+struct Clamp {
+  static constexpr const char* name = "clamp";
+  static constexpr std::size_t inputs = 3;
+  constexpr Symbol operator()(Symbol x, Symbol low, Symbol high) const { return where(x < low, low, where(x > high, high, x)); }
+};
+
+// The recurrent cells' elementwise parts (PyTorch's gate orders and formulas). z, zx, zh are pre-activations.
+
+struct TanhOfSum {  // h = tanh(x + y)
+  static constexpr const char* name = "rnn_tanh_cell";
+  static constexpr std::size_t inputs = 2;
+  constexpr Symbol operator()(Symbol zx, Symbol zh) const { return apply(Opcode::tanh, zx + zh); }
+};
+
+struct ReluOfSum {
+  static constexpr const char* name = "rnn_relu_cell";
+  static constexpr std::size_t inputs = 2;
+  constexpr Symbol operator()(Symbol zx, Symbol zh) const { return Relu()(zx + zh); }
+};
+
+struct LstmCell {  // gates i, f, g, o; the pre-activations come in two summands
+  static constexpr const char* name = "lstm_cell";
+  static constexpr std::size_t inputs = 9;
+  constexpr auto operator()(Symbol xi, Symbol xf, Symbol xg, Symbol xo, Symbol hi, Symbol hf, Symbol hg, Symbol ho,
+                            Symbol c) const {
+    const Symbol i = keep(apply(Opcode::sigmoid, xi + hi)), f = keep(apply(Opcode::sigmoid, xf + hf));
+    const Symbol g = keep(apply(Opcode::tanh, xg + hg)), o = keep(apply(Opcode::sigmoid, xo + ho));
+    const Symbol next = f * c + i * g;
+    return outputs(o * keep(apply(Opcode::tanh, next)), next);
+  }
+};
+
+struct GruCell {  // gates r, z, n; the reset gate acts on the hidden summand of n
+  static constexpr const char* name = "gru_cell";
+  static constexpr std::size_t inputs = 7;
+  constexpr Symbol operator()(Symbol xr, Symbol xz, Symbol xn, Symbol hr, Symbol hz, Symbol hn, Symbol h) const {
+    const Symbol r = keep(apply(Opcode::sigmoid, xr + hr)), z = keep(apply(Opcode::sigmoid, xz + hz));
+    const Symbol n = keep(apply(Opcode::tanh, xn + r * hn));
+    return n + z * (h - n);
+  }
+};
+
+template <class... F>
+struct List {
+  static constexpr std::size_t size = sizeof...(F);
+  template <class Wanted>
+  static constexpr std::size_t index() {
+    std::size_t at = 0, i = 0;
+    ((std::is_same_v<F, Wanted> ? (at = i++) : i++), ...);
+    static_assert((std::is_same_v<F, Wanted> || ...), "add the formula to the list in ops/formulas.hpp");
+    return at;
+  }
+  /// Calls `visit.template operator()<F>()` for each.
+  static constexpr void each(auto visit) { (visit.template operator()<F>(), ...); }
+};
+
+using All = List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, TanhOfSum, ReluOfSum, LstmCell, GruCell>;
+
+}  // namespace xgrad::formulas

@@ -1,0 +1,12 @@
+// The compiled loops of the library's composite elementwise ops.
+#pragma once
+
+#include "autograd/kernels/primitives.hpp"
+#include "ops/formulas.hpp"
+
+namespace xgrad::kernels {
+
+using LibraryTable = std::array<FormulaLoops, formulas::All::size>;
+XGRAD_SIMD_TABLE(LibraryTable, library_loops)
+
+}  // namespace xgrad::kernels

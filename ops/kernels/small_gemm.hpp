@@ -1,0 +1,24 @@
+// The library's own matrix products, one table for each instruction set and element type.
+#pragma once
+
+#include <cstdint>
+
+#include "autograd/kernels/simd_level.hpp"
+
+namespace xgrad::kernels {
+
+/// Arguments as in gemm.hpp. Every function runs on the calling thread and takes any size but k = 0.
+template <class T>
+struct SmallGemm {
+  std::int64_t panel;  // columns of B that are packed side by side
+  void (*product)(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
+                  const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc);
+  void (*pack)(bool transpose_b, std::int64_t k, std::int64_t n, const T* b, std::int64_t ldb, T* out);
+  void (*packed_product)(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t lda,
+                         const T* packed_b, T beta, T* c, std::int64_t ldc);
+};
+
+XGRAD_SIMD_TABLE(SmallGemm<float>, small_gemm_float)
+XGRAD_SIMD_TABLE(SmallGemm<double>, small_gemm_double)
+
+}  // namespace xgrad::kernels

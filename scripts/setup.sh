@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Installs the distribution's packages that are missing, and says so. Nothing missing: no network, under a second.
+# Usage: scripts/setup.sh [demo|test|ci]     (each includes the one before; the default is test)
+set -euo pipefail
+
+demo=(g++ cmake ninja-build ccache libxtensor-dev libxtensor-blas-dev libxsimd-dev libopenblas-pthread-dev
+      libfmt-dev nlohmann-json3-dev libcli11-dev)
+test=(catch2 libbenchmark-dev)
+
+installed() { [[ " $(dpkg-query -W -f='${db:Status-Status} ' "$1" 2>/dev/null)" == *" installed "* ]]; }
+clang_versions=(16 17 18 19 20 21 22)
+clang_found() {
+  for version in "${clang_versions[@]}"; do
+    if command -v "clang++-$version" >/dev/null; then return 0; fi
+  done
+  return 1
+}
+clang_package() {  # the oldest that will do: on Debian 12 the one that the project is tested with
+  for version in "${clang_versions[@]}"; do
+    if [[ $(apt-cache policy "clang-$version") == *"Candidate: "[0-9]* ]]; then
+      echo "clang-$version"
+      return 0
+    fi
+  done
+  echo "setup: this distribution has no clang 16 or newer" >&2
+  return 1
+}
+
+case "${1:-test}" in
+  demo) wanted=("${demo[@]}") need_clang=no ;;
+  test) wanted=("${demo[@]}" "${test[@]}") need_clang=no ;;
+  ci) wanted=("${demo[@]}" "${test[@]}") need_clang=yes ;;
+  *) echo "usage: scripts/setup.sh [demo|test|ci]" >&2; exit 2 ;;
+esac
+if ! command -v apt-get dpkg-query >/dev/null; then
+  echo "setup: no apt-get here, so nothing is installed; the names at Debian are: ${wanted[*]}"
+  exit 0
+fi
+clang_found && need_clang=no
+packages=()
+for package in "${wanted[@]}"; do
+  installed "$package" || packages+=("$package")
+done
+if [[ ${#packages[@]} -eq 0 && $need_clang == no ]]; then
+  exit 0
+fi
+
+as_root=()
+if [[ $EUID -ne 0 ]]; then
+  as_root=(sudo)
+  command -v sudo >/dev/null || { echo "setup: run as root, or install sudo: ${packages[*]} are missing" >&2; exit 1; }
+fi
+echo "setup: asking the distribution for its list of packages"
+"${as_root[@]}" apt-get update -qq || echo "setup: the list could not be brought up to date, going on with what is there"
+if [[ $need_clang == yes ]]; then
+  packages+=("$(clang_package)")
+fi
+echo "setup: installing ${packages[*]}"
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" </dev/null

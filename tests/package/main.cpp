@@ -1,0 +1,13 @@
+// The smallest program that uses xgrad: the gradient of x * x at 3.
+#include <cstdio>
+#include <xgrad/version.hpp>
+#include <xgrad/xgrad.hpp>
+
+int main() {
+  xgrad::Tensor<> x{3};
+  x.set_requires_grad();
+  (x * x).backward(xgrad::Tensor<>{1});
+  const float slope = x.grad().values()[0];
+  std::printf("xgrad %s: the slope of x * x at 3 is %g\n", xgrad::version, static_cast<double>(slope));
+  return slope == 6 ? 0 : 1;
+}
