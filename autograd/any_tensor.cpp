@@ -13,18 +13,7 @@ AnyTensor::AnyTensor(const AnyTensor& other)
   if (node_) node_->retain();
 }
 
-AnyTensor& AnyTensor::operator=(AnyTensor&& other) noexcept {
-  if (this == &other) return *this;
-  Node* old = std::exchange(node_, std::exchange(other.node_, nullptr));
-  storage_ = std::move(other.storage_);
-  offset_ = other.offset_;
-  shape_ = other.shape_;
-  output_ = other.output_;
-  if (old) old->release();
-  return *this;
-}
-
-void AnyTensor::release_node() noexcept { node_->release(); }
+void AnyTensor::release(Node* node) noexcept { node->release(); }
 
 AnyTensor AnyTensor::empty(const Shape& shape, DType dtype) {
   return {Ref<Storage>::adopt(Storage::make(shape.elements(), dtype)), 0, shape};
@@ -41,16 +30,14 @@ AnyTensor AnyTensor::full(const Shape& shape, DType dtype, double value) {
 
 AnyTensor AnyTensor::zeros(const Shape& shape, DType dtype) { return full(shape, dtype, 0); }
 
-bool AnyTensor::requires_grad() const {
-  return node_ && (!node_->is_leaf() || static_cast<const Leaf*>(node_)->requires_grad);
-}
+bool AnyTensor::requires_grad() const { return needs_gradient(*this); }
 
 bool AnyTensor::is_leaf() const { return !node_ || node_->is_leaf(); }
 
 Edge AnyTensor::edge() const { return {Ref<Node>::share(node_), output_}; }
 
 void AnyTensor::attach(Ref<Node> node, std::uint32_t output) {
-  if (node_) release_node();
+  if (node_) release(node_);
   node_ = node.leak();
   output_ = output;
 }

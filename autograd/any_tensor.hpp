@@ -26,9 +26,17 @@ class AnyTensor {
     AnyTensor copy(other);
     return *this = std::move(copy);
   }
-  AnyTensor& operator=(AnyTensor&& other) noexcept;
+  AnyTensor& operator=(AnyTensor&& other) noexcept {
+    Node* old = std::exchange(node_, std::exchange(other.node_, nullptr));
+    storage_ = std::move(other.storage_);
+    offset_ = other.offset_;
+    shape_ = other.shape_;
+    output_ = other.output_;
+    if (old) release(old);
+    return *this;
+  }
   ~AnyTensor() {
-    if (node_) release_node();
+    if (node_) release(node_);
   }
 
   /// Uninitialised elements.
@@ -79,7 +87,7 @@ class AnyTensor {
   std::uint32_t output_ = 0;
 
  private:
-  void release_node() noexcept;
+  static void release(Node* node) noexcept;
 };
 
 /// Adds `from` to `into` element by element, in place. Shapes and types must be equal.

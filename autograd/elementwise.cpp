@@ -43,98 +43,110 @@ struct NumberCell {
 };
 constexpr NumberCell zero_cell{};
 
+// What backward reads of one leaf of the adjoint: a tensor of forward, or a number.
 struct SavedTensor {
   AnyTensor tensor;
   std::uint32_t version;
+  std::int32_t leaf;
+};
+struct SavedNumber {
+  double value;
+  std::int64_t leaf;
 };
 
-// A recorded formula. Behind the object, in its block: edges, saved tensors, saved numbers, constants.
+// An argument that is a column block, and the first argument that is a block of the same tensor.
+struct BlockArgument {
+  std::uint8_t block = 0, blocks = 1, first = 0;
+};
+
+// A recorded formula. Behind the object, in its block of memory: edges, saved tensors, saved numbers, then, where
+// there are any, captured constants and the block arguments.
 class FormulaNode final : public Node {
  public:
+  /// `reads`: on return, the leaves of the adjoint that backward will read, a bit each.
   static Ref<FormulaNode> make(const FormulaInfo& info, std::span<const FormulaArgument> arguments, const Shape& shape,
-                               DType dtype, Location at, FormulaConstants constants);
+                               DType dtype, Location at, const double* captured, std::uint64_t& reads);
 
   std::string_view name() const override { return info_.name; }
   const Shape& output_shape(std::size_t) const override { return shape_; }
   void backward(std::span<GradientSlot> gradients, GradientSink& sink) override;
   void release_saved() noexcept override;
-
-  /// Leaves of the adjoint that backward will read.
-  std::uint64_t reads() const { return reads_; }
-  void save(std::span<const FormulaArgument> arguments, std::span<const AnyTensor> outputs);
+  void save(std::span<const FormulaArgument> arguments, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept);
 
  private:
-  struct Argument {
-    std::uint8_t block, blocks, first;  // first argument that is a block of the same tensor
-    bool needed;
-  };
-
   FormulaNode(const FormulaInfo& info, const Shape& shape, DType dtype, Location at)
       : Node(dtype, at, false), info_(info), shape_(shape) {}
   void destroy() noexcept override;
 
-  int saved_index(int leaf) const { return std::popcount(saved_ & (bit(leaf) - 1)); }
-  int number_index(int leaf) const { return std::popcount(numbers_ & (bit(leaf) - 1)); }
-  bool is_broadcast(int k, const Shape& input) const { return argument_[k].blocks == 1 && input != shape_; }
-  const AnyTensor& unpack(int leaf) const;
-  void check_unchanged(int leaf, const SavedTensor& saved) const;
+  template <class A>
+  A* behind(std::size_t bytes) { return reinterpret_cast<A*>(reinterpret_cast<std::byte*>(this + 1) + bytes); }
+  std::size_t edge_bytes() const { return static_cast<std::size_t>(info_.inputs) * sizeof(Edge); }
+  std::size_t number_offset() const { return edge_bytes() + tensors_made_ * sizeof(SavedTensor); }
+  std::size_t constant_offset() const { return number_offset() + numbers_ * sizeof(SavedNumber); }
+  std::size_t block_offset() const {
+    return constant_offset() + (captured_ ? static_cast<std::size_t>(info_.recorded_adjoint->constant_count) * sizeof(double) : 0);
+  }
+  std::size_t total_bytes() const {
+    return sizeof(FormulaNode) + block_offset() + (blocked_ ? static_cast<std::size_t>(info_.inputs) * sizeof(BlockArgument) : 0);
+  }
+  std::span<SavedTensor> saved_tensors() { return {behind<SavedTensor>(edge_bytes()), tensors_}; }
+  std::span<SavedNumber> saved_numbers() { return {behind<SavedNumber>(number_offset()), numbers_}; }
+  const double* constants() {
+    return captured_ ? behind<double>(constant_offset()) : info_.recorded_adjoint->constants.data();
+  }
+  BlockArgument block(int k) { return blocked_ ? behind<BlockArgument>(block_offset())[k] : BlockArgument{0, 1, static_cast<std::uint8_t>(k)}; }
+  void check_unchanged(const SavedTensor& saved) const;
 
   void backward_kernel(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted);
   void backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted);
   AnyTensor recorded_leaf(int leaf, std::span<GradientSlot> gradients);
+  class Targets;
+  void run_adjoint(std::span<GradientSlot> gradients, Targets& targets);
 
   const FormulaInfo& info_;
   Shape shape_;
-  std::uint64_t saved_ = 0, numbers_ = 0, reads_ = 0;
-  SavedTensor* tensor_ = nullptr;
-  double* number_ = nullptr;
-  const double* constants_ = nullptr;
-  Argument* argument_ = nullptr;
-  std::size_t block_bytes_ = 0;
+  std::uint8_t tensors_ = 0, tensors_made_ = 0, numbers_ = 0;
+  bool captured_ = false, blocked_ = false;
 };
 
 Ref<FormulaNode> FormulaNode::make(const FormulaInfo& info, std::span<const FormulaArgument> arguments,
-                                   const Shape& shape, DType dtype, Location at, FormulaConstants constants) {
+                                   const Shape& shape, DType dtype, Location at, const double* captured,
+                                   std::uint64_t& reads) {
   const std::size_t n = arguments.size();
-  std::uint64_t reads = 0, numbers = 0;
+  reads = 0;
+  bool blocked = false;
   for (std::size_t k = 0; k < n; ++k) {
-    if (!arguments[k].tensor)
-      numbers |= bit(static_cast<int>(k));
-    else if (arguments[k].tensor->requires_grad())
-      reads |= info.reads[k];
+    if (arguments[k].tensor && needs_gradient(*arguments[k].tensor)) reads |= info.reads[k];
+    blocked |= arguments[k].blocks > 1;
   }
-  const std::uint64_t saveable = reads & (bit(info.leaf_gradient(0)) - 1);  // not the gradients themselves
-  const std::uint64_t saved = saveable & ~numbers;
-  numbers &= saveable;
-  const auto n_saved = static_cast<std::size_t>(std::popcount(saved)), n_numbers = static_cast<std::size_t>(std::popcount(numbers));
-  const std::size_t n_constants = constants.adjoint ? static_cast<std::size_t>(info.recorded_adjoint->constant_count) : 0;
-  const std::size_t bytes = sizeof(FormulaNode) + n * sizeof(Edge) + n_saved * sizeof(SavedTensor) +
-                            (n_numbers + n_constants) * sizeof(double) + n * sizeof(Argument);
-
-  auto* memory = static_cast<std::byte*>(pool::allocate(bytes));
-  auto* node = new (memory) FormulaNode(info, shape, dtype, at);
-  node->block_bytes_ = bytes;
-  node->saved_ = saved;
-  node->numbers_ = numbers;
-  node->reads_ = reads;
-  memory += sizeof(FormulaNode);
-  auto* edges = reinterpret_cast<Edge*>(memory);
-  node->tensor_ = reinterpret_cast<SavedTensor*>(memory += n * sizeof(Edge));
-  node->number_ = reinterpret_cast<double*>(memory += n_saved * sizeof(SavedTensor));
-  auto* own_constants = reinterpret_cast<double*>(memory += n_numbers * sizeof(double));
-  node->argument_ = reinterpret_cast<Argument*>(memory + n_constants * sizeof(double));
-  std::uninitialized_value_construct_n(node->tensor_, n_saved);
-  std::copy_n(constants.adjoint, n_constants, own_constants);
-  node->constants_ = constants.adjoint ? own_constants : info.recorded_adjoint->constants.data();
+  std::size_t tensors = 0, numbers = 0;
+  for (int leaf = 0; leaf < info.leaf_gradient(0); ++leaf) {
+    if (!(reads & bit(leaf))) continue;
+    leaf < info.inputs && !arguments[static_cast<std::size_t>(leaf)].tensor ? ++numbers : ++tensors;
+  }
+  const auto n_constants = captured ? static_cast<std::size_t>(info.recorded_adjoint->constant_count) : 0;
+  const std::size_t bytes = sizeof(FormulaNode) + n * sizeof(Edge) + tensors * sizeof(SavedTensor) +
+                            numbers * sizeof(SavedNumber) + n_constants * sizeof(double) +
+                            (blocked ? n * sizeof(BlockArgument) : 0);
+  auto* node = new (pool::allocate(bytes)) FormulaNode(info, shape, dtype, at);
+  node->tensors_ = node->tensors_made_ = static_cast<std::uint8_t>(tensors);
+  node->numbers_ = static_cast<std::uint8_t>(numbers);
+  node->captured_ = captured != nullptr;
+  node->blocked_ = blocked;
+  auto* edges = node->behind<Edge>(0);
   for (std::size_t k = 0; k < n; ++k) {
+    const AnyTensor* tensor = arguments[k].tensor;
+    new (edges + k) Edge(tensor && needs_gradient(*tensor) ? tensor->edge() : Edge{});
+  }
+  for (SavedTensor& saved : node->saved_tensors()) new (&saved) SavedTensor;
+  std::copy_n(captured, n_constants, node->behind<double>(node->constant_offset()));
+  for (std::size_t k = 0; k < n && blocked; ++k) {
     const FormulaArgument& a = arguments[k];
-    const bool needed = a.tensor && a.tensor->requires_grad();
-    new (edges + k) Edge(needed ? a.tensor->edge() : Edge{});
     std::size_t first = k;
     if (a.blocks > 1)
       for (first = 0; arguments[first].tensor != a.tensor || arguments[first].blocks != a.blocks;) ++first;
-    node->argument_[k] = {static_cast<std::uint8_t>(a.block), static_cast<std::uint8_t>(a.blocks),
-                          static_cast<std::uint8_t>(first), needed};
+    new (node->behind<BlockArgument>(node->block_offset()) + k) BlockArgument{
+        static_cast<std::uint8_t>(a.block), static_cast<std::uint8_t>(a.blocks), static_cast<std::uint8_t>(first)};
   }
   node->connect(edges, n, static_cast<std::size_t>(info.outputs + info.kept));
   return Ref<FormulaNode>::adopt(node);
@@ -143,49 +155,54 @@ Ref<FormulaNode> FormulaNode::make(const FormulaInfo& info, std::span<const Form
 void FormulaNode::destroy() noexcept {
   release_saved();
   std::destroy_n(edges().data(), edges().size());
-  const std::size_t bytes = block_bytes_;
+  const std::size_t bytes = total_bytes();
   this->~FormulaNode();
   pool::deallocate(this, bytes);
 }
 
 void FormulaNode::release_saved() noexcept {
-  std::destroy_n(tensor_, std::popcount(saved_));
-  saved_ = 0;
+  std::destroy_n(saved_tensors().data(), tensors_);
+  tensors_ = 0;
 }
 
-void FormulaNode::save(std::span<const FormulaArgument> arguments, std::span<const AnyTensor> outputs) {
-  for (std::uint64_t rest = saved_; rest; rest &= rest - 1) {
-    const int leaf = std::countr_zero(rest);
-    const AnyTensor& value = leaf < info_.inputs ? *arguments[static_cast<std::size_t>(leaf)].tensor
-                                                 : outputs[static_cast<std::size_t>(leaf - info_.inputs)];
-    tensor_[saved_index(leaf)] = {value.detached(), value.version()};
-  }
-  for (std::uint64_t rest = numbers_; rest; rest &= rest - 1) {
-    const int leaf = std::countr_zero(rest);
-    number_[number_index(leaf)] = arguments[static_cast<std::size_t>(leaf)].number;
+void FormulaNode::save(std::span<const FormulaArgument> arguments, std::span<const AnyTensor> outputs,
+                       std::span<const AnyTensor> kept) {
+  if (tensors_ + numbers_ == 0) return;
+  std::uint64_t reads = 0;
+  for (std::size_t k = 0; k < arguments.size(); ++k)
+    if (edges()[k].node) reads |= info_.reads[k];
+  SavedTensor* tensor = saved_tensors().data();
+  SavedNumber* number = saved_numbers().data();
+  for (int leaf = 0; leaf < info_.leaf_gradient(0); ++leaf) {
+    if (!(reads & bit(leaf))) continue;
+    const AnyTensor* value = nullptr;
+    if (leaf < info_.inputs)
+      value = arguments[static_cast<std::size_t>(leaf)].tensor;
+    else if (leaf < info_.inputs + info_.outputs)
+      value = &outputs[static_cast<std::size_t>(leaf - info_.inputs)];
+    else
+      value = &kept[static_cast<std::size_t>(leaf - info_.inputs - info_.outputs)];
+    if (value)
+      *tensor++ = {value->detached(), value->version(), leaf};
+    else
+      *number++ = {arguments[static_cast<std::size_t>(leaf)].number, leaf};
   }
 }
 
-void FormulaNode::check_unchanged(int leaf, const SavedTensor& saved) const {
+void FormulaNode::check_unchanged(const SavedTensor& saved) const {
   if (saved.tensor.version() == saved.version) return;
+  const bool input = saved.leaf < info_.inputs;
   throw GraphError(fmt::format(
       "backward of '{}': {} {}, of shape {}, was changed in place after the op saved it{}; compute with clone() of it, "
       "or change it after backward",
-      info_.name, leaf < info_.inputs ? "input" : "result", leaf < info_.inputs ? leaf : leaf - info_.inputs,
+      info_.name, input ? "input" : "result", input ? saved.leaf : saved.leaf - info_.inputs,
       to_string(saved.tensor.shape()), describe(location())));
-}
-
-const AnyTensor& FormulaNode::unpack(int leaf) const {
-  const SavedTensor& saved = tensor_[saved_index(leaf)];
-  check_unchanged(leaf, saved);
-  return saved.tensor;
 }
 
 void FormulaNode::backward(std::span<GradientSlot> gradients, GradientSink& sink) {
   std::uint32_t wanted = 0;
   for (int k = 0; k < info_.inputs; ++k)
-    if (argument_[k].needed && info_.adjoint->outputs[static_cast<std::size_t>(k)] >= 0 && sink.wants(static_cast<std::size_t>(k)))
-      wanted |= 1u << k;
+    if (info_.recorded_adjoint->outputs[static_cast<std::size_t>(k)] >= 0 && sink.wants(static_cast<std::size_t>(k))) wanted |= 1u << k;
   if (!wanted) return;
   const auto kept_gradients = gradients.subspan(static_cast<std::size_t>(info_.outputs));  // of a second derivative
   const bool recorded = sink.create_graph() ||
@@ -193,101 +210,160 @@ void FormulaNode::backward(std::span<GradientSlot> gradients, GradientSink& sink
   recorded ? backward_recorded(gradients, sink, wanted) : backward_kernel(gradients, sink, wanted);
 }
 
-// Every wanted gradient in one loop over the outputs' shape, each into the buffer where it accumulates.
-void FormulaNode::backward_kernel(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted) {
+// Where the adjoint loop leaves the gradient of each input.
+class FormulaNode::Targets {
+ public:
+  enum class Kind : std::uint8_t { none, passed, computed, twin };  // twin: the same expression as an earlier one
   struct Target {
     AnyTensor buffer;
-    bool accumulate = false, deliver = false;
+    Kind kind = Kind::none;
+    bool accumulate = false, deliver = false, has_twin = false;
   };
-  std::array<Target, max_inputs> targets;
-  std::uint32_t computed = 0, copies = 0;
-  for (std::uint32_t rest = wanted; rest; rest &= rest - 1) {
-    const int k = std::countr_zero(rest);
+
+  explicit Targets(int inputs) : inputs_(inputs) {
+    for (int k = 0; k < inputs; ++k) new (&(*this)[k]) Target;
+  }
+  Targets(const Targets&) = delete;
+  ~Targets() { std::destroy_n(&(*this)[0], inputs_); }
+  Target& operator[](int k) { return *std::launder(reinterpret_cast<Target*>(memory_) + k); }
+  int size() const { return inputs_; }
+
+  bool any_computed = false;
+  bool flat = true;  // every gradient has the outputs' shape
+
+ private:
+  int inputs_;
+  alignas(Target) std::byte memory_[max_inputs * sizeof(Target)];  // constructed as far as there are inputs
+};
+
+// Every wanted gradient in one loop over the outputs' shape, each into the buffer where it accumulates.
+void FormulaNode::backward_kernel(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted) {
+  using Kind = Targets::Kind;
+  Targets targets(info_.inputs);
+  for (int k = 0; k < info_.inputs; ++k) {
+    if (!(wanted & (1u << k))) continue;
     const auto i = static_cast<std::size_t>(k);
-    const Argument& argument = argument_[k];
+    Targets::Target& target = targets[k];
+    const BlockArgument argument = block(k);
     const Shape& input_shape = sink.shape(i);
-    const bool reduced = is_broadcast(k, input_shape);
-    if (argument.blocks == 1 && !reduced && info_.passes[i] >= 0) continue;
-    const int twin = info_.same_as[i];
-    if (argument.blocks == 1 && !reduced && twin < k && (computed & (1u << twin)) && argument_[twin].blocks == 1 &&
-        !targets[static_cast<std::size_t>(twin)].accumulate && !is_broadcast(twin, sink.shape(static_cast<std::size_t>(twin)))) {
-      copies |= 1u << k;
+    const bool whole = argument.blocks == 1 && input_shape == shape_;
+    if (whole && info_.passes[i] >= 0) {
+      target.kind = Kind::passed;
       continue;
     }
-    Target& target = targets[i];
-    computed |= 1u << k;
-    if (argument.first != k && (computed & (1u << argument.first))) {  // another block of a buffer that is there
-      target = {targets[argument.first].buffer, targets[argument.first].accumulate, false};
+    if (const int twin = info_.same_as[i]; whole && twin < k && targets[twin].kind == Kind::computed &&
+                                           targets[twin].deliver && targets[twin].buffer.shape() == shape_) {
+      target.kind = Kind::twin;
+      targets[twin].has_twin = true;
+      continue;
+    }
+    target.kind = Kind::computed;
+    targets.any_computed = true;
+    targets.flat &= whole;
+    if (argument.first != k && targets[argument.first].kind == Kind::computed) {  // a block of a buffer that is there
+      target.buffer = targets[argument.first].buffer;
+      target.accumulate = targets[argument.first].accumulate;
       continue;
     }
     bool clash = false;  // two gradients must not be added to one buffer in one loop
-    for (int j = 0; j < k; ++j)
-      clash |= (computed & (1u << j)) && targets[static_cast<std::size_t>(j)].accumulate && sink.same_target(i, static_cast<std::size_t>(j));
+    for (int j = 0; j < k; ++j) clash |= targets[j].accumulate && wanted & (1u << j) && sink.same_target(i, static_cast<std::size_t>(j));
     if (clash)
       target.buffer = AnyTensor::empty(input_shape, dtype());
     else
       target.buffer = sink.destination(i, target.accumulate);
     target.deliver = !target.accumulate;
+    if (whole || target.accumulate) continue;
     int blocks_wanted = 0;
-    for (int j = k; j < info_.inputs && argument.blocks > 1; ++j)
-      blocks_wanted += argument_[j].first == k && (wanted & (1u << j));
-    const bool partly_written = reduced || (argument.blocks > 1 && (blocks_wanted != argument.blocks ||
-                                                                    block_shape(target.buffer, argument.blocks) != shape_));
-    if (partly_written && !target.accumulate) {
-      std::fill_n(target.buffer.mutable_bytes(), input_shape.elements() * static_cast<std::int64_t>(size_of(dtype())), std::byte{0});
-      target.accumulate = true;
+    for (int j = k; j < info_.inputs; ++j) blocks_wanted += block(j).first == k && (wanted & (1u << j));
+    if (blocks_wanted == argument.blocks && block_shape(target.buffer, argument.blocks) == shape_) continue;
+    // Sums, and blocks that leave gaps, start from zero.
+    std::fill_n(target.buffer.mutable_bytes(), input_shape.elements() * static_cast<std::int64_t>(size_of(dtype())), std::byte{0});
+    target.accumulate = true;
+  }
+  if (targets.any_computed) run_adjoint(gradients, targets);
+  for (int k = 0; k < info_.inputs; ++k) {
+    const auto i = static_cast<std::size_t>(k);
+    Targets::Target& target = targets[k];
+    if (target.kind == Kind::passed) {
+      GradientSlot& slot = gradients[static_cast<std::size_t>(info_.passes[i])];
+      if (!slot.value.defined()) continue;
+      const bool last = (wanted >> (k + 1)) == 0;
+      last ? sink.add(i, std::move(slot.value), slot.ownership) : sink.add(i, slot.value, Ownership::shared);
+      if (!last) slot.ownership = Ownership::shared;
+    } else if (target.kind == Kind::twin) {
+      sink.add(i, targets[info_.same_as[i]].buffer, Ownership::shared);
+    } else if (target.deliver) {
+      if (target.has_twin)
+        sink.add(i, target.buffer, Ownership::shared);
+      else
+        sink.add(i, std::move(target.buffer), Ownership::owned);
     }
   }
+}
 
-  if (computed) {
-    LoopPlan plan(shape_, constants_);
-    std::array<NumberCell, max_inputs> cells;
-    for (int leaf = 0; leaf < info_.adjoint->inputs; ++leaf) {
-      const int g = leaf - info_.leaf_gradient(0);
-      if (g >= 0) {
-        const AnyTensor& gradient = gradients[static_cast<std::size_t>(g)].value;
-        gradient.defined() ? plan.input(leaf, gradient) : plan.number(leaf, zero_cell.bytes);
-      } else if (saved_ & bit(leaf)) {
-        const bool blocked = leaf < info_.inputs;
-        plan.input(leaf, unpack(leaf), blocked ? argument_[leaf].block : 0, blocked ? argument_[leaf].blocks : 1);
-      } else if (numbers_ & bit(leaf)) {
-        cells[static_cast<std::size_t>(leaf)].set(number_[number_index(leaf)], dtype());
-        plan.number(leaf, cells[static_cast<std::size_t>(leaf)].bytes);
-      } else {
-        plan.number(leaf, zero_cell.bytes);
-      }
+void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, Targets& targets) {
+  struct Leaf {
+    const AnyTensor* tensor;
+    const std::byte* number;
+  };
+  std::array<Leaf, LoopPlan::max_inputs> leaves;  // uninitialised beyond what is used
+  std::array<NumberCell, max_inputs> cells;
+  const int n = info_.adjoint->inputs, first_gradient = info_.leaf_gradient(0);
+  for (int leaf = 0; leaf < first_gradient; ++leaf) leaves[static_cast<std::size_t>(leaf)] = {nullptr, zero_cell.bytes};
+  bool flat = targets.flat;
+  for (const SavedTensor& saved : saved_tensors()) {
+    check_unchanged(saved);
+    leaves[static_cast<std::size_t>(saved.leaf)].tensor = &saved.tensor;
+    flat = flat && saved.tensor.shape() == shape_;
+  }
+  for (const SavedNumber& saved : saved_numbers()) {
+    cells[static_cast<std::size_t>(saved.leaf)].set(saved.value, dtype());
+    leaves[static_cast<std::size_t>(saved.leaf)].number = cells[static_cast<std::size_t>(saved.leaf)].bytes;
+  }
+  for (int leaf = first_gradient; leaf < n; ++leaf) {
+    const AnyTensor& g = gradients[static_cast<std::size_t>(leaf - first_gradient)].value;
+    leaves[static_cast<std::size_t>(leaf)] = {g.defined() ? &g : nullptr, zero_cell.bytes};
+  }
+  const auto kernel = info_.backward_kernel[static_cast<std::size_t>(dtype())];
+  const auto free_tail = [](Targets::Target& t) { return t.deliver && t.buffer.owns_tail(); };
+  if (flat && !blocked_) {
+    std::array<LoopInput, LoopPlan::max_inputs> in;
+    std::array<LoopOutput, max_inputs> out;
+    Loop loop;
+    loop.padded = true;
+    for (std::size_t leaf = 0; leaf < static_cast<std::size_t>(n); ++leaf) {
+      in[leaf].data = leaves[leaf].tensor ? leaves[leaf].tensor->bytes() : leaves[leaf].number;
+      in[leaf].inner = leaves[leaf].tensor ? 1 : 0;
     }
     for (int k = 0; k < info_.inputs; ++k) {
-      const auto i = static_cast<std::size_t>(k);
-      if (!(computed & (1u << k))) {
-        plan.no_output(k);
-        continue;
-      }
-      Target& target = targets[i];
-      plan.output(k, target.buffer, argument_[k].block, argument_[k].blocks, target.accumulate,
-                  target.deliver && target.buffer.owns_tail());
+      LoopOutput& o = out[static_cast<std::size_t>(k)];
+      const bool computed = targets[k].kind == Targets::Kind::computed;
+      o.data = computed ? targets[k].buffer.mutable_bytes() : nullptr;
+      o.inner = 1;
+      o.accumulate = targets[k].accumulate;
+      loop.padded = loop.padded && (!computed || free_tail(targets[k]));
     }
-    info_.backward_kernel[static_cast<std::size_t>(dtype())](plan.finish());
+    loop.inner = shape_.elements();
+    loop.outer_rank = 0;
+    loop.inputs = in.data();
+    loop.outputs = out.data();
+    loop.constants = constants();
+    return kernel(loop);
   }
-
-  for (std::uint32_t rest = wanted; rest; rest &= rest - 1) {
-    const int k = std::countr_zero(rest);
-    const auto i = static_cast<std::size_t>(k);
-    const int twin = info_.same_as[i];
-    const bool twinned = (copies & (1u << k)) != 0;
-    if (twinned) {
-      sink.add(i, targets[static_cast<std::size_t>(twin)].buffer, Ownership::shared);
-    } else if (!(computed & (1u << k))) {
-      GradientSlot& slot = gradients[static_cast<std::size_t>(info_.passes[i])];
-      const bool last = (wanted >> (k + 1)) == 0;
-      if (slot.value.defined())
-        last ? sink.add(i, std::move(slot.value), slot.ownership) : sink.add(i, slot.value, Ownership::shared);
-    } else if (targets[i].deliver) {
-      bool has_twin = false;
-      for (int j = k + 1; j < info_.inputs; ++j) has_twin |= (copies & (1u << j)) && info_.same_as[static_cast<std::size_t>(j)] == k;
-      sink.add(i, has_twin ? targets[i].buffer : std::move(targets[i].buffer), has_twin ? Ownership::shared : Ownership::owned);
-    }
+  LoopPlan plan(shape_, constants());
+  for (int leaf = 0; leaf < n; ++leaf) {
+    const Leaf& l = leaves[static_cast<std::size_t>(leaf)];
+    const BlockArgument b = leaf < info_.inputs ? block(leaf) : BlockArgument{};
+    l.tensor ? plan.input(leaf, *l.tensor, b.block, b.blocks) : plan.number(leaf, l.number);
   }
+  for (int k = 0; k < info_.inputs; ++k) {
+    Targets::Target& t = targets[k];
+    if (t.kind == Targets::Kind::computed)
+      plan.output(k, t.buffer, block(k).block, block(k).blocks, t.accumulate, free_tail(t));
+    else
+      plan.no_output(k);
+  }
+  kernel(plan.finish());
 }
 
 AnyTensor FormulaNode::recorded_leaf(int leaf, std::span<GradientSlot> gradients) {
@@ -296,12 +372,15 @@ AnyTensor FormulaNode::recorded_leaf(int leaf, std::span<GradientSlot> gradients
     const AnyTensor& value = gradients[static_cast<std::size_t>(g)].value;
     return value.defined() ? value : AnyTensor::zeros(shape_, dtype());
   }
-  if (numbers_ & bit(leaf)) return AnyTensor::full({}, dtype(), number_[number_index(leaf)]);
-  AnyTensor value = unpack(leaf);
+  for (const SavedNumber& saved : saved_numbers())
+    if (saved.leaf == leaf) return AnyTensor::full({}, dtype(), saved.value);
+  const SavedTensor& saved = *std::ranges::find(saved_tensors(), leaf, &SavedTensor::leaf);
+  check_unchanged(saved);
+  AnyTensor value = saved.tensor;
   if (leaf < info_.inputs) {
     const Edge& edge = edges()[static_cast<std::size_t>(leaf)];
     if (edge.node) value.attach(edge.node, edge.output);
-    if (argument_[leaf].blocks > 1) value = column_block(value, argument_[leaf].block, argument_[leaf].blocks, location());
+    if (block(leaf).blocks > 1) value = column_block(value, block(leaf).block, block(leaf).blocks, location());
   } else {
     value.attach(Ref<Node>::share(this), static_cast<std::uint32_t>(leaf - info_.inputs));
   }
@@ -316,12 +395,12 @@ void FormulaNode::backward_recorded(std::span<GradientSlot> gradients, GradientS
   std::vector<AnyTensor> leaves(static_cast<std::size_t>(info_.recorded_adjoint->inputs));
   for (int leaf = 0; leaf < info_.recorded_adjoint->inputs; ++leaf)
     if (reads & bit(leaf)) leaves[static_cast<std::size_t>(leaf)] = recorded_leaf(leaf, gradients);
-  auto results = evaluate(*info_.recorded_adjoint, leaves, constants_, location(), wanted);
+  auto results = evaluate(*info_.recorded_adjoint, leaves, constants(), location(), wanted);
   for (int k = 0; k < info_.inputs; ++k) {
     if (!(wanted & (1u << k))) continue;
     const auto i = static_cast<std::size_t>(k);
     AnyTensor gradient = std::move(results[i]);
-    const Argument& argument = argument_[k];
+    const BlockArgument argument = block(k);
     if (gradient.shape() != shape_) gradient = broadcast_to(gradient, shape_, location());
     if (argument.blocks > 1) {
       Shape own = sink.shape(i);
@@ -331,6 +410,19 @@ void FormulaNode::backward_recorded(std::span<GradientSlot> gradients, GradientS
     sink.add(i, std::move(gradient), Ownership::shared);
   }
 }
+
+// Room for what a formula keeps, made only when it keeps something.
+class KeptValues {
+ public:
+  AnyTensor& at(int k) {
+    if (values_.empty()) values_.resize(max_inputs);
+    return values_[static_cast<std::size_t>(k)];
+  }
+  std::span<const AnyTensor> values() const { return values_; }
+
+ private:
+  std::vector<AnyTensor, pool::Allocator<AnyTensor>> values_;
+};
 
 Shape common_shape(const FormulaInfo& info, std::span<const FormulaArgument> arguments) {
   Shape shape;
@@ -398,37 +490,36 @@ void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> argum
     if (!a.tensor) continue;
     alike = alike && a.blocks == 1 && a.tensor->defined() && (!some || a.tensor->shape() == some->shape());
     if (!some) some = a.tensor;
-    needed = needed || a.tensor->requires_grad();
+    needed = needed || needs_gradient(*a.tensor);
   }
   needed = needed && is_recording();
   const Shape shape = alike ? some->shape() : common_shape(info, arguments);
   const DType dtype = some->dtype();
 
   Ref<FormulaNode> node;
-  if (needed) node = FormulaNode::make(info, arguments, shape, dtype, at, constants);
+  std::uint64_t reads = 0;
+  if (needed) node = FormulaNode::make(info, arguments, shape, dtype, at, constants.adjoint, reads);
 
-  std::array<AnyTensor, max_inputs> results;
-  const int total = info.outputs + info.kept;
   bool free_tails = true;
-  for (int k = 0; k < total; ++k) {
-    const auto i = static_cast<std::size_t>(k);
-    if (k >= info.outputs && !(node && (node->reads() & bit(info.leaf_output(k))))) continue;
-    if (k < info.outputs && outputs[i].defined()) {
-      if (outputs[i].shape() != shape || outputs[i].dtype() != dtype)
-        throw ShapeError(fmt::format("{}: the result has shape {} and its destination {}", info.name, to_string(shape),
-                                     to_string(outputs[i].shape())));
-      results[i] = std::move(outputs[i]);
-      free_tails = false;
+  for (AnyTensor& output : outputs) {
+    if (!output.defined()) {
+      output = AnyTensor::empty(shape, dtype);
+    } else if (output.shape() != shape || output.dtype() != dtype) {
+      throw ShapeError(fmt::format("{}: the result has shape {} and its destination {}", info.name, to_string(shape),
+                                   to_string(output.shape())));
     } else {
-      results[i] = AnyTensor::empty(shape, dtype);
+      free_tails = false;
     }
   }
+  KeptValues kept;
+  for (int k = 0; k < info.kept && node; ++k)
+    if (reads & bit(info.leaf_output(info.outputs + k))) kept.at(k) = AnyTensor::empty(shape, dtype);
 
   std::array<NumberCell, max_inputs> cells;
-  const double* values = constants.forward ? constants.forward : info.forward->constants.data();
-  const auto kernel = info.forward_kernel[static_cast<std::size_t>(dtype)];
   for (std::size_t k = 0; k < arguments.size(); ++k)
     if (!arguments[k].tensor) cells[k].set(arguments[k].number, dtype);
+  const double* values = constants.forward ? constants.forward : info.forward->constants.data();
+  const auto kernel = info.forward_kernel[static_cast<std::size_t>(dtype)];
   if (alike) {
     std::array<LoopInput, max_inputs> in;
     std::array<LoopOutput, max_inputs> out;
@@ -436,9 +527,14 @@ void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> argum
       in[k].data = arguments[k].tensor ? arguments[k].tensor->bytes() : cells[k].bytes;
       in[k].inner = arguments[k].tensor ? 1 : 0;
     }
-    for (std::size_t k = 0; k < static_cast<std::size_t>(total); ++k) {
-      out[k].data = results[k].defined() ? results[k].mutable_bytes() : nullptr;
+    for (std::size_t k = 0; k < outputs.size(); ++k) {
+      out[k].data = outputs[k].mutable_bytes();
       out[k].inner = 1;
+    }
+    for (int k = 0; k < info.kept; ++k) {
+      LoopOutput& o = out[outputs.size() + static_cast<std::size_t>(k)];
+      o.data = kept.at(k).defined() ? kept.at(k).mutable_bytes() : nullptr;
+      o.inner = 1;
     }
     Loop loop;
     loop.inner = shape.elements();
@@ -454,19 +550,18 @@ void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> argum
       const FormulaArgument& a = arguments[k];
       a.tensor ? plan.input(static_cast<int>(k), *a.tensor, a.block, a.blocks) : plan.number(static_cast<int>(k), cells[k].bytes);
     }
-    for (int k = 0; k < total; ++k) {
-      const auto i = static_cast<std::size_t>(k);
-      results[i].defined() ? plan.output(k, results[i], 0, 1, false, free_tails) : plan.no_output(k);
-    }
+    for (int k = 0; k < info.outputs; ++k) plan.output(k, outputs[static_cast<std::size_t>(k)], 0, 1, false, free_tails);
+    for (int k = 0; k < info.kept; ++k)
+      kept.at(k).defined() ? plan.output(info.outputs + k, kept.at(k), 0, 1, false, free_tails) : plan.no_output(info.outputs + k);
     kernel(plan.finish());
   }
 
-  if (node) node->save(arguments, results);
-  for (std::size_t k = 0; k < static_cast<std::size_t>(info.outputs); ++k) {
-    outputs[k] = std::move(results[k]);
-    if (this_thread.anomaly) check_finite(info.name, outputs[k], at, false);
-    if (node) outputs[k].attach(node, static_cast<std::uint32_t>(k));
-  }
+  if (this_thread.anomaly)
+    for (const AnyTensor& output : outputs) check_finite(info.name, output, at, false);
+  if (!node) return;
+  node->save(arguments, outputs, kept.values());
+  for (std::size_t k = 0; k < outputs.size(); ++k)
+    outputs[k].attach(k + 1 < outputs.size() ? node : std::move(node), static_cast<std::uint32_t>(k));
 }
 
 AnyTensor run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgument> arguments, Location at) {

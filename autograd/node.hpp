@@ -133,4 +133,10 @@ class Leaf final : public Node {
   AnyTensor grad_;
 };
 
+/// AnyTensor::requires_grad, where a call would be too much.
+inline bool needs_gradient(const AnyTensor& x) {
+  const Node* node = x.node();
+  return node && (!node->is_leaf() || static_cast<const Leaf*>(node)->requires_grad.load(std::memory_order_relaxed));
+}
+
 }  // namespace xgrad

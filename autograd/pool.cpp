@@ -38,8 +38,8 @@ struct SizeClass {
 };
 
 // Small: multiples of 16. Large: four steps to each doubling.
-SizeClass size_class(std::size_t bytes) {
-  if (bytes <= small_limit) {
+[[gnu::always_inline]] inline SizeClass size_class(std::size_t bytes) {
+  if (bytes <= small_limit) [[likely]] {
     const std::size_t index = (bytes + 15) / 16;
     return {index, std::max<std::size_t>(index, 1) * 16};
   }

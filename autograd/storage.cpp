@@ -13,6 +13,12 @@ Storage* Storage::make(std::int64_t elements, DType type) {
   return new (pool::allocate(bytes)) Storage(bytes, static_cast<std::uint8_t>(offset), type);
 }
 
+StorageMemo* Storage::attach_memo(std::unique_ptr<StorageMemo> memo) {
+  StorageMemo* there = nullptr;
+  if (memo_.compare_exchange_strong(there, memo.get(), std::memory_order_acq_rel)) return memo.release();
+  return there;
+}
+
 void Storage::destroy() noexcept {
   const std::size_t bytes = block_bytes_;
   this->~Storage();

@@ -48,13 +48,18 @@ class Storage {
     if (unique() || references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
   }
 
-  std::unique_ptr<StorageMemo> memo;
+  /// What was attached; null before that. Any thread may ask while another attaches.
+  StorageMemo* memo() const { return memo_.load(std::memory_order_acquire); }
+  /// Attaches `memo` for as long as the storage lives, unless there is one: returns the one there is.
+  StorageMemo* attach_memo(std::unique_ptr<StorageMemo> memo);
 
  private:
   Storage(std::size_t block_bytes, std::uint8_t data_offset, DType type)
       : block_bytes_(block_bytes), data_offset_(data_offset), dtype_(type) {}
+  ~Storage() { delete memo_.load(std::memory_order_relaxed); }
   void destroy() noexcept;
 
+  std::atomic<StorageMemo*> memo_{nullptr};  // owned
   std::atomic<std::uint32_t> references_{1}, version_{0};
   std::size_t block_bytes_;
   std::uint8_t data_offset_;

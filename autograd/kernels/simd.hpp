@@ -68,20 +68,60 @@ XGRAD_INLINE void store(T* p, const Batch<T>& x) {
   x.store_unaligned(p);
 }
 
-/// The first n < lanes<T> elements; the other lanes are `fill`. Reads nothing behind p[n - 1].
+#ifdef __AVX2__
+/// All bits of the first n lanes of a 32-byte register.
+template <class T>
+XGRAD_INLINE __m256i first_lanes(std::size_t n) {
+  if constexpr (sizeof(T) == 4) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  } else {
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(static_cast<long long>(n)), _mm256_setr_epi64x(0, 1, 2, 3));
+  }
+}
+#endif
+
+/// The first n <= lanes<T> elements; the other lanes are `fill`. Touches nothing behind p[n - 1].
 template <class T>
 XGRAD_INLINE Batch<T> load_partial(const T* p, std::size_t n, T fill = T(0)) {
-  T buffer[lanes<T>];
-  for (std::size_t i = 0; i < lanes<T>; ++i) buffer[i] = i < n ? p[i] : fill;
-  return load(buffer);
+  [[maybe_unused]] constexpr std::size_t bytes = sizeof(Batch<T>), width = sizeof(T);
+  [[maybe_unused]] const Batch<T> other(fill);
+#ifdef __AVX512F__
+  [[maybe_unused]] const unsigned bits = (1u << n) - 1;
+  if constexpr (bytes == 64 && width == 4) return Batch<T>(_mm512_mask_loadu_ps(other, __mmask16(bits), p));
+  if constexpr (bytes == 64 && width == 8) return Batch<T>(_mm512_mask_loadu_pd(other, __mmask8(bits), p));
+#endif
+#ifdef __AVX2__
+  if constexpr (bytes == 32 && width == 4) {
+    const __m256i mask = first_lanes<T>(n);
+    return Batch<T>(_mm256_blendv_ps(other, _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask)));
+  }
+  if constexpr (bytes == 32 && width == 8) {
+    const __m256i mask = first_lanes<T>(n);
+    return Batch<T>(_mm256_blendv_pd(other, _mm256_maskload_pd(p, mask), _mm256_castsi256_pd(mask)));
+  }
+#endif
+  T lane[lanes<T>];
+  for (std::size_t i = 0; i < lanes<T>; ++i) lane[i] = i < n ? p[i] : fill;
+  return load(lane);
 }
 
-/// Writes the first n < lanes<T> elements, and nothing behind p[n - 1].
+/// Writes the first n <= lanes<T> elements, and nothing behind p[n - 1].
 template <class T>
 XGRAD_INLINE void store_partial(T* p, const Batch<T>& x, std::size_t n) {
-  T buffer[lanes<T>];
-  store(buffer, x);
-  for (std::size_t i = 0; i < n; ++i) p[i] = buffer[i];
+  [[maybe_unused]] constexpr std::size_t bytes = sizeof(Batch<T>);
+  [[maybe_unused]] constexpr bool single = sizeof(T) == 4;
+#ifdef __AVX512F__
+  [[maybe_unused]] const unsigned bits = (1u << n) - 1;
+  if constexpr (bytes == 64 && single) return _mm512_mask_storeu_ps(p, __mmask16(bits), x);
+  if constexpr (bytes == 64 && !single) return _mm512_mask_storeu_pd(p, __mmask8(bits), x);
+#endif
+#ifdef __AVX2__
+  if constexpr (bytes == 32 && single) return _mm256_maskstore_ps(p, first_lanes<T>(n), x);
+  if constexpr (bytes == 32 && !single) return _mm256_maskstore_pd(p, first_lanes<T>(n), x);
+#endif
+  T lane[lanes<T>];
+  store(lane, x);
+  for (std::size_t i = 0; i < n; ++i) p[i] = lane[i];
 }
 
 template <class T>
@@ -133,6 +173,12 @@ XGRAD_INLINE Batch<T> fnma(const Batch<T>& a, const Batch<T>& b, const Batch<T>&
   }
 }
 
+/// Where x is NaN. Not x != x: xsimd 8 compares ordered there on AVX, which is false for NaN.
+template <class T>
+XGRAD_INLINE Mask<T> is_nan(const Batch<T>& x) {
+  return !(x == x);
+}
+
 /// The smaller or larger of the two; y wherever either is NaN.
 template <class T>
 XGRAD_INLINE Batch<T> min_or_second(const Batch<T>& x, const Batch<T>& y) {
@@ -167,19 +213,16 @@ template <class T>
 XGRAD_INLINE T reduce_max(const Batch<T>& x) {
   T lane[lanes<T>];
   store(lane, x);
-  T best = lane[0];
-  for (std::size_t i = 1; i < lanes<T>; ++i) best = best >= lane[i] || best != best ? best : lane[i];
-  return best;
+  for (std::size_t half = lanes<T> / 2; half > 0; half /= 2) {
+    for (std::size_t i = 0; i < half; ++i) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+  }
+  return xsimd::any(is_nan(x)) ? reduce_add(x) : lane[0];
 }
 
 /// Smallest element, NaN if there is one.
 template <class T>
 XGRAD_INLINE T reduce_min(const Batch<T>& x) {
-  T lane[lanes<T>];
-  store(lane, x);
-  T best = lane[0];
-  for (std::size_t i = 1; i < lanes<T>; ++i) best = best <= lane[i] || best != best ? best : lane[i];
-  return best;
+  return -reduce_max(-x);
 }
 
 template <class T>

@@ -407,7 +407,7 @@ template <class T>
 
   const Batch<T> integers_only(pick<T>(8388608.0f, 4503599627370496.0));
   const Mask<T> integer = (y_size >= integers_only) | ((y_size + integers_only) - integers_only == y_size);
-  const Mask<T> odd = integer & (half < integers_only) & ((half + integers_only) - integers_only != half);
+  const Mask<T> odd = integer & (half < integers_only) & !((half + integers_only) - integers_only == half);
   const Mask<T> extreme = (a == zero) | (a == top) | (y_size == top);
   const Batch<T> limit = select(((a > one) & (y > zero)) | ((a < one) & (y < zero)), top, zero);
   result = select(extreme, select(a == one, one, limit), result);
@@ -429,13 +429,13 @@ XGRAD_INLINE Batch<T> abs(const Batch<T>& x) {
 /// The smaller of the two; NaN if either is (torch.minimum).
 template <class T>
 XGRAD_INLINE Batch<T> min(const Batch<T>& x, const Batch<T>& y) {
-  return select(x != x, x, min_or_second(x, y));
+  return select(is_nan(x), x, min_or_second(x, y));
 }
 
 /// The larger of the two; NaN if either is (torch.maximum).
 template <class T>
 XGRAD_INLINE Batch<T> max(const Batch<T>& x, const Batch<T>& y) {
-  return select(x != x, x, max_or_second(x, y));
+  return select(is_nan(x), x, max_or_second(x, y));
 }
 
 /// -1, 0 or 1.
@@ -504,12 +504,13 @@ XGRAD_INLINE Batch<T> log1p(const Batch<T>& x) {
 /// Logistic function 1 / (1 + exp(-x)).
 template <class T>
 XGRAD_INLINE Batch<T> sigmoid(const Batch<T>& x) {
-  // As exp(x) / (1 + exp(x)) the small values keep their digits. At 44 the sum has long lost its one.
-  const Batch<T> one(T(1)), a = detail::at_most(detail::at_least(x, detail::pick<T>(-110.0f, -750.0)), T(44));
+  // Divided by s above and below, so that nothing overflows and tiny results keep their digits. The largest
+  // term of the denominator comes last: that saves half a unit. Beyond 44 the one is long lost.
+  const Batch<T> negated = detail::at_most(detail::at_least(-x, T(-44)), detail::pick<T>(110.0f, 750.0));
   Batch<T> s;
-  const Batch<T> p = detail::expm1_reduced(detail::reduce_exponent(a, s));
-  const Batch<T> e = fma(p, s, s) * s;
-  return e / (one + e);
+  const Batch<T> p = detail::expm1_reduced(detail::reduce_exponent(negated, s));
+  const Batch<T> inverse_s = detail::power_over<0>(s);
+  return inverse_s / (fma(s, p, inverse_s) + s);
 }
 
 /// log(1 + exp(x)): 2^-27.7, 2^-58.6.

@@ -10,7 +10,7 @@
 #include "autograd/error.hpp"
 #include "ops/kernels/small_gemm.hpp"
 
-// OpenBLAS' own functions, weak: another BLAS links without them.
+// Functions of OpenBLAS alone; weak, so that a program links with another BLAS too.
 extern "C" {
 [[gnu::weak]] int openblas_get_num_threads();
 [[gnu::weak]] void openblas_set_num_threads(int count);
@@ -25,16 +25,136 @@ const SmallGemm<double>& small_gemm(double) { return small_gemm_double(); }
 
 int blas_int(std::int64_t size) {
   if (size > std::numeric_limits<int>::max())
-    throw Error("gemm: a size of " + std::to_string(size) + " does not fit the integers of BLAS");
+    throw Error("gemm: a size of " + std::to_string(size) + " is more than BLAS can count (2^31 - 1)");
   return static_cast<int>(size);
+}
+
+CBLAS_TRANSPOSE blas_transpose(bool transposed) { return transposed ? CblasTrans : CblasNoTrans; }
+
+void blas_gemm(CBLAS_TRANSPOSE op_a, CBLAS_TRANSPOSE op_b, int m, int n, int k, float alpha, const float* a, int lda,
+               const float* b, int ldb, float beta, float* c, int ldc) {
+  cblas_sgemm(CblasRowMajor, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+void blas_gemm(CBLAS_TRANSPOSE op_a, CBLAS_TRANSPOSE op_b, int m, int n, int k, double alpha, const double* a, int lda,
+               const double* b, int ldb, double beta, double* c, int ldc) {
+  cblas_dgemm(CblasRowMajor, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void blas_gemv(CBLAS_TRANSPOSE op_a, int rows, int columns, float alpha, const float* a, int lda, const float* x,
+               int x_step, float beta, float* y) {
+  cblas_sgemv(CblasRowMajor, op_a, rows, columns, alpha, a, lda, x, x_step, beta, y, 1);
+}
+void blas_gemv(CBLAS_TRANSPOSE op_a, int rows, int columns, double alpha, const double* a, int lda, const double* x,
+               int x_step, double beta, double* y) {
+  cblas_dgemv(CblasRowMajor, op_a, rows, columns, alpha, a, lda, x, x_step, beta, y, 1);
 }
 
 template <class T>
 void scale(std::int64_t m, std::int64_t n, T beta, T* c, std::int64_t ldc) {
+  if (beta == T(1)) return;
   for (std::int64_t i = 0; i < m; ++i, c += ldc)
-    for (std::int64_t j = 0; j < n; ++j) c[j] = beta == T(0) ? T(0) : beta * c[j];
+    if (beta == T(0))
+      std::fill_n(c, n, T(0));
+    else
+      for (std::int64_t j = 0; j < n; ++j) c[j] *= beta;
+}
+
+// A row of C is the product of B with a vector.
+template <class T>
+void row_by_blas(bool transpose_b, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t a_step, const T* b,
+                 std::int64_t ldb, T beta, T* c) {
+  const int rows = blas_int(transpose_b ? n : k), columns = blas_int(transpose_b ? k : n);
+  if (beta == T(0)) {  // some versions of OpenBLAS read C here
+    std::fill_n(c, n, T(0));
+    beta = T(1);
+  }
+  blas_gemv(blas_transpose(!transpose_b), rows, columns, alpha, b, blas_int(ldb), a, blas_int(a_step), beta, c);
+}
+
+// Whether BLAS, with the threads that it has, may be slower than one thread of our own.
+bool is_small(std::int64_t m, std::int64_t n, std::int64_t k) {
+  constexpr std::int64_t limit = 1 << 20, limit_beside_one_thread = 1 << 22;
+  const std::int64_t area = m * n;
+  if (area > limit_beside_one_thread) return false;  // and area · k cannot overflow
+  return area * k <= limit || (area * k <= limit_beside_one_thread && blas_threads() == 1);
+}
+
+template <class T>
+void any_gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
+              std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
+  if (m == 0 || n == 0) return;
+  if (k == 0) return scale(m, n, beta, c, ldc);
+  if (n == 1 && m > 1 && ldc == 1)  // a contiguous column of C is a row of its transpose
+    return any_gemm(!transpose_b, !transpose_a, 1, m, k, alpha, b, ldb, a, lda, beta, c, m);
+  if (transpose_a && lda == 1) {  // contiguous vectors need no transposing
+    transpose_a = false;
+    lda = k;
+  }
+  if (transpose_b && ldb == 1) {
+    transpose_b = false;
+    ldb = n;
+  }
+  if (is_small(m, n, k) &&
+      small_gemm(T()).product(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc))
+    return;
+  if (m == 1) return row_by_blas(transpose_b, n, k, alpha, a, transpose_a ? lda : 1, b, ldb, beta, c);
+  blas_gemm(blas_transpose(transpose_a), blas_transpose(transpose_b), blas_int(m), blas_int(n), blas_int(k), alpha, a,
+            blas_int(lda), b, blas_int(ldb), beta, c, blas_int(ldc));
+}
+
+template <class T>
+void any_gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t lda,
+                     const T* packed_b, T beta, T* c, std::int64_t ldc) {
+  if (m == 0 || n == 0) return;
+  if (k == 0) return scale(m, n, beta, c, ldc);
+  small_gemm(T()).packed_product(m, n, k, alpha, a, lda, packed_b, beta, c, ldc);
 }
 
 }  // namespace
 
+void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
+          const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc) {
+  any_gemm(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
+
+void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, double alpha,
+          const double* a, std::int64_t lda, const double* b, std::int64_t ldb, double beta, double* c,
+          std::int64_t ldc) {
+  any_gemm(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+template <class T>
+std::size_t packed_size(std::int64_t k, std::int64_t n) {
+  const std::int64_t panel = small_gemm(T()).panel;
+  return static_cast<std::size_t>((n + panel - 1) / panel * panel * k);
+}
+template std::size_t packed_size<float>(std::int64_t, std::int64_t);
+template std::size_t packed_size<double>(std::int64_t, std::int64_t);
+
+void pack_b(bool transpose_b, std::int64_t k, std::int64_t n, const float* b, std::int64_t ldb, float* out) {
+  small_gemm_float().pack(transpose_b, k, n, b, ldb, out);
+}
+
+void pack_b(bool transpose_b, std::int64_t k, std::int64_t n, const double* b, std::int64_t ldb, double* out) {
+  small_gemm_double().pack(transpose_b, k, n, b, ldb, out);
+}
+
+void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, const float* a, std::int64_t lda,
+                 const float* packed_b, float beta, float* c, std::int64_t ldc) {
+  any_gemm_packed(m, n, k, alpha, a, lda, packed_b, beta, c, ldc);
+}
+
+void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, double alpha, const double* a, std::int64_t lda,
+                 const double* packed_b, double beta, double* c, std::int64_t ldc) {
+  any_gemm_packed(m, n, k, alpha, a, lda, packed_b, beta, c, ldc);
+}
+
+int blas_threads() { return openblas_get_num_threads ? openblas_get_num_threads() : 1; }
+
+bool set_blas_threads(int count) {
+  if (!openblas_set_num_threads || count < 1) return false;
+  openblas_set_num_threads(count);
+  return true;
+}
+
+}  // namespace xgrad::kernels

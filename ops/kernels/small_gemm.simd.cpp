@@ -34,54 +34,12 @@ constexpr std::int64_t panel_depth = 256;
 template <class T>
 constexpr std::int64_t scratch_size = panel_depth * panel_columns<T>;
 
-// Up to this many rows of A, dot products beat packing B.
-constexpr int dot_rows = 3;
-
 // Whether part of a vector can be loaded at the price of a whole one. If not, the end of a panel is packed, padded
 // with zeros, and loaded whole.
 #if defined(__AVX2__)
 constexpr bool has_masked_load = true;
 #else
 constexpr bool has_masked_load = false;
-#endif
-
-#if defined(__AVX512F__)
-inline Batch<float> load_first(int count, const float* from) {
-  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from);
-}
-inline Batch<double> load_first(int count, const double* from) {
-  return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), from);
-}
-inline void store_first(int count, float* to, Batch<float> x) {
-  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), x);
-}
-inline void store_first(int count, double* to, Batch<double> x) {
-  _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << count) - 1), x);
-}
-#elif defined(__AVX2__)
-inline __m256i first(int count, float) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-inline __m256i first(int count, double) {
-  return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
-}
-inline Batch<float> load_first(int count, const float* from) { return _mm256_maskload_ps(from, first(count, 0.0f)); }
-inline Batch<double> load_first(int count, const double* from) { return _mm256_maskload_pd(from, first(count, 0.0)); }
-inline void store_first(int count, float* to, Batch<float> x) { _mm256_maskstore_ps(to, first(count, 0.0f), x); }
-inline void store_first(int count, double* to, Batch<double> x) { _mm256_maskstore_pd(to, first(count, 0.0), x); }
-#else
-template <class T>
-Batch<T> load_first(int count, const T* from) {
-  T values[width<T>] = {};
-  for (int i = 0; i < count; ++i) values[i] = from[i];
-  return load<T>(values);
-}
-template <class T>
-void store_first(int count, T* to, Batch<T> x) {
-  T values[width<T>];
-  store(values, x);
-  for (int i = 0; i < count; ++i) to[i] = values[i];
-}
 #endif
 
 // sums[i] = the sum over x[i].
@@ -110,8 +68,8 @@ template <bool partial, class T>
 inline void store_row(const Batch<T>& sum, T alpha, T beta, T* c, int tail) {
   auto value = sum * broadcast(alpha);
   if constexpr (partial) {
-    if (beta != T(0)) value = fma(broadcast(beta), load_first(tail, c), value);
-    store_first(tail, c, value);
+    if (beta != T(0)) value = fma(broadcast(beta), load_partial(c, tail), value);
+    store_partial(c, value, tail);
   } else {
     if (beta != T(0)) value = fma(broadcast(beta), load<T>(c), value);
     store(c, value);
@@ -137,7 +95,7 @@ void tile(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_column,
     Batch<T> row_of_b[vectors];
 #pragma GCC unroll 16
     for (int v = 0; v < vectors; ++v)
-      row_of_b[v] = partial && has_masked_load && v == vectors - 1 ? load_first(tail, b + v * width<T>)
+      row_of_b[v] = partial && has_masked_load && v == vectors - 1 ? load_partial(b + v * width<T>, tail)
                                                                    : load(b + v * width<T>);
 #pragma GCC unroll 16
     for (int r = 0; r < rows; ++r) {
@@ -211,7 +169,8 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* 
               std::int64_t ldc) {
   // Tiles of equal height give or take one: 32 rows are 6+6+5+5+5+5, not 6·5+2, for a low tile keeps the multipliers
   // waiting.
-  const std::int64_t tile_count = (m + tile_rows - 1) / tile_rows, low = m / tile_count, higher = m % tile_count;
+  const std::int64_t tile_count = m <= tile_rows ? 1 : (m + tile_rows - 1) / tile_rows;
+  const std::int64_t low = tile_count == 1 ? m : m / tile_count, higher = m - tile_count * low;
   const auto rows_of_tile = [=](std::int64_t i) { return low + (i < higher); };
   if (k * n <= scratch_size<T>) {  // B stays in the first-level cache: go along the rows of C
     for (std::int64_t i = 0; i < tile_count; ++i) {
@@ -273,17 +232,16 @@ void packed_product(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, con
     multiply(m, n, k, alpha, a, lda, 1, packed_b, panel_columns<T>, panel_columns<T> * k, beta, c, ldc);
 }
 
-// Packs B as it goes, as much at a time as the scratch memory holds.
+// Packs B as it goes: all of it at once if it is small, else a panel, or part of one, at a time.
 template <class T>
 void packing_product(bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
                      std::int64_t a_row, std::int64_t a_column, const T* b, std::int64_t ldb, T beta, T* c,
                      std::int64_t ldc) {
   alignas(64) T packed[scratch_size<T>];
-  const std::int64_t depth = std::min(panel_depth, k);
-  const std::int64_t columns = depth < k ? panel_columns<T> : scratch_size<T> / (depth * panel_columns<T>) * panel_columns<T>;
+  const std::int64_t columns = k * (n + panel_columns<T> - 1) <= scratch_size<T> ? n : panel_columns<T>;
   for (std::int64_t j = 0; j < n; j += columns)
-    for (std::int64_t p = 0; p < k; p += depth) {
-      const std::int64_t some_n = std::min(columns, n - j), some_k = std::min(depth, k - p);
+    for (std::int64_t p = 0; p < k; p += panel_depth) {
+      const std::int64_t some_n = std::min(columns, n - j), some_k = std::min(panel_depth, k - p);
       pack(transpose_b, some_k, some_n, transpose_b ? b + j * ldb + p : b + p * ldb + j, ldb, packed);
       multiply(m, some_n, some_k, alpha, a + p * a_column, a_row, a_column, packed, panel_columns<T>,
                panel_columns<T> * some_k, p == 0 ? beta : T(1), c + j, ldc);
@@ -308,9 +266,9 @@ void dots(int columns, std::int64_t k, T alpha, const T* a, const T* b, std::int
   }
   if (k > 0) {
     const int tail = static_cast<int>(k);
-    const auto part_of_a = load_first(tail, a);
+    const auto part_of_a = load_partial(a, tail);
 #pragma GCC unroll 16
-    for (int i = 0; i < width<T>; ++i) sum[i] = fma(part_of_a, load_first(tail, b + row[i]), sum[i]);
+    for (int i = 0; i < width<T>; ++i) sum[i] = fma(part_of_a, load_partial(b + row[i], tail), sum[i]);
   }
   store_row<partial>(horizontal_sums(sum), alpha, beta, c, columns);
 }
@@ -322,17 +280,32 @@ void row_of_dots(std::int64_t n, std::int64_t k, T alpha, const T* a, const T* b
   if (n > 0) dots<T, true>(static_cast<int>(n), k, alpha, a, b, ldb, beta, c);
 }
 
+// Measured against OpenBLAS 0.3.21's kernels for the same instruction set.
 template <class T>
-void product(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
+bool beats_blas(bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k) {
+  constexpr bool blas_has_small_kernels = sizeof(Batch<T>) == 64;  // good ones also for C with few columns
+  if (m == 1) return transpose_b || n * k <= 4096;
+  if (!has_masked_load) return m * n * k <= 8192;
+  if (!blas_has_small_kernels || m * n * k <= 256) return true;
+  return n * 4 >= width<T> * 3 && !(transpose_b && m > 4 && m < 16 && k >= 64);
+}
+
+template <class T>
+bool product(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
              std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
   const std::int64_t a_row = transpose_a ? 1 : lda, a_column = transpose_a ? lda : 1;
-  const bool readable_in_place = !transpose_b && (has_masked_load || n % width<T> == 0);
-  if (readable_in_place && m <= tile_rows && n <= panel_columns<T> && k <= panel_depth)
-    return one_tile(m, n, k, alpha, a, a_row, a_column, b, ldb, beta, c, ldc);
-  if (readable_in_place) return multiply(m, n, k, alpha, a, a_row, a_column, b, ldb, panel_columns<T>, beta, c, ldc);
-  if (m > dot_rows || !transpose_b || a_column != 1)
-    return packing_product(transpose_b, m, n, k, alpha, a, a_row, a_column, b, ldb, beta, c, ldc);
-  for (std::int64_t i = 0; i < m; ++i) row_of_dots(n, k, alpha, a + i * lda, b, ldb, beta, c + i * ldc);
+  if (!beats_blas<T>(transpose_b, m, n, k)) return false;
+  if (!transpose_b && (has_masked_load || n % width<T> == 0)) {  // B can be read where it is
+    if (m <= tile_rows && n <= panel_columns<T> && k <= panel_depth)
+      one_tile(m, n, k, alpha, a, a_row, a_column, b, ldb, beta, c, ldc);
+    else
+      multiply(m, n, k, alpha, a, a_row, a_column, b, ldb, panel_columns<T>, beta, c, ldc);
+  } else if (transpose_b && a_column == 1 && m <= (k < 2 * width<T> ? 2 : 4)) {
+    for (std::int64_t i = 0; i < m; ++i) row_of_dots(n, k, alpha, a + i * a_row, b, ldb, beta, c + i * ldc);
+  } else {
+    packing_product(transpose_b, m, n, k, alpha, a, a_row, a_column, b, ldb, beta, c, ldc);
+  }
+  return true;
 }
 
 }  // namespace
