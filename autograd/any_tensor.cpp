@@ -36,6 +36,8 @@ bool AnyTensor::is_leaf() const { return !node_ || node_->is_leaf(); }
 
 Edge AnyTensor::edge() const { return {Ref<Node>::share(node_), output_}; }
 
+Edge AnyTensor::take_edge() { return {Ref<Node>::adopt(std::exchange(node_, nullptr)), output_}; }
+
 void AnyTensor::attach(Ref<Node> node, std::uint32_t output) {
   if (node_) release(node_);
   node_ = node.leak();

@@ -67,6 +67,8 @@ class AnyTensor {
   Node* node() const { return node_; }
   std::uint32_t output() const { return output_; }
   Edge edge() const;
+  /// The same, taking the reference along: this handle forgets its history.
+  Edge take_edge();
   void attach(Ref<Node> node, std::uint32_t output);
   AnyTensor detached() const;
   /// The same elements, or `shape.elements()` of them from `offset` elements on, under another shape; no node.

@@ -135,8 +135,11 @@ Ref<FormulaNode> FormulaNode::make(const FormulaInfo& info, std::span<const Form
   node->blocked_ = blocked;
   auto* edges = node->behind<Edge>(0);
   for (std::size_t k = 0; k < n; ++k) {
-    const AnyTensor* tensor = arguments[k].tensor;
-    new (edges + k) Edge(tensor && needs_gradient(*tensor) ? tensor->edge() : Edge{});
+    const FormulaArgument& a = arguments[k];
+    if (!a.tensor || !needs_gradient(*a.tensor))
+      new (edges + k) Edge{};
+    else
+      new (edges + k) Edge(a.expiring ? const_cast<AnyTensor*>(a.tensor)->take_edge() : a.tensor->edge());
   }
   for (SavedTensor& saved : node->saved_tensors()) new (&saved) SavedTensor;
   std::copy_n(captured, n_constants, node->behind<double>(node->constant_offset()));

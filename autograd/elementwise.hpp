@@ -45,6 +45,7 @@ struct FormulaArgument {
   const AnyTensor* tensor = nullptr;
   double number = 0;
   int block = 0, blocks = 1;
+  bool expiring = false;  // a temporary: its history may be taken over
 };
 
 /// Computes the formula's outputs, broadcast against each other, and records a node when an argument needs

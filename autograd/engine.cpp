@@ -206,7 +206,6 @@ std::vector<AnyTensor> Engine::grad(std::span<const AnyTensor> outputs, std::spa
 bool GradientSink::wants(std::size_t i) const { return engine_.wants(edge(i)); }
 
 void GradientSink::add(std::size_t i, AnyTensor gradient, Ownership ownership) {
-  if (!gradient.defined() || !wants(i)) return;
   const Shape& expected = shape(i);
   if (gradient.shape() != expected) {
     if (!broadcasts_to(expected, gradient.shape()))
@@ -241,7 +240,6 @@ AnyTensor GradientSink::destination(std::size_t i, bool& accumulate) {
 }
 
 void GradientSink::add(std::size_t i, const DeferredGradient& gradient) {
-  if (!wants(i)) return;
   if (create_graph_ || gradient.shape != shape(i)) return add(i, gradient.kind->record(gradient), Ownership::owned);
   bool accumulate = false;
   AnyTensor into = destination(i, accumulate);

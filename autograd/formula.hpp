@@ -95,8 +95,10 @@ struct SymbolicCall<F, std::index_sequence<I...>> {
   static constexpr std::size_t results() { return result_count<std::invoke_result_t<const G&, SymbolAt<I>...>>; }
 };
 
-template <class X>
-concept FormulaOperand = Number<X> || !std::is_void_v<typename ElementOf<X>::type>;
+/// Tensors, chunks<N>(tensor) and numbers, of which at least one is no number.
+template <class... X>
+concept FormulaOperands = ((Number<X> || !std::is_void_v<typename ElementOf<X>::type>) && ...) &&
+                          !std::is_void_v<typename CommonElement<X...>::type>;
 
 }  // namespace detail
 
@@ -109,12 +111,19 @@ class Formula {
 
   constexpr const char* name() const { return name_; }
 
-  template <class... X>
-    requires(sizeof...(X) > 0 && (detail::FormulaOperand<std::remove_cvref_t<X>> && ...) &&
-             !std::is_void_v<typename detail::CommonElement<std::remove_cvref_t<X>...>::type>)
-  auto operator()(const X&... x) const {
-    return call(Location::current(), {}, x...);
+  // One to four arguments with the caller's place for error reports; a pack can have no default argument behind it.
+  template <class A> requires detail::FormulaOperands<A>
+  auto operator()(const A& a, Location at = Location::current()) const { return call(at, {}, a); }
+  template <class A, class B> requires detail::FormulaOperands<A, B>
+  auto operator()(const A& a, const B& b, Location at = Location::current()) const { return call(at, {}, a, b); }
+  template <class A, class B, class C> requires detail::FormulaOperands<A, B, C>
+  auto operator()(const A& a, const B& b, const C& c, Location at = Location::current()) const { return call(at, {}, a, b, c); }
+  template <class A, class B, class C, class D> requires detail::FormulaOperands<A, B, C, D>
+  auto operator()(const A& a, const B& b, const C& c, const D& d, Location at = Location::current()) const {
+    return call(at, {}, a, b, c, d);
   }
+  template <class... X> requires(sizeof...(X) > 4 && detail::FormulaOperands<X...>)
+  auto operator()(const X&... x) const { return call(Location::current(), {}, x...); }
 
   /// Computes into `destination`, which has the result's shape, instead of new memory.
   template <Real T, class... X>

@@ -158,6 +158,7 @@ class OpNode final : public Node {
       }
     }
     for (std::size_t i = 0; i < gradients.size(); ++i) {
+      if (!sink.wants(i)) continue;
       Gradient<T>& gradient = gradients[i];
       if (gradient.deferred_.kind)
         sink.add(i, gradient.deferred_);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -9,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace xgrad {
 
@@ -66,7 +68,12 @@ class Shape {
     return n;
   }
 
-  friend constexpr bool operator==(const Shape&, const Shape&) = default;
+  // Four words at once: ops compare shapes more often than anything else.
+  friend constexpr bool operator==(const Shape& a, const Shape& b) {
+    using Words = std::array<std::uint64_t, 4>;
+    const auto x = std::bit_cast<Words>(a), y = std::bit_cast<Words>(b);
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3])) == 0;
+  }
 
  private:
   static constexpr std::uint32_t checked(std::int64_t extent) {

@@ -24,6 +24,7 @@ struct DeferredGradient {
   AnyTensor a, b;
   std::array<std::int64_t, 4> attributes{};
   Shape shape;  // of the result
+  const void* op = nullptr;  // the op struct whose vjp made this, for what else `kind` needs; alive while it is carried out
 };
 
 class GradientSink {
@@ -33,7 +34,8 @@ class GradientSink {
   const Shape& shape(std::size_t i) const { return edge(i).node->output_shape(edge(i).output); }
   bool create_graph() const { return create_graph_; }
 
-  /// Hands over the gradient of input `i`: of its shape, or of one that it broadcasts to, which is summed.
+  /// Hands over the gradient of input `i`, which is wanted: of its shape, or of one that it broadcasts to, which is
+  /// summed.
   void add(std::size_t i, AnyTensor gradient, Ownership ownership);
   void add(std::size_t i, const DeferredGradient& gradient);
 

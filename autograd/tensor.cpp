@@ -41,7 +41,7 @@ class ConvertNode final : public Node {
     const AnyTensor g = gradients[0].value;
     AnyTensor back = g.dtype() == DType::float32 ? converted<float, double>(g) : converted<double, float>(g);
     if (sink.create_graph() && g.requires_grad()) record(g, back, location());
-    sink.add(0, std::move(back), Ownership::owned);
+    if (sink.wants(0)) sink.add(0, std::move(back), Ownership::owned);
   }
 
  private:
@@ -55,6 +55,11 @@ class ConvertNode final : public Node {
   Edge edge_;
   Shape shape_;
 };
+
+template <Real T>
+FormulaArgument argument(const Operand<T>& x, bool alone = true) {
+  return {.tensor = x.tensor, .number = x.number, .expiring = x.expiring && alone};
+}
 
 void check_writable(const AnyTensor& x, std::string_view what) {
   if (!x.defined()) throw ValueError(fmt::format("{}: the tensor is undefined (default constructed)", what));
@@ -223,12 +228,12 @@ std::string Tensor<T>::op_name() const {
 
 template <Real T>
 Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand<T>& x) {
-  return Tensor(run_formula(primitive(op), {{x.tensor, x.number}}, x.at));
+  return Tensor(run_formula(primitive(op), {argument(x)}, x.at));
 }
 
 template <Real T>
 Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand<T>& a, const Operand<T>& b) {
-  return Tensor(run_formula(primitive(op), {{a.tensor, a.number}, {b.tensor, b.number}}, a.at));
+  return Tensor(run_formula(primitive(op), {argument(a, a.tensor != b.tensor), argument(b, a.tensor != b.tensor)}, a.at));
 }
 
 template class Tensor<float>;

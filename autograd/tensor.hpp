@@ -41,9 +41,11 @@ template <Real T>
 struct Operand {
   const Tensor<T>* tensor = nullptr;
   double number = 0;
+  bool expiring = false;
   Location at;
 
   Operand(const Tensor<T>& x, Location location = Location::current()) : tensor(&x), at(location) {}
+  Operand(Tensor<T>&& x, Location location = Location::current()) : tensor(&x), expiring(true), at(location) {}
   template <Number N>
   Operand(N x, Location location = Location::current()) : number(static_cast<double>(x)), at(location) {}
 };
@@ -201,7 +203,7 @@ template <Real T>
 std::ostream& operator<<(std::ostream& out, const Tensor<T>& tensor);
 
 /// As NumPy prints it: `[[1. 2.]\n [3. 4.]]`, to `precision` digits after the point.
-std::string to_string(const AnyTensor& tensor, int precision = 4);
+std::string to_string(const AnyTensor& tensor, int precision = 8);
 
 extern template class Tensor<float>;
 extern template class Tensor<double>;

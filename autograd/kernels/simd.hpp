@@ -1,8 +1,9 @@
 // SIMD registers: the one header that includes xsimd, for one instruction set per translation unit.
 #pragma once
 
-#ifdef __FAST_MATH__
-#error "xgrad needs IEEE arithmetic: compile without -ffast-math or -Ofast. The compiler would fold rounding steps away and assume that NaN and infinity do not occur, which turns sigmoid(-100) into NaN."
+// What breaks otherwise: rounding steps folded away, tests for NaN and infinity that are never true.
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "xgrad needs IEEE arithmetic (sigmoid(-100) would be NaN): no -ffast-math, -Ofast, -ffinite-math-only"
 #endif
 
 #include <cstddef>
@@ -25,8 +26,9 @@
 #define XGRAD_ARCH native
 #endif
 
-// Everything here is inlined by force, in a namespace named after the instruction set: an out-of-line copy that
-// the linker shared between files would carry AVX-512 instructions into a program on a machine without them.
+// Everything here is inlined by force, in a namespace named after the instruction set: an out-of-line copy
+// that the linker shared between files would carry AVX-512 instructions into a program on a machine without
+// them.
 #define XGRAD_INLINE [[gnu::always_inline]] inline
 
 namespace xgrad::kernels::arch_types {
@@ -182,7 +184,8 @@ XGRAD_INLINE Mask<T> is_nan(const Batch<T>& x) {
 /// The smaller or larger of the two; y wherever either is NaN.
 template <class T>
 XGRAD_INLINE Batch<T> min_or_second(const Batch<T>& x, const Batch<T>& y) {
-#if XSIMD_VERSION_MAJOR >= 14  // as std::min, which returns its first argument then; before, as the instruction
+#if XSIMD_VERSION_MAJOR >= \
+    14  // as std::min, which returns its first argument then; before, as the instruction
   return xsimd::min(y, x);
 #else
   return xsimd::min(x, y);

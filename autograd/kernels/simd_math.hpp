@@ -1,4 +1,4 @@
-// Elementary functions of SIMD registers: without branches, NaN in gives NaN out, a few units in the last place.
+// Elementary functions of SIMD registers, accurate to a few units in the last place; NaN in gives NaN out.
 #pragma once
 
 #include <limits>
@@ -8,6 +8,9 @@
 
 // Call these qualified (`kernels::XGRAD_ARCH::tanh(x)`): argument-dependent lookup alone finds xsimd's own,
 // which are slower or less accurate, and whose sine brings symbols that object files share.
+//
+// No branches but one, to out-of-line code, where log, log1p and pow meet zeros, negative, denormal or
+// infinite numbers, and sin, cos and tan meet large angles.
 //
 // Every polynomial below is a minimax fit: Remez exchange in 50-digit arithmetic, the coefficients rounded to
 // the type one after another while the others were fitted again. "2^-30" beside one is its largest relative
@@ -107,8 +110,9 @@ XGRAD_INLINE Batch<T> residual(const Batch<T>& a, const Batch<T>& b, const Batch
   }
 }
 
-// exp(x) = (1 + expm1(r)) * s * s with s = 2^k, r = x - 2 k log 2, |r| <= log 2. Twice the usual interval costs
-// one more coefficient, and saves the trouble with results whose exponent no single factor 2^n can hold.
+// exp(x) = (1 + expm1(r)) * s * s with s = 2^k, r = x - 2 k log 2, |r| <= log 2. Twice the usual interval
+// costs one more coefficient, and saves the trouble with results whose exponent no single factor 2^n can
+// hold.
 
 /// Outside this range exp is 0 or infinity in type T, and so is its half.
 template <class T>
@@ -119,7 +123,8 @@ XGRAD_INLINE Batch<T> clamp_exponent(const Batch<T>& x) {
 /// r and s of a clamped x.
 template <class T>
 XGRAD_INLINE Batch<T> reduce_exponent(const Batch<T>& x, Batch<T>& s) {
-  // Adding 1.5 * 2^mantissa_bits rounds to an integer, which then stands in the lowest bits; biased, it is 2^k.
+  // Adding 1.5 * 2^mantissa_bits rounds to an integer, which then stands in the lowest bits; biased, it is
+  // 2^k.
   const Batch<T> shift(pick<T>(12582912.0f + 127.0f, 6755399441055744.0 + 1023.0));
   const Batch<T> shifted = fma(x, Batch<T>(T(0.72134752044448170368)), shift), k = shifted - shift;
   s = bit_cast<T>(bit_cast<Bits<T>>(shifted) << mantissa_bits<T>);
@@ -133,13 +138,13 @@ template <class T>
 XGRAD_INLINE Batch<T> expm1_reduced(const Batch<T>& r) {
   Batch<T> q;
   if constexpr (std::is_same_v<T, float>) {
-    q = polynomial(r, 2.47812095e-05f, 0.000200960392f, 0.00138904864f, 0.00833264459f, 0.0416666269f, 0.166666716f,
-               0.5f);
+    q = polynomial(r, 2.47812095e-05f, 0.000200960392f, 0.00138904864f, 0.00833264459f, 0.0416666269f,
+                   0.166666716f, 0.5f);
   } else {
     q = polynomial(r, 1.146871345673674e-11, 1.6186216789630273e-10, 2.0877501391919613e-09,
-                   2.5051284121838832e-08, 2.75573134092515e-07, 2.7557321847912423e-06, 2.4801587319981974e-05,
-                   0.00019841269837052967, 0.0013888888888862368, 0.008333333333336444, 0.041666666666666824,
-                   0.1666666666666666, 0.5);
+                   2.5051284121838832e-08, 2.75573134092515e-07, 2.7557321847912423e-06,
+                   2.4801587319981974e-05, 0.00019841269837052967, 0.0013888888888862368,
+                   0.008333333333336444, 0.041666666666666824, 0.1666666666666666, 0.5);
   }
   return fma(r * r, q, r);
 }
@@ -166,7 +171,7 @@ template <class T>
 XGRAD_INLINE Batch<T> split_mantissa(const Batch<T>& x, Batch<T>& e) {
   constexpr Bits<T> one = sizeof(T) == 4 ? Bits<T>(0x3f800000u) : Bits<T>(0x3ff0000000000000u);
   constexpr Bits<T> root_half = sizeof(T) == 4 ? Bits<T>(0x3f3504f3u) : Bits<T>(0x3fe6a09e667f3bcdu);
-  constexpr Bits<T> mantissa = (Bits<T>(1) << mantissa_bits<T>) - 1;
+  constexpr Bits<T> mantissa = (Bits<T>(1) << mantissa_bits<T>)-1;
   // An integer below 2^23 in the mantissa of 2^23 reads as 2^23 plus that integer.
   const Batch<T> carrier(pick<T>(8388608.0f, 4503599627370496.0));
   const Batch<Bits<T>> moved = bit_cast<Bits<T>>(x) + Batch<Bits<T>>(one - root_half);
@@ -183,7 +188,7 @@ XGRAD_INLINE Batch<T> log_reduced(const Batch<T>& f, const Batch<T>& e) {
     g = polynomial(z, 0.298718929f, 0.399775594f, 0.666667759f);
   } else {
     g = polynomial(z, 0.14798618018232876, 0.15313801605878474, 0.18183573331091474, 0.22222198414601205,
-               0.2857142874378158, 0.39999999999409136, 0.6666666666666735);
+                   0.2857142874378158, 0.39999999999409136, 0.6666666666666735);
   }
   // 2 t = f - t f: what is rounded twice is small beside f.
   const Batch<T> rest = t * fnma(z, g, f);
@@ -192,7 +197,7 @@ XGRAD_INLINE Batch<T> log_reduced(const Batch<T>& f, const Batch<T>& e) {
   return fma(e, high, f - fnma(e, low, rest));
 }
 
-/// The same for any positive, finite x.
+/// As split_mantissa, for any positive, finite x.
 template <class T>
 XGRAD_INLINE Batch<T> split_denormal(const Batch<T>& x, Batch<T>& e) {
   const Mask<T> denormal = x < Batch<T>(std::numeric_limits<T>::min());
@@ -221,9 +226,10 @@ template <class T>
   result = select(x > zero, result, select(x == zero, -top, Batch<T>(not_a_number<T>)));
 }
 
-// Angles: |x| = n pi/2 + r with |r| <= pi/4, pi/2 in three or four parts of which n * part is exact.
+// Angles: |x| = n pi/2 + r with |r| <= pi/4, pi/2 in three or four parts whose products with n are exact
+// (Cody and Waite 1980), or are not rounded before they are subtracted.
 
-/// Beyond this the parts of pi/2 above no longer hold enough digits.
+/// Beyond this the parts of pi/2 no longer hold enough digits.
 template <class T>
 constexpr T largest_angle = has_fma ? pick<T>(1e5f, 1e6) : pick<T>(800.0f, 1e6);
 
@@ -253,7 +259,7 @@ XGRAD_INLINE Batch<T> sin_reduced(const Batch<T>& r, const Batch<T>& z) {
     s = polynomial(z, -0.000195180706f, 0.00833218824f, -0.166666552f);
   } else {
     s = polynomial(z, 1.589543364042175e-10, -2.5050734394424642e-08, 2.7557313538536917e-06,
-               -0.0001984126982935856, 0.00833333333332184, -0.1666666666666663);
+                   -0.0001984126982935856, 0.00833333333332184, -0.1666666666666663);
   }
   return fma(r * z, s, r);
 }
@@ -266,7 +272,7 @@ XGRAD_INLINE Batch<T> cos_reduced(const Batch<T>& z) {
     c = polynomial(z, 2.44617495e-05f, -0.00138876098f, 0.041666653f, -0.5f, 1.0f);
   } else {
     c = polynomial(z, -1.1365211378442866e-11, 2.0875842258962374e-09, -2.755731533495171e-07,
-               2.480158729336907e-05, -0.001388888888888141, 0.04166666666666665, -0.5, 1.0);
+                   2.480158729336907e-05, -0.001388888888888141, 0.04166666666666665, -0.5, 1.0);
   }
   return c;
 }
@@ -330,17 +336,18 @@ XGRAD_INLINE Batch<T> asin_reduced(const Batch<T>& t, const Batch<T>& z) {
     p = polynomial(z, 0.0421659909f, 0.024180904f, 0.0454697683f, 0.0749530643f, 0.166667521f);
   } else {
     p = polynomial(z, 0.028738798940077394, -0.011708377799685745, 0.01675051012190037, 0.007493620163062416,
-               0.011961130023635072, 0.013913883988878455, 0.017357204518900163, 0.02237188999657972,
-               0.03038195537627604, 0.044642856871148266, 0.07500000000338589, 0.16666666666665403);
+                   0.011961130023635072, 0.013913883988878455, 0.017357204518900163, 0.02237188999657972,
+                   0.03038195537627604, 0.044642856871148266, 0.07500000000338589, 0.16666666666665403);
   }
   return fma(t * z, p, t);
 }
 
-/// The angle of the point (x, y), 0 <= x, 0 <= y, in [0, pi/2]; x + y must not overflow unless one is infinite: 2^-30.4, 2^-59.4.
+/// The angle of the point (x, y), 0 <= x, 0 <= y, in [0, pi/2]: 2^-30.4, 2^-59.4. x + y must not overflow,
+/// and not both may be infinite.
 template <class T>
 XGRAD_INLINE Batch<T> first_quadrant(const Batch<T>& y, const Batch<T>& x) {
-  // atan(t) = pi/2 - atan(1/t) = pi/4 + atan((t - 1) / (t + 1)), chosen so that one division does. Whichever is
-  // NaN, low or high is.
+  // atan(t) = pi/2 - atan(1/t) = pi/4 + atan((t - 1) / (t + 1)), chosen so that one division does. Whichever
+  // is NaN, low or high is.
   const Batch<T> low = min_or_second(x, y), high = max_or_second(y, x);
   const Mask<T> steep = y > x, middle = low > high * Batch<T>(T(0.41421356237309504880));
   const Batch<T> divisor = at_least(high + keep(middle, low), std::numeric_limits<T>::denorm_min());
@@ -350,8 +357,8 @@ XGRAD_INLINE Batch<T> first_quadrant(const Batch<T>& y, const Batch<T>& x) {
     p = polynomial(z, -0.060874667f, 0.105983049f, -0.142443001f, 0.199985251f, -0.333333164f);
   } else {
     p = polynomial(z, -0.017867827618861427, 0.03802877274138827, -0.05037902883109867, 0.058475796648105136,
-               -0.06663061689054779, 0.07692056504699443, -0.09090897550061157, 0.11111110776272727,
-               -0.14285714280053663, 0.1999999999995218, -0.3333333333333319);
+                   -0.06663061689054779, 0.07692056504699443, -0.09090897550061157, 0.11111110776272727,
+                   -0.14285714280053663, 0.1999999999995218, -0.3333333333333319);
   }
   const Batch<T> quarter(T(0.78539816339744830962)), half(T(1.57079632679489661923));
   const Batch<T> angle = fma(t * z, p, t) + keep(middle, quarter);
@@ -370,7 +377,7 @@ XGRAD_INLINE Batch<T> log_extended(const Batch<T>& m, const Batch<T>& e, Batch<T
     g = polynomial(z, 0.230204076f, 0.285700291f, 0.399997532f, 0.666666687f);
   } else {
     g = polynomial(z, 0.13237204985524334, 0.13251894600242414, 0.15386999354126776, 0.18181778136636828,
-               0.22222222609349754, 0.2857142856939853, 0.4000000000000495, 0.6666666666666666);
+                   0.22222222609349754, 0.2857142856939853, 0.4000000000000495, 0.6666666666666666);
   }
   // The derivative 2 / (1 - z) carries t_low through the series.
   const Batch<T> two(T(2)), series = fma(t * z, g, t_low * fma(z, two, two));
@@ -398,7 +405,8 @@ XGRAD_INLINE Batch<T> pow_reduced(const Batch<T>& m, const Batch<T>& e, const Ba
 
 /// pow where x is not positive, normal and finite, or y not finite, in some lane.
 template <class T>
-[[gnu::noinline, gnu::cold]] void pow_special(const Batch<T>& x, const Batch<T>& y, Batch<T>& result) noexcept {
+[[gnu::noinline, gnu::cold]] void pow_special(const Batch<T>& x, const Batch<T>& y,
+                                              Batch<T>& result) noexcept {
   const Batch<T> zero(T(0)), one(T(1)), top(infinity<T>), nan(not_a_number<T>);
   const Batch<T> a = magnitude(x), y_size = magnitude(y), half = y_size * Batch<T>(T(0.5));
   Batch<T> e;
@@ -521,9 +529,9 @@ XGRAD_INLINE Batch<T> softplus(const Batch<T>& x) {
   if constexpr (std::is_same_v<T, float>) {
     g = detail::polynomial(z, 0.280072689f, 0.280029804f, 0.400214374f, 0.666664183f);
   } else {
-    g = detail::polynomial(z, 0.1741451692934763, 0.08133386158387763, 0.12151485128439578, 0.13295529950071813,
-                       0.1538694658151063, 0.18181727440127468, 0.22222224375825828, 0.28571428542678423,
-                       0.400000000001824, 0.6666666666666631);
+    g = detail::polynomial(z, 0.1741451692934763, 0.08133386158387763, 0.12151485128439578,
+                           0.13295529950071813, 0.1538694658151063, 0.18181727440127468, 0.22222224375825828,
+                           0.28571428542678423, 0.400000000001824, 0.6666666666666631);
   }
   return detail::at_least(x, T(0)) + fma(t * z, g, t + t);
 }
@@ -617,27 +625,27 @@ XGRAD_INLINE Batch<T> erf(const Batch<T>& x) {
   const Batch<T> a = detail::magnitude(x), z = a * a, one(T(1)), u = one / (a + Batch<T>(T(2)));
   Batch<T> inner, outer;
   if constexpr (std::is_same_v<T, float>) {
-    inner = detail::polynomial(z, 7.85059747e-05f, -0.000800929323f, 0.00518823555f, -0.02685377f, 0.112835847f,
-                           -0.37612626f, -6.06348109e-08f);
+    inner = detail::polynomial(z, 7.85059747e-05f, -0.000800929323f, 0.00518823555f, -0.02685377f,
+                               0.112835847f, -0.37612626f, -6.06348109e-08f);
     outer = detail::polynomial(u, -7.38293409f, 10.1829081f, -0.513370752f, 1.58653629f, 0.519498467f,
-                           0.00181687309f);
+                               0.00181687309f);
   } else {
     inner = detail::polynomial(z, -7.775936457609091e-10, 1.3709114646037879e-08, -1.6205888881041786e-07,
-                           1.6447076996173043e-06, -1.4924707958506105e-05, 0.00012055293355404526,
-                           -0.0008548325922084062, 0.005223977605971971, -0.026866170643094264,
-                           0.11283791670944082, -0.37612638903183515, -3.7327190569236484e-18);
-    outer = detail::polynomial(u, -211.6357215481291, 746.3880257280423, -1150.5943772591195, 992.5865213538627,
-                           -509.4839944878111, 160.64766699618434, -40.936424411824454, 9.846190987784514,
-                           1.904436888054605, 2.0576704140315303, 1.1233309104640286, 0.564374248965254,
-                           -3.0610303155636902e-06);
+                               1.6447076996173043e-06, -1.4924707958506105e-05, 0.00012055293355404526,
+                               -0.0008548325922084062, 0.005223977605971971, -0.026866170643094264,
+                               0.11283791670944082, -0.37612638903183515, -3.7327190569236484e-18);
+    outer = detail::polynomial(u, -211.6357215481291, 746.3880257280423, -1150.5943772591195,
+                               992.5865213538627, -509.4839944878111, 160.64766699618434, -40.936424411824454,
+                               9.846190987784514, 1.904436888054605, 2.0576704140315303, 1.1233309104640286,
+                               0.564374248965254, -3.0610303155636902e-06);
   }
   const Batch<T> leading(detail::pick<T>(1.12837923f, 1.1283791670955126));
   const Batch<T> near = fma(a, leading, a * inner), far = fnma(exp(-z), outer, one);
   return select(a < one, near, far) | detail::sign_bit(x);
 }
 
-/// x to the power y, with the special cases of C: 1 for y = 0 and for x = 1, NaN for a negative x and a y that
-/// is no integer. About 2^-50 in double: log x is kept in two numbers.
+/// x to the power y, with the special cases of C: 1 for y = 0 and for x = 1, NaN for a negative x and a y
+/// that is no integer. About 2^-50 in double: log x is kept in two numbers.
 template <class T>
 XGRAD_INLINE Batch<T> pow(const Batch<T>& x, const Batch<T>& y) {
   Batch<T> e, result;
