@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "autograd/error.hpp"
 #include "autograd/tensor.hpp"
 
 template <class T>
@@ -15,7 +16,8 @@ struct fmt::formatter<xgrad::Tensor<T>> {
     auto at = context.begin();
     if (at != context.end() && *at == '.')
       for (precision = 0, ++at; at != context.end() && *at >= '0' && *at <= '9'; ++at) precision = 10 * precision + (*at - '0');
-    if (at != context.end() && *at != '}') throw format_error("a tensor takes {} or a precision such as {:.3}");
+    if (at != context.end() && *at != '}')
+      throw xgrad::ValueError("fmt: a tensor's format is {} or, with a precision, {:.3}");
     return at;
   }
 

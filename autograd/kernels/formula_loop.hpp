@@ -145,7 +145,7 @@ class FormulaLoop {
     else if constexpr (i.op == Opcode::less) return v[i.a] < v[i.b];
     else if constexpr (i.op == Opcode::less_equal) return v[i.a] <= v[i.b];
     else if constexpr (i.op == Opcode::equal) return v[i.a] == v[i.b];
-    else return v[i.a] != v[i.b];
+    else return !(v[i.a] == v[i.b]);  // not !=, which xsimd 8 gets wrong for NaN
   }
 
   template <Instruction i>
@@ -184,16 +184,15 @@ class FormulaLoop {
     else if constexpr (i.op == Opcode::erf) return k::erf(v[i.a]);
     else if constexpr (i.op == Opcode::pow) return k::pow(v[i.a], v[i.b]);
     else if constexpr (i.op == Opcode::atan2) return k::atan2(v[i.a], v[i.b]);
-    // NaN goes through from either side: a comparison with it is false, and it differs from itself.
-    else if constexpr (i.op == Opcode::maximum) return select<T>((v[i.a] > v[i.b]) | (v[i.a] != v[i.a]), v[i.a], v[i.b]);
-    else if constexpr (i.op == Opcode::minimum) return select<T>((v[i.a] < v[i.b]) | (v[i.a] != v[i.a]), v[i.a], v[i.b]);
+    else if constexpr (i.op == Opcode::maximum) return k::max(v[i.a], v[i.b]);
+    else if constexpr (i.op == Opcode::minimum) return k::min(v[i.a], v[i.b]);
     else if constexpr (is_comparison(i.op)) return select<T>(condition<i>(v), B(T(1)), B(T(0)));
     else {
       static_assert(i.op == Opcode::where);
       if constexpr (is_comparison(program.code[static_cast<std::size_t>(i.a)].op))
         return select<T>(condition<program.code[static_cast<std::size_t>(i.a)]>(v), v[i.b], v[i.c]);
       else
-        return select<T>(v[i.a] != B(T(0)), v[i.b], v[i.c]);
+        return select<T>(v[i.a] == B(T(0)), v[i.c], v[i.b]);
     }
   }
 };
