@@ -31,21 +31,21 @@ int blas_int(std::int64_t size) {
 
 CBLAS_TRANSPOSE blas_transpose(bool transposed) { return transposed ? CblasTrans : CblasNoTrans; }
 
-void blas_gemm(CBLAS_TRANSPOSE op_a, CBLAS_TRANSPOSE op_b, int m, int n, int k, float alpha, const float* a, int lda,
-               const float* b, int ldb, float beta, float* c, int ldc) {
+void blas_gemm(CBLAS_TRANSPOSE op_a, CBLAS_TRANSPOSE op_b, int m, int n, int k, float alpha, const float* a,
+               int lda, const float* b, int ldb, float beta, float* c, int ldc) {
   cblas_sgemm(CblasRowMajor, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
-void blas_gemm(CBLAS_TRANSPOSE op_a, CBLAS_TRANSPOSE op_b, int m, int n, int k, double alpha, const double* a, int lda,
-               const double* b, int ldb, double beta, double* c, int ldc) {
+void blas_gemm(CBLAS_TRANSPOSE op_a, CBLAS_TRANSPOSE op_b, int m, int n, int k, double alpha, const double* a,
+               int lda, const double* b, int ldb, double beta, double* c, int ldc) {
   cblas_dgemm(CblasRowMajor, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-void blas_gemv(CBLAS_TRANSPOSE op_a, int rows, int columns, float alpha, const float* a, int lda, const float* x,
-               int x_step, float beta, float* y) {
+void blas_gemv(CBLAS_TRANSPOSE op_a, int rows, int columns, float alpha, const float* a, int lda,
+               const float* x, int x_step, float beta, float* y) {
   cblas_sgemv(CblasRowMajor, op_a, rows, columns, alpha, a, lda, x, x_step, beta, y, 1);
 }
-void blas_gemv(CBLAS_TRANSPOSE op_a, int rows, int columns, double alpha, const double* a, int lda, const double* x,
-               int x_step, double beta, double* y) {
+void blas_gemv(CBLAS_TRANSPOSE op_a, int rows, int columns, double alpha, const double* a, int lda,
+               const double* x, int x_step, double beta, double* y) {
   cblas_dgemv(CblasRowMajor, op_a, rows, columns, alpha, a, lda, x, x_step, beta, y, 1);
 }
 
@@ -61,14 +61,15 @@ void scale(std::int64_t m, std::int64_t n, T beta, T* c, std::int64_t ldc) {
 
 // A row of C is the product of B with a vector.
 template <class T>
-void row_by_blas(bool transpose_b, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t a_step, const T* b,
-                 std::int64_t ldb, T beta, T* c) {
+void row_by_blas(bool transpose_b, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t a_step,
+                 const T* b, std::int64_t ldb, T beta, T* c) {
   const int rows = blas_int(transpose_b ? n : k), columns = blas_int(transpose_b ? k : n);
   if (beta == T(0)) {  // some versions of OpenBLAS read C here
     std::fill_n(c, n, T(0));
     beta = T(1);
   }
-  blas_gemv(blas_transpose(!transpose_b), rows, columns, alpha, b, blas_int(ldb), a, blas_int(a_step), beta, c);
+  blas_gemv(blas_transpose(!transpose_b), rows, columns, alpha, b, blas_int(ldb), a, blas_int(a_step), beta,
+            c);
 }
 
 // Whether BLAS, with the threads that it has, may be slower than one thread of our own.
@@ -80,8 +81,8 @@ bool is_small(std::int64_t m, std::int64_t n, std::int64_t k) {
 }
 
 template <class T>
-void any_gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
-              std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
+void any_gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
+              const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
   if (m == 0 || n == 0) return;
   if (k == 0) return scale(m, n, beta, c, ldc);
   if (n == 1 && m > 1 && ldc == 1)  // a contiguous column of C is a row of its transpose
@@ -98,8 +99,8 @@ void any_gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n
       small_gemm(T()).product(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc))
     return;
   if (m == 1) return row_by_blas(transpose_b, n, k, alpha, a, transpose_a ? lda : 1, b, ldb, beta, c);
-  blas_gemm(blas_transpose(transpose_a), blas_transpose(transpose_b), blas_int(m), blas_int(n), blas_int(k), alpha, a,
-            blas_int(lda), b, blas_int(ldb), beta, c, blas_int(ldc));
+  blas_gemm(blas_transpose(transpose_a), blas_transpose(transpose_b), blas_int(m), blas_int(n), blas_int(k),
+            alpha, a, blas_int(lda), b, blas_int(ldb), beta, c, blas_int(ldc));
 }
 
 template <class T>
@@ -113,7 +114,8 @@ void any_gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, co
 }  // namespace
 
 void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
-          const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc) {
+          const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c,
+          std::int64_t ldc) {
   any_gemm(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
@@ -135,17 +137,18 @@ void pack_b(bool transpose_b, std::int64_t k, std::int64_t n, const float* b, st
   small_gemm_float().pack(transpose_b, k, n, b, ldb, out);
 }
 
-void pack_b(bool transpose_b, std::int64_t k, std::int64_t n, const double* b, std::int64_t ldb, double* out) {
+void pack_b(bool transpose_b, std::int64_t k, std::int64_t n, const double* b, std::int64_t ldb,
+            double* out) {
   small_gemm_double().pack(transpose_b, k, n, b, ldb, out);
 }
 
-void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, const float* a, std::int64_t lda,
-                 const float* packed_b, float beta, float* c, std::int64_t ldc) {
+void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, const float* a,
+                 std::int64_t lda, const float* packed_b, float beta, float* c, std::int64_t ldc) {
   any_gemm_packed(m, n, k, alpha, a, lda, packed_b, beta, c, ldc);
 }
 
-void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, double alpha, const double* a, std::int64_t lda,
-                 const double* packed_b, double beta, double* c, std::int64_t ldc) {
+void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, double alpha, const double* a,
+                 std::int64_t lda, const double* packed_b, double beta, double* c, std::int64_t ldc) {
   any_gemm_packed(m, n, k, alpha, a, lda, packed_b, beta, c, ldc);
 }
 

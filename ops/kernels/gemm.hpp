@@ -6,12 +6,13 @@
 
 namespace xgrad::kernels {
 
-/// C = alpha · op(A) · op(B) + beta · C, where op(A) is m × k, op(B) is k × n and C is m × n; `transpose_a` says that
-/// A is stored as k × m, `transpose_b` that B is stored as n × k. The leading dimensions `lda`, `ldb`, `ldc` are the
-/// distances between rows as stored, in elements. beta = 0 overwrites C without reading it. C may not overlap A or B.
-/// Throws Error where BLAS is needed and a size does not fit its integers.
+/// C = alpha · op(A) · op(B) + beta · C, where op(A) is m × k, op(B) is k × n and C is m × n; `transpose_a`
+/// says that A is stored as k × m, `transpose_b` that B is stored as n × k. The leading dimensions `lda`,
+/// `ldb`, `ldc` are the distances between rows as stored, in elements. beta = 0 overwrites C without reading
+/// it. C may not overlap A or B. Throws Error where BLAS is needed and a size does not fit its integers.
 void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
-          const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c, std::int64_t ldc);
+          const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c,
+          std::int64_t ldc);
 void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, double alpha,
           const double* a, std::int64_t lda, const double* b, std::int64_t ldb, double beta, double* c,
           std::int64_t ldc);
@@ -20,17 +21,17 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
 template <class T>
 std::size_t packed_size(std::int64_t k, std::int64_t n);
 
-/// Packs op(B), k × n, into `out` (packed_size<T>(k, n) elements; aligned to 64 bytes it is read fastest) in the order
-/// in which gemm_packed reads it. It pays from the second product with the same B on. The form depends on the
-/// processor's instruction set: it is for this process only.
+/// Packs op(B), k × n, into `out` (packed_size<T>(k, n) elements; aligned to 64 bytes it is read fastest) in
+/// the order in which gemm_packed reads it. It pays from the second product with the same B on. The form
+/// depends on the processor's instruction set: it is for this process only.
 void pack_b(bool transpose_b, std::int64_t k, std::int64_t n, const float* b, std::int64_t ldb, float* out);
 void pack_b(bool transpose_b, std::int64_t k, std::int64_t n, const double* b, std::int64_t ldb, double* out);
 
 /// C = alpha · A · B + beta · C with A an m × k matrix and B packed by pack_b; otherwise as gemm. One thread.
-void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, const float* a, std::int64_t lda,
-                 const float* packed_b, float beta, float* c, std::int64_t ldc);
-void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, double alpha, const double* a, std::int64_t lda,
-                 const double* packed_b, double beta, double* c, std::int64_t ldc);
+void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, const float* a,
+                 std::int64_t lda, const float* packed_b, float beta, float* c, std::int64_t ldc);
+void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, double alpha, const double* a,
+                 std::int64_t lda, const double* packed_b, double beta, double* c, std::int64_t ldc);
 
 /// How many threads BLAS uses; 1 if the BLAS that the program was linked with cannot say.
 int blas_threads();

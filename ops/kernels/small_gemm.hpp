@@ -16,8 +16,8 @@ struct SmallGemm {
   bool (*product)(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
                   const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc);
   void (*pack)(bool transpose_b, std::int64_t k, std::int64_t n, const T* b, std::int64_t ldb, T* out);
-  void (*packed_product)(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t lda,
-                         const T* packed_b, T beta, T* c, std::int64_t ldc);
+  void (*packed_product)(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
+                         std::int64_t lda, const T* packed_b, T beta, T* c, std::int64_t ldc);
 };
 
 XGRAD_SIMD_TABLE(SmallGemm<float>, small_gemm_float)

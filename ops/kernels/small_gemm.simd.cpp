@@ -1,4 +1,5 @@
-// Register-blocked matrix products: small ones straight from the operands, any size with a packed right operand.
+// Register-blocked matrix products: small ones straight from the operands, any size with a packed right
+// operand.
 #include "ops/kernels/small_gemm.hpp"
 
 #include <algorithm>
@@ -13,8 +14,8 @@ namespace {
 template <class T>
 constexpr int width = static_cast<int>(lanes<T>);
 
-// A tile of C is kept in registers: tile_rows × tile_vectors accumulators, beside tile_vectors registers for a row of B
-// and one for an element of A.
+// A tile of C is kept in registers: tile_rows × tile_vectors accumulators, beside tile_vectors registers for
+// a row of B and one for an element of A.
 constexpr int tile_vectors = 2;
 #if defined(__AVX512F__)
 constexpr int tile_rows = 8;
@@ -25,17 +26,17 @@ constexpr int tile_rows = 4;
 #endif
 
 template <class T>
-constexpr int panel_columns = tile_vectors * width<T>;
+constexpr int panel_columns = static_cast<int>(lanes<T>) * tile_vectors;
 
 // A panel of B this deep (16 or 32 KB) stays in the first-level cache while all rows of A pass by.
 constexpr std::int64_t panel_depth = 256;
 
 // What product packs at a time.
 template <class T>
-constexpr std::int64_t scratch_size = panel_depth * panel_columns<T>;
+constexpr std::int64_t scratch_size = std::int64_t(panel_columns<T>) * panel_depth;
 
-// Whether part of a vector can be loaded at the price of a whole one. If not, the end of a panel is packed, padded
-// with zeros, and loaded whole.
+// Whether part of a vector can be loaded at the price of a whole one. If not, the end of a panel is packed,
+// padded with zeros, and loaded whole.
 #if defined(__AVX2__)
 constexpr bool has_masked_load = true;
 #else
@@ -44,7 +45,9 @@ constexpr bool has_masked_load = false;
 
 // sums[i] = the sum over x[i].
 #if defined(__AVX512F__)
-inline __m512 add_pairs(__m512 x, __m512 y) { return _mm512_add_ps(_mm512_unpacklo_ps(x, y), _mm512_unpackhi_ps(x, y)); }
+inline __m512 add_pairs(__m512 x, __m512 y) {
+  return _mm512_add_ps(_mm512_unpacklo_ps(x, y), _mm512_unpackhi_ps(x, y));
+}
 
 // xsimd 8.1 has haddp for this too, with its results in the wrong order.
 inline Batch<float> horizontal_sums(const Batch<float> (&x)[16]) {
@@ -76,12 +79,12 @@ inline void store_row(const Batch<T>& sum, T alpha, T beta, T* c, int tail) {
   }
 }
 
-// One tile of C: alpha times `k` columns of A times `k` rows of B, plus beta times C. If `partial`, the last vector has
-// `tail` columns only. Where there are few accumulators, `ways` consecutive k go to sums of their own: it takes some
-// eight independent chains to hide the latency of a fused multiply-add.
+// One tile of C: alpha times `k` columns of A times `k` rows of B, plus beta times C. If `partial`, the last
+// vector has `tail` columns only. Where there are few accumulators, `ways` consecutive k go to sums of their
+// own: it takes some eight independent chains to hide the latency of a fused multiply-add.
 template <class T, int rows, int vectors, bool partial>
-void tile(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_column, const T* b, std::int64_t b_row,
-          T alpha, T beta, T* c, std::int64_t ldc, int tail) {
+void tile(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_column, const T* b,
+          std::int64_t b_row, T alpha, T beta, T* c, std::int64_t ldc, int tail) {
   constexpr int ways = rows * vectors >= 5 ? 1 : rows * vectors >= 3 ? 2 : 4;
   Batch<T> sum[ways][rows][vectors];
 #pragma GCC unroll 16
@@ -131,8 +134,8 @@ template <class T>
 using Tile = decltype(&tile<T, 1, 1, false>);
 
 template <class T, int rows>
-constexpr Tile<T> tiles_of[] = {tile<T, rows, 1, false>, tile<T, rows, 1, true>,
-                                                        tile<T, rows, 2, false>, tile<T, rows, 2, true>};
+constexpr Tile<T> tiles_of[] = {tile<T, rows, 1, false>, tile<T, rows, 1, true>, tile<T, rows, 2, false>,
+                                tile<T, rows, 2, true>};
 
 template <class T>
 constexpr const Tile<T>* tiles[] = {
@@ -147,18 +150,18 @@ constexpr const Tile<T>* tiles[] = {
 
 // Which of tiles_of a panel of so many columns takes, and the columns of its last vector.
 template <class T>
-struct Shape {
-  explicit Shape(std::int64_t columns)
+struct TileShape {
+  explicit TileShape(std::int64_t columns)
       : tail(static_cast<int>(columns > width<T> ? columns - width<T> : columns)),
-        index(2 * (columns > width<T>) + (tail < width<T>)) {}
+        index((columns > width<T> ? 2 : 0) + (tail < width<T> ? 1 : 0)) {}
   int tail, index;
 };
 
 template <class T>
 XGRAD_INLINE void one_tile(std::int64_t rows, std::int64_t columns, std::int64_t k, T alpha, const T* a,
-                           std::int64_t a_row, std::int64_t a_column, const T* b, std::int64_t b_row, T beta, T* c,
-                           std::int64_t ldc) {
-  const Shape<T> shape(columns);
+                           std::int64_t a_row, std::int64_t a_column, const T* b, std::int64_t b_row, T beta,
+                           T* c, std::int64_t ldc) {
+  const TileShape<T> shape(columns);
   tiles<T>[rows - 1][shape.index](k, a, a_row, a_column, b, b_row, alpha, beta, c, ldc, shape.tail);
 }
 
@@ -167,8 +170,8 @@ template <class T>
 void multiply(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t a_row,
               std::int64_t a_column, const T* b, std::int64_t b_row, std::int64_t b_panel, T beta, T* c,
               std::int64_t ldc) {
-  // Tiles of equal height give or take one: 32 rows are 6+6+5+5+5+5, not 6·5+2, for a low tile keeps the multipliers
-  // waiting.
+  // Tiles of equal height give or take one: 32 rows are 6+6+5+5+5+5, not 6·5+2, for a low tile keeps the
+  // multipliers waiting.
   const std::int64_t tile_count = m <= tile_rows ? 1 : (m + tile_rows - 1) / tile_rows;
   const std::int64_t low = tile_count == 1 ? m : m / tile_count, higher = m - tile_count * low;
   const auto rows_of_tile = [=](std::int64_t i) { return low + (i < higher); };
@@ -189,8 +192,8 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* 
       T* c_tile = c + j;
       for (std::int64_t i = 0; i < tile_count; ++i) {
         const std::int64_t rows = rows_of_tile(i);
-        one_tile(rows, std::min<std::int64_t>(panel_columns<T>, n - j), std::min(panel_depth, k - p), alpha, a_tile,
-                 a_row, a_column, b + p * b_row, b_row, p == 0 ? beta : T(1), c_tile, ldc);
+        one_tile(rows, std::min<std::int64_t>(panel_columns<T>, n - j), std::min(panel_depth, k - p), alpha,
+                 a_tile, a_row, a_column, b + p * b_row, b_row, p == 0 ? beta : T(1), c_tile, ldc);
         a_tile += rows * a_row;
         c_tile += rows * ldc;
       }
@@ -199,7 +202,8 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* 
 
 // Columns [0, columns) of op(B); padded with zeros to whole vectors where a tile will read those.
 template <class T>
-void pack_panel(bool transpose_b, std::int64_t k, std::int64_t columns, const T* b, std::int64_t ldb, T* out) {
+void pack_panel(bool transpose_b, std::int64_t k, std::int64_t columns, const T* b, std::int64_t ldb,
+                T* out) {
   if (transpose_b) {
     transpose(columns, k, b, ldb, out, panel_columns<T>);
   } else if (columns == panel_columns<T>) {
@@ -219,8 +223,8 @@ void pack_panel(bool transpose_b, std::int64_t k, std::int64_t columns, const T*
 template <class T>
 void pack(bool transpose_b, std::int64_t k, std::int64_t n, const T* b, std::int64_t ldb, T* out) {
   for (std::int64_t j = 0; j < n; j += panel_columns<T>, out += k * panel_columns<T>)
-    pack_panel(transpose_b, k, std::min<std::int64_t>(panel_columns<T>, n - j), transpose_b ? b + j * ldb : b + j, ldb,
-               out);
+    pack_panel(transpose_b, k, std::min<std::int64_t>(panel_columns<T>, n - j),
+               transpose_b ? b + j * ldb : b + j, ldb, out);
 }
 
 template <class T>
@@ -248,9 +252,9 @@ void packing_product(bool transpose_b, std::int64_t m, std::int64_t n, std::int6
     }
 }
 
-// `columns` elements of a row of C from as many rows of op(B) stored as rows, that is, as dot products: each is a
-// vector of partial sums, and all of them are summed up together. If there are too few of them (`partial`), the last
-// is computed again and again.
+// `columns` elements of a row of C from as many rows of op(B) stored as rows, that is, as dot products: each
+// is a vector of partial sums, and all of them are summed up together. If there are too few of them
+// (`partial`), the last is computed again and again.
 template <class T, bool partial>
 void dots(int columns, std::int64_t k, T alpha, const T* a, const T* b, std::int64_t ldb, T beta, T* c) {
   std::int64_t row[width<T>];
@@ -274,7 +278,8 @@ void dots(int columns, std::int64_t k, T alpha, const T* a, const T* b, std::int
 }
 
 template <class T>
-void row_of_dots(std::int64_t n, std::int64_t k, T alpha, const T* a, const T* b, std::int64_t ldb, T beta, T* c) {
+void row_of_dots(std::int64_t n, std::int64_t k, T alpha, const T* a, const T* b, std::int64_t ldb, T beta,
+                 T* c) {
   for (; n >= width<T>; n -= width<T>, b += width<T> * ldb, c += width<T>)
     dots<T, false>(width<T>, k, alpha, a, b, ldb, beta, c);
   if (n > 0) dots<T, true>(static_cast<int>(n), k, alpha, a, b, ldb, beta, c);
@@ -291,8 +296,8 @@ bool beats_blas(bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k
 }
 
 template <class T>
-bool product(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
-             std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
+bool product(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
+             const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
   const std::int64_t a_row = transpose_a ? 1 : lda, a_column = transpose_a ? lda : 1;
   if (!beats_blas<T>(transpose_b, m, n, k)) return false;
   if (!transpose_b && (has_masked_load || n % width<T> == 0)) {  // B can be read where it is

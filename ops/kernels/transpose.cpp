@@ -2,23 +2,26 @@
 #include "ops/kernels/transpose.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
-#include <vector>
+
+#include "autograd/error.hpp"
+#include "autograd/shape.hpp"
 
 namespace xgrad::kernels {
 
 namespace {
 
-// Four floats or two doubles, which every x86-64 and ARM64 processor has: wider registers measured no faster, for the
-// cache is what a transposition waits for.
+// Four floats or two doubles, which every x86-64 and ARM64 processor has: wider registers measured no faster,
+// for the cache is what a transposition waits for.
 using Floats [[gnu::vector_size(16)]] = float;
 using Doubles [[gnu::vector_size(16)]] = double;
 
 template <class T>
 constexpr std::int64_t tile_side = 16 / sizeof(T);
 
-// Four cache lines each way: small enough for all its lines to stay in the first-level cache, large enough that each
-// is read and written whole.
+// Four cache lines each way: small enough for all its lines to stay in the first-level cache, large enough
+// that each is read and written whole.
 template <class T>
 constexpr std::int64_t block_side = 256 / sizeof(T);
 
@@ -78,6 +81,90 @@ void transpose_blocked(std::int64_t rows, std::int64_t columns, const T* in, std
                       out + j * ld_out + i, ld_out);
 }
 
+struct Axis {
+  std::int64_t extent, in_stride, out_stride;
+};
+
+// The axes of a copy: at first as they are written, the last one contiguous.
+class Axes {
+ public:
+  Axes(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides) {
+    if (shape.size() != strides.size()) throw ShapeError("permute_copy: as many strides are needed as axes");
+    for (std::size_t i = 0; i < shape.size(); ++i) add(shape[i], strides[i]);
+    std::int64_t out_stride = 1;
+    for (std::size_t i = rank_; i-- > 0; out_stride *= axes_[i].extent) axes_[i].out_stride = out_stride;
+  }
+
+  std::size_t rank() const { return rank_; }
+  const Axis& operator[](std::size_t i) const { return axes_[i]; }
+
+  Axis take(std::size_t i) {
+    const Axis taken = axes_[i];
+    std::copy(axes_.begin() + i + 1, axes_.begin() + rank_--, axes_.begin() + i);
+    return taken;
+  }
+
+ private:
+  // An axis along which memory goes on as along the one before becomes one with it.
+  void add(std::int64_t extent, std::int64_t stride) {
+    if (extent == 1) return;
+    if (rank_ > 0 && axes_[rank_ - 1].in_stride == stride * extent) {
+      axes_[rank_ - 1].extent *= extent;
+      axes_[rank_ - 1].in_stride = stride;
+      return;
+    }
+    if (rank_ == axes_.size()) throw ShapeError("permute_copy: more than 7 axes");
+    axes_[rank_++] = {extent, stride, 0};
+  }
+
+  std::array<Axis, Shape::max_rank> axes_;
+  std::size_t rank_ = 0;
+};
+
+// Calls copy(in, out) for every index along the axes.
+template <class T, class Copy>
+void for_each(const Axes& axes, const T* in, T* out, Copy copy) {
+  std::array<std::int64_t, Shape::max_rank> index{};
+  for (;;) {
+    copy(in, out);
+    std::size_t i = axes.rank();
+    for (; i > 0; --i) {
+      const Axis& axis = axes[i - 1];
+      in += axis.in_stride;
+      out += axis.out_stride;
+      if (++index[i - 1] < axis.extent) break;
+      index[i - 1] = 0;
+      in -= axis.extent * axis.in_stride;
+      out -= axis.extent * axis.out_stride;
+    }
+    if (i == 0) return;
+  }
+}
+
+template <class T>
+void permute(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides, const T* in,
+             T* out) {
+  if (std::ranges::find(shape, 0) != shape.end()) return;
+  Axes axes(shape, strides);
+  if (axes.rank() == 0) {
+    *out = *in;
+    return;
+  }
+  const Axis row = axes.take(axes.rank() - 1);
+  if (row.in_stride == 1)
+    return for_each(axes, in, out, [&](const T* from, T* to) { std::copy_n(from, row.extent, to); });
+  for (std::size_t i = axes.rank(); i-- > 0;) {
+    if (axes[i].in_stride != 1) continue;
+    const Axis column = axes.take(i);
+    return for_each(axes, in, out, [&](const T* from, T* to) {
+      transpose(row.extent, column.extent, from, row.in_stride, to, column.out_stride);
+    });
+  }
+  for_each(axes, in, out, [&](const T* from, T* to) {
+    for (std::int64_t i = 0; i < row.extent; ++i) to[i] = from[i * row.in_stride];
+  });
+}
+
 }  // namespace
 
 void transpose(std::int64_t rows, std::int64_t columns, const float* in, std::int64_t ld_in, float* out,
@@ -88,6 +175,16 @@ void transpose(std::int64_t rows, std::int64_t columns, const float* in, std::in
 void transpose(std::int64_t rows, std::int64_t columns, const double* in, std::int64_t ld_in, double* out,
                std::int64_t ld_out) {
   transpose_blocked(rows, columns, in, ld_in, out, ld_out);
+}
+
+void permute_copy(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides, const float* in,
+                  float* out) {
+  permute(shape, strides, in, out);
+}
+
+void permute_copy(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides,
+                  const double* in, double* out) {
+  permute(shape, strides, in, out);
 }
 
 }  // namespace xgrad::kernels
