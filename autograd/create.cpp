@@ -39,7 +39,7 @@ template <Real T>
 Tensor<T> arange(double start, double stop, double step) {
   if (step == 0 || !std::isfinite((stop - start) / step))
     throw ValueError(fmt::format("arange: cannot go from {} to {} in steps of {}", start, stop, step));
-  const auto count = static_cast<std::int64_t>(std::max(0.0, std::ceil((stop - start) / step)));
+  const auto count = static_cast<std::int64_t>(std::clamp(std::ceil((stop - start) / step), 0.0, 1e18));
   return generated<T>({count}, [&](std::int64_t i) { return start + static_cast<double>(i) * step; });
 }
 template <Real T> Tensor<T> arange(double stop) { return arange<T>(0, stop, 1); }
@@ -81,7 +81,8 @@ Tensor<T> randint(std::int64_t low, std::int64_t high, const Shape& shape, Gener
 template <Real T>
 bool allclose(const Tensor<T>& a, const Tensor<T>& b, double relative, double absolute) {
   return a.shape() == b.shape() && std::ranges::equal(a.values(), b.values(), [&](T x, T y) {
-    return x == y || std::abs(static_cast<double>(x) - static_cast<double>(y)) <= absolute + relative * std::abs(static_cast<double>(y));
+    const double difference = std::abs(static_cast<double>(x) - static_cast<double>(y));
+    return x == y || (std::isfinite(y) && difference <= absolute + relative * std::abs(static_cast<double>(y)));
   });
 }
 

@@ -268,8 +268,8 @@ void FormulaNode::backward_kernel(std::span<GradientSlot> gradients, GradientSin
       target.accumulate = targets[argument.first].accumulate;
       continue;
     }
-    bool clash = false;  // two gradients must not be added to one buffer in one loop
-    for (int j = 0; j < k; ++j) clash |= targets[j].accumulate && wanted & (1u << j) && sink.same_target(i, static_cast<std::size_t>(j));
+    bool clash = false;  // two gradients must not go to one buffer in one loop
+    for (int j = 0; j < k; ++j) clash |= targets[j].kind == Kind::computed && sink.same_target(i, static_cast<std::size_t>(j));
     if (clash)
       target.buffer = AnyTensor::empty(input_shape, dtype());
     else

@@ -30,6 +30,11 @@ struct NonFiniteError : Error {
   using Error::Error;
 };
 
+/// A gradient that finite differences contradict.
+struct GradcheckError : Error {
+  using Error::Error;
+};
+
 /// A file that cannot be read or written, or does not hold what was expected.
 struct FormatError : Error {
   using Error::Error;

@@ -111,6 +111,10 @@ class Formula {
 
   constexpr const char* name() const { return name_; }
 
+  /// Whether the lambda takes so many arguments.
+  template <std::size_t n>
+  static constexpr bool takes = detail::SymbolicCall<F, std::make_index_sequence<n>>::possible;
+
   // One to four arguments with the caller's place for error reports; a pack can have no default argument behind it.
   template <class A> requires detail::FormulaOperands<A>
   auto operator()(const A& a, Location at = Location::current()) const { return call(at, {}, a); }

@@ -19,8 +19,8 @@ Node::~Node() { this_thread.count(this_thread.live_nodes, -1); }
 
 void Node::connect(Edge* edges, std::size_t inputs, std::size_t outputs) {
   edges_ = edges;
-  inputs_ = static_cast<std::uint16_t>(inputs);
-  outputs_ = static_cast<std::uint16_t>(outputs);
+  inputs_ = static_cast<std::uint32_t>(inputs);
+  outputs_ = static_cast<std::uint32_t>(outputs);
   std::uint64_t& next = this_thread.sequence;
   for (const Edge& edge : this->edges())
     if (edge.node) next = std::max(next, edge.node->sequence_);  // it may come from another thread

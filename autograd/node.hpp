@@ -104,9 +104,9 @@ class Node {
   std::source_location location_;
   std::unique_ptr<std::vector<NodeHook>> hooks_;
   Edge* edges_ = nullptr;
-  std::uint16_t inputs_ = 0, outputs_ = 0;
-  DType dtype_;
-  bool leaf_, released_ = false, wanted_ = false;
+  std::uint32_t inputs_ = 0, outputs_ : 28 = 0;  // a split over time has as many outputs as steps
+  DType dtype_ : 1;
+  bool leaf_ : 1, released_ : 1 = false, wanted_ : 1 = false;
 };
 
 /// A tensor whose gradient is wanted: a parameter. Shared by every graph, and thread, that reads it.

@@ -37,7 +37,7 @@ struct SavedValue {
   AnyTensor tensor;
   std::uint32_t version = 0;
   Origin origin = Origin::constant;
-  std::uint16_t index = 0;
+  std::uint32_t index = 0;
 };
 
 [[noreturn]] void changed_in_place(std::string_view op, const SavedValue& saved, Location at);
@@ -199,10 +199,10 @@ class OpNode final : public Node {
                        std::span<const Tensor<T>> outputs) {
     using Origin = detail::SavedValue::Origin;
     for (std::size_t i = 0; i < inputs.size(); ++i)
-      if (same(value.tensor, *inputs[i])) value.origin = Origin::input, value.index = static_cast<std::uint16_t>(i);
+      if (same(value.tensor, *inputs[i])) value.origin = Origin::input, value.index = static_cast<std::uint32_t>(i);
     if (value.origin == Origin::constant)
       for (std::size_t k = 0; k < outputs.size(); ++k)
-        if (same(value.tensor, outputs[k])) value.origin = Origin::output, value.index = static_cast<std::uint16_t>(k);
+        if (same(value.tensor, outputs[k])) value.origin = Origin::output, value.index = static_cast<std::uint32_t>(k);
   }
 
   Tensor<T> unpack(std::size_t i, bool recorded) {

@@ -18,7 +18,7 @@ constexpr std::int64_t most_elements = 1000, edge_items = 3;
 constexpr std::size_t line_width = 75;
 
 // "-12.5": whole "-12", fraction "5". "1.5e-07": the same with exponent "-07". NaN and infinity: whole only.
-struct Number {
+struct Decimal {
   std::string whole, fraction, exponent;
   bool finite = true;
 };
@@ -29,23 +29,23 @@ std::string chars(Real auto x, Format... format) {
   return {buffer.data(), std::to_chars(buffer.data(), buffer.data() + buffer.size(), x, format...).ptr};
 }
 
-Number split(const std::string& text) {
+Decimal split(const std::string& text) {
   const std::size_t e = std::min(text.find('e'), text.size()), point = std::min(text.find('.'), e);
-  Number number{text.substr(0, point), point < e ? text.substr(point + 1, e - point - 1) : "", ""};
+  Decimal number{text.substr(0, point), point < e ? text.substr(point + 1, e - point - 1) : "", ""};
   if (e < text.size()) number.exponent = text.substr(e + 1);
   number.fraction.erase(number.fraction.find_last_not_of('0') + 1);
   return number;
 }
 
 // The fewest digits that read back as the same value, at most `precision` of them behind the point.
-Number scientific(Real auto x, int precision) {
-  const Number shortest = split(chars(x, std::chars_format::scientific));
+Decimal scientific(Real auto x, int precision) {
+  const Decimal shortest = split(chars(x, std::chars_format::scientific));
   const bool fits = shortest.fraction.size() <= static_cast<std::size_t>(precision);
   return fits ? shortest : split(chars(x, std::chars_format::scientific, precision));
 }
 
-Number positional(Real auto x, int precision) {
-  Number number = scientific(x, std::numeric_limits<int>::max());
+Decimal positional(Real auto x, int precision) {
+  Decimal number = scientific(x, std::numeric_limits<int>::max());
   const int exponent = std::atoi(number.exponent.c_str());
   if (static_cast<int>(number.fraction.size()) - exponent > precision)
     return split(chars(x, std::chars_format::fixed, precision));
@@ -58,15 +58,17 @@ Number positional(Real auto x, int precision) {
 }
 
 // A tensor without axes prints as a scalar: all its digits, whatever the precision.
-std::string scalar_text(Real auto x) {
-  if (!std::isfinite(x)) return chars(x);
+template <Real T>
+std::string scalar_text(T x) {
+  if (std::isnan(x)) return "nan";
+  if (std::isinf(x)) return x < 0 ? "-inf" : "inf";
   constexpr int all = std::numeric_limits<int>::max();
   const double size = std::abs(static_cast<double>(x));
-  if (size == 0 || (size >= 1e-4 && size < 1e16)) {
-    const Number number = positional(x, all);
+  if (size == 0 || (size >= 1e-4 && size < (std::same_as<T, float> ? 1e6 : 1e16))) {
+    const Decimal number = positional(x, all);
     return number.whole + '.' + (number.fraction.empty() ? "0" : number.fraction);
   }
-  const Number number = scientific(x, all);
+  const Decimal number = scientific(x, all);
   return number.whole + (number.fraction.empty() ? "" : '.' + number.fraction) + 'e' + number.exponent;
 }
 
@@ -74,7 +76,9 @@ template <Real T>
 class Printer {
  public:
   Printer(const AnyTensor& tensor, int precision)
-      : data_(reinterpret_cast<const T*>(tensor.bytes())), shape_(tensor.shape()), summary_(tensor.elements() > most_elements) {
+      : data_(reinterpret_cast<const T*>(tensor.bytes())),
+        shape_(tensor.shape()),
+        summary_(tensor.elements() > most_elements) {
     gather(0, 0);
     format(precision);
   }
@@ -111,7 +115,7 @@ class Printer {
   // Turns the elements into words of one width.
   void format(int precision) {
     const bool exponents = needs_exponent();
-    std::vector<Number> numbers;
+    std::vector<Decimal> numbers;
     for (const T x : shown_) {
       if (!std::isfinite(x))
         numbers.push_back({chars(std::isnan(x) ? std::abs(x) : x), "", "", false});
@@ -119,23 +123,26 @@ class Printer {
         numbers.push_back(exponents ? scientific(x, precision) : positional(x, precision));
     }
     std::size_t left = 0, right = 0, exponent = 0;
-    for (const Number& n : numbers) {
+    for (const Decimal& n : numbers) {
       if (!n.finite) continue;
       left = std::max(left, n.whole.size());
       right = std::max(right, n.fraction.size());
       exponent = std::max(exponent, n.exponent.size());
     }
     const std::size_t tail = right + 1 + (exponents ? exponent + 1 : 0);  // point, fraction, 'e' and exponent
-    for (const Number& n : numbers)
+    for (const Decimal& n : numbers)
       if (!n.finite && n.whole.size() > left + tail) left = n.whole.size() - tail;
-    for (Number& n : numbers) {
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      Decimal& n = numbers[i];
+      if (n.finite && exponents && n.fraction.size() < right) {  // as many digits as the longest, not zeros
+        n = split(chars(shown_[i], std::chars_format::scientific, static_cast<int>(right)));
+        n.fraction.resize(right, '0');
+      }
       std::string word = std::move(n.whole);
       word.insert(0, n.finite ? left - word.size() : left + tail - word.size(), ' ');
-      if (n.finite) {
-        n.fraction.resize(right, exponents ? '0' : ' ');
-        word += '.' + n.fraction;
-        if (exponents) word += 'e' + n.exponent.insert(1, exponent - n.exponent.size(), '0');
-      }
+      n.fraction.resize(n.finite ? right : 0, ' ');
+      if (n.finite) word += '.' + n.fraction;
+      if (n.finite && exponents) word += 'e' + n.exponent.insert(1, exponent - n.exponent.size(), '0');
       words_.push_back(std::move(word));
     }
   }
@@ -207,7 +214,8 @@ std::string to_string(const AnyTensor& tensor, int precision) {
   precision = std::max(precision, 0);
   if (!tensor.defined()) return "undefined";
   if (tensor.elements() == 0) return "[]";
-  return tensor.dtype() == DType::float32 ? text_of<float>(tensor, precision) : text_of<double>(tensor, precision);
+  const bool single = tensor.dtype() == DType::float32;
+  return single ? text_of<float>(tensor, precision) : text_of<double>(tensor, precision);
 }
 
 template <Real T>

@@ -15,7 +15,8 @@ struct fmt::formatter<xgrad::Tensor<T>> {
   constexpr auto parse(format_parse_context& context) {
     auto at = context.begin();
     if (at != context.end() && *at == '.')
-      for (precision = 0, ++at; at != context.end() && *at >= '0' && *at <= '9'; ++at) precision = 10 * precision + (*at - '0');
+      for (precision = 0, ++at; at != context.end() && *at >= '0' && *at <= '9'; ++at)
+        precision = 10 * precision + (*at - '0');
     if (at != context.end() && *at != '}')
       throw xgrad::ValueError("fmt: a tensor's format is {} or, with a precision, {:.3}");
     return at;

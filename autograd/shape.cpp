@@ -16,6 +16,10 @@ void Shape::bad_extent(std::int64_t extent) {
   throw ShapeError(fmt::format("shape: extent {} is not between 0 and 2^32 - 1", extent));
 }
 
+void Shape::too_many_elements(const Shape& shape) {
+  throw ShapeError(fmt::format("shape: {} has more elements than can be counted", to_string(shape)));
+}
+
 std::string to_string(const Shape& shape) {
   return fmt::format("[{}]", fmt::join(shape.begin(), shape.end(), ", "));
 }

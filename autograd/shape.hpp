@@ -54,10 +54,11 @@ class Shape {
     extents_[--rank_] = 0;
   }
 
-  /// Number of elements: the product of the extents, 1 for a scalar.
+  /// Number of elements: the product of the extents, 1 for a scalar. Throws ShapeError where that overflows.
   constexpr std::int64_t elements() const {
     std::int64_t n = 1;
-    for (std::size_t i = 0; i < rank_; ++i) n *= extents_[i];
+    for (std::size_t i = 0; i < rank_; ++i)
+      if (__builtin_mul_overflow(n, std::int64_t{extents_[i]}, &n)) too_many_elements(*this);
     return n;
   }
 
@@ -82,6 +83,7 @@ class Shape {
   }
   [[noreturn]] static void too_many_axes();
   [[noreturn]] static void bad_extent(std::int64_t extent);
+  [[noreturn]] static void too_many_elements(const Shape& shape);
 
   std::array<std::uint32_t, max_rank> extents_{};  // unused ones stay 0, so that == is memberwise
   std::uint32_t rank_ = 0;

@@ -1,11 +1,17 @@
 // Storage blocks: layout and life.
 #include "autograd/storage.hpp"
 
+#include <fmt/format.h>
+
 #include <new>
+
+#include "autograd/error.hpp"
 
 namespace xgrad {
 
 Storage* Storage::make(std::int64_t elements, DType type) {
+  if (elements > max_elements)
+    throw ValueError(fmt::format("a tensor of {} elements is more than any memory holds; check its shape", elements));
   const std::size_t data_bytes = static_cast<std::size_t>(elements) * size_of(type) + slack;
   const std::size_t offset = data_bytes < 512 ? 32 : 64;  // large data starts on a cache line
   static_assert(sizeof(Storage) <= 32);

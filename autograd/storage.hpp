@@ -32,7 +32,9 @@ struct StorageMemo {
 class Storage {
  public:
   static constexpr std::size_t slack = 64;
+  static constexpr std::int64_t max_elements = std::int64_t{1} << 42;
 
+  /// Throws ValueError for more than max_elements.
   static Storage* make(std::int64_t elements, DType type);
 
   std::byte* data() { return reinterpret_cast<std::byte*>(this) + data_offset_; }

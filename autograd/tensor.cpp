@@ -61,6 +61,17 @@ FormulaArgument argument(const Operand<T>& x, bool alone = true) {
   return {.tensor = x.tensor, .number = x.number, .expiring = x.expiring && alone};
 }
 
+template <Real T>
+void flatten(const NestedList<T>& list, std::size_t axis, const Shape& shape, std::vector<T>& flat) {
+  if (list.is_list != (axis < shape.rank()))
+    throw ShapeError("Tensor: numbers and lists side by side; nest every element equally deep");
+  if (!list.is_list) return flat.push_back(list.number);
+  if (static_cast<std::int64_t>(list.parts.size()) != shape[axis])
+    throw ShapeError(fmt::format("Tensor: lists of {} and of {} elements side by side; give every one the same number",
+                                 shape[axis], list.parts.size()));
+  for (const auto& part : list.parts) flatten(part, axis + 1, shape, flat);
+}
+
 void check_writable(const AnyTensor& x, std::string_view what) {
   if (!x.defined()) throw ValueError(fmt::format("{}: the tensor is undefined (default constructed)", what));
   if (!x.is_leaf())
@@ -78,35 +89,16 @@ Tensor<T>::Tensor(AnyTensor untyped) : AnyTensor(std::move(untyped)) {
 }
 
 template <Real T>
-Tensor<T>::Tensor(std::initializer_list<T> values)
-    : Tensor(from_range(Shape{static_cast<std::int64_t>(values.size())}, values)) {}
-
-template <Real T>
-Tensor<T>::Tensor(std::initializer_list<std::initializer_list<T>> rows) {
-  const std::size_t columns = rows.size() ? rows.begin()->size() : 0;
-  std::vector<T> flat;
-  for (const auto& row : rows) {
-    if (row.size() != columns)
-      throw ShapeError(fmt::format("Tensor: rows of {} and of {} elements; give every row the same number", columns, row.size()));
-    flat.insert(flat.end(), row);
+Tensor<T>::Tensor(std::initializer_list<NestedList<T>> list) {
+  const NestedList<T> all(list);
+  Shape shape;
+  for (const auto* part = &all; part->is_list; part = &part->parts[0]) {
+    shape.push_back(static_cast<std::int64_t>(part->parts.size()));
+    if (part->parts.empty()) break;
   }
-  *this = from_range(Shape{static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(columns)}, flat);
-}
-
-template <Real T>
-Tensor<T>::Tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> blocks) {
   std::vector<T> flat;
-  Shape inner{0, 0};
-  for (const auto& rows : blocks) {
-    const Tensor<T> block(rows);
-    if (!flat.empty() && block.shape() != inner)
-      throw ShapeError(fmt::format("Tensor: blocks of shape {} and {}; give every block the same shape", xgrad::to_string(inner),
-                                   xgrad::to_string(block.shape())));
-    inner = block.shape();
-    flat.insert(flat.end(), block.values().begin(), block.values().end());
-  }
-  inner.insert(0, static_cast<std::int64_t>(blocks.size()));
-  *this = from_range(inner, flat);
+  flatten(all, 0, shape, flat);
+  *this = from_range(shape, flat);
 }
 
 template <Real T>
@@ -192,7 +184,7 @@ void HookHandle::remove() {
 }
 
 template <Real T>
-HookHandle Tensor<T>::register_hook(std::function<Tensor(const Tensor&)> hook) {
+HookHandle Tensor<T>::register_hook(std::function<Tensor(const Tensor&)> hook) const {
   if (!requires_grad())
     throw GraphError("register_hook: this tensor needs no gradient, so none would ever come; call set_requires_grad() first");
   return {*this, NodeHooks::add(*this, [hook = std::move(hook)](const AnyTensor& g) -> AnyTensor { return hook(Tensor(g)); })};

@@ -50,6 +50,18 @@ struct Operand {
   Operand(N x, Location location = Location::current()) : number(static_cast<double>(x)), at(location) {}
 };
 
+/// Numbers in nested braces: a number, or a list of these. Holds only until the end of its full expression.
+template <Real T>
+struct NestedList {
+  T number{};
+  std::span<const NestedList> parts;
+  bool is_list;
+
+  template <Number N>
+  NestedList(N x) : number(static_cast<T>(x)), is_list(false) {}
+  NestedList(std::initializer_list<NestedList> list) : parts(list), is_list(true) {}
+};
+
 template <class E>
 concept ArrayExpression = !std::derived_from<std::remove_cvref_t<E>, AnyTensor> && requires(const E& e) {
   typename E::value_type;
@@ -69,9 +81,7 @@ class Tensor : public AnyTensor {
   /// From an untyped handle; throws ValueError when it holds another type.
   explicit Tensor(AnyTensor untyped);
   /// From nested lists: `Tensor<>{{1, 2}, {3, 4}}`. Throws ShapeError for ragged ones.
-  Tensor(std::initializer_list<T> values);
-  Tensor(std::initializer_list<std::initializer_list<T>> values);
-  Tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> values);
+  Tensor(std::initializer_list<NestedList<T>> list);
   /// A copy of any xtensor array or expression.
   template <ArrayExpression E>
   Tensor(const E& expression) : Tensor(from_range(Shape(expression.shape()), expression)) {}
@@ -114,7 +124,7 @@ class Tensor : public AnyTensor {
   void backward(const Tensor& gradient, BackwardOptions options = {}, Location at = Location::current()) const;
 
   /// Calls `hook` with this tensor's gradient when backward has all of it; a defined result replaces it.
-  HookHandle register_hook(std::function<Tensor(const Tensor&)> hook);
+  HookHandle register_hook(std::function<Tensor(const Tensor&)> hook) const;
 
   /// The same elements without their history.
   Tensor detach() const { return Tensor(detached()); }
