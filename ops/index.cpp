@@ -1,0 +1,239 @@
+// Reading and writing by index.
+#include "ops/index.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "autograd/error.hpp"
+#include "autograd/op.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/kernels/gather.hpp"
+#include "ops/layout.hpp"
+#include "ops/shape.hpp"
+
+namespace xgrad {
+
+namespace {
+
+using detail::check_defined;
+using detail::data_of;
+using detail::Extents;
+
+void fill_zero(AnyTensor& x) {
+  std::fill_n(x.mutable_bytes(), x.elements() * static_cast<std::int64_t>(size_of(x.dtype())), std::byte{0});
+}
+
+template <Real T, bool lookup>
+struct TakeRows;
+
+// Zeros with rows added at the indices: the gradient of TakeRows where that is recorded.
+template <Real T>
+struct AddRows {
+  static constexpr std::string_view name = "index_add";
+  Indices indices;
+  std::size_t axis;
+  Shape shape;
+
+  static void add(const Indices& indices, std::size_t axis, const AnyTensor& rows, AnyTensor& into) {
+    const detail::AxisView v(into.shape(), axis);
+    kernels::scatter_add_rows(v.outer, v.extent, v.inner, indices.values(),
+                              reinterpret_cast<const T*>(rows.bytes()), data_of<T>(into));
+  }
+  Tensor<T> forward(const Tensor<T>& rows) const {
+    Tensor<T> y = zeros<T>(shape);
+    add(indices, axis, rows, y);
+    return y;
+  }
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    return {apply(TakeRows<T, false>{indices, axis, saved.shape(0)}, Location::current(), g)};
+  }
+};
+
+// The slices along an axis that the indices name, under any shape of as many elements.
+template <Real T, bool lookup>
+struct TakeRows {
+  static constexpr std::string_view name = lookup ? "embedding" : "index_select";
+  Indices indices;
+  std::size_t axis;
+  Shape shape;  // of the result
+
+  Tensor<T> forward(const Tensor<T>& x) const {
+    Tensor<T> y = empty<T>(shape);
+    const detail::AxisView v(x.shape(), axis);
+    kernels::gather_rows(v.outer, v.extent, v.inner, indices.values(), x.data(), data_of<T>(y));
+    return y;
+  }
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    static constexpr DeferredKind kind{&write, &record};
+    return {DeferredGradient{.kind = &kind, .a = g, .b = {}, .shape = saved.shape(0), .op = this}};
+  }
+  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
+    const auto& op = *static_cast<const TakeRows*>(d.op);
+    if (!accumulate) fill_zero(into);
+    AddRows<T>::add(op.indices, op.axis, d.a, into);
+  }
+  static AnyTensor record(const DeferredGradient& d) {
+    const auto& op = *static_cast<const TakeRows*>(d.op);
+    return apply(AddRows<T>{op.indices, op.axis, d.shape}, Location::current(), Tensor<T>(d.a));
+  }
+};
+
+// The strides of x with the index's number of axes, and the kernel on them.
+template <Real T>
+void add_at(const Indices& indices, std::size_t axis, const AnyTensor& source, AnyTensor& into) {
+  const auto strides = contiguous_strides(into.shape());
+  kernels::scatter_add(Extents(indices.shape()), {strides.data(), into.rank()}, axis, indices.values().data(),
+                       reinterpret_cast<const T*>(source.bytes()), data_of<T>(into));
+}
+
+template <Real T>
+struct Gather {
+  static constexpr std::string_view name = "gather";
+  Indices indices;
+  std::size_t axis;
+
+  Tensor<T> forward(const Tensor<T>& x) const {
+    Tensor<T> y = empty<T>(indices.shape());
+    const auto strides = contiguous_strides(x.shape());
+    kernels::gather(Extents(indices.shape()), {strides.data(), x.rank()}, axis, indices.values().data(),
+                    x.data(), data_of<T>(y));
+    return y;
+  }
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    static constexpr DeferredKind kind{&write, &record};
+    return {DeferredGradient{.kind = &kind, .a = g, .b = {}, .shape = saved.shape(0), .op = this}};
+  }
+  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
+    const auto& op = *static_cast<const Gather*>(d.op);
+    if (!accumulate) fill_zero(into);
+    add_at<T>(op.indices, op.axis, d.a, into);
+  }
+  static AnyTensor record(const DeferredGradient& d) {
+    const auto& op = *static_cast<const Gather*>(d.op);
+    return scatter_add(zeros<T>(d.shape), static_cast<std::int64_t>(op.axis), op.indices, Tensor<T>(d.a));
+  }
+};
+
+template <Real T>
+struct ScatterAdd {
+  static constexpr std::string_view name = "scatter_add";
+  Indices indices;
+  std::size_t axis;
+
+  Tensor<T> forward(const Tensor<T>& x, const Tensor<T>& source) const {
+    Tensor<T> y(copy_of(x));
+    add_at<T>(indices, axis, source, y);
+    return y;
+  }
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    Tensor<T> by_source;
+    if (saved.needs(1)) by_source = gather(g, static_cast<std::int64_t>(axis), indices);
+    return {detail::passed_on(saved, g), std::move(by_source)};
+  }
+};
+
+// That `indices` can stand for x's coordinates along the axis.
+void check_places(std::string_view op, const Shape& x, std::size_t axis, const Indices& indices) {
+  bool fits = indices.shape().rank() == x.rank();
+  for (std::size_t i = 0; i < x.rank() && fits; ++i) fits = i == axis || indices.shape()[i] <= x[i];
+  if (!fits)
+    throw ShapeError(fmt::format(
+        "{}: indices of shape {} into {} along axis {}; they need as many axes, none but that "
+        "one longer",
+        op, to_string(indices.shape()), to_string(x), axis));
+  check_indices(op, indices, x[axis]);
+}
+
+}  // namespace
+
+template <Real T>
+Tensor<T> index_select(const Tensor<T>& x, std::int64_t axis, const Indices& indices, Location at) {
+  check_defined("index_select", x);
+  const std::size_t along = normalize_axis("index_select", axis, x.shape());
+  if (indices.shape().rank() != 1)
+    throw ShapeError(
+        fmt::format("index_select: indices of shape {} into {}; give a list of them, or use gather",
+                    to_string(indices.shape()), to_string(x.shape())));
+  check_indices("index_select", indices, x.shape()[along]);
+  Shape shape = x.shape();
+  shape.set(along, indices.elements());
+  return apply(TakeRows<T, false>{indices, along, shape}, at, x);
+}
+
+template <Real T>
+Tensor<T> embedding(const Tensor<T>& weight, const Indices& indices, Location at) {
+  check_defined("embedding", weight);
+  if (weight.rank() != 2)
+    throw ShapeError(fmt::format("embedding: a weight of shape {}; it must be (rows, features)",
+                                 to_string(weight.shape())));
+  check_indices("embedding", indices, weight.shape()[0]);
+  Shape shape = indices.shape();
+  shape.push_back(weight.shape()[1]);
+  return apply(TakeRows<T, true>{indices, 0, shape}, at, weight);
+}
+
+template <Real T>
+Tensor<T> gather(const Tensor<T>& x, std::int64_t axis, const Indices& indices, Location at) {
+  check_defined("gather", x);
+  const std::size_t along = normalize_axis("gather", axis, x.shape());
+  check_places("gather", x.shape(), along, indices);
+  return apply(Gather<T>{indices, along}, at, x);
+}
+
+template <Real T>
+Tensor<T> scatter_add(const Tensor<T>& x, std::int64_t axis, const Indices& indices, const Tensor<T>& source,
+                      Location at) {
+  check_defined("scatter_add", x);
+  check_defined("scatter_add", source, 1);
+  const std::size_t along = normalize_axis("scatter_add", axis, x.shape());
+  check_places("scatter_add", x.shape(), along, indices);
+  bool covered = source.rank() == x.rank();
+  for (std::size_t i = 0; i < x.rank() && covered; ++i) covered = indices.shape()[i] <= source.shape()[i];
+  if (!covered)
+    throw ShapeError(
+        fmt::format("scatter_add: indices of shape {} for a source of shape {}; it needs as many axes, none shorter",
+                    to_string(indices.shape()), to_string(source.shape())));
+  std::vector<Slice> used;
+  for (const std::int64_t extent : indices.shape()) used.push_back({0, extent});
+  return apply(ScatterAdd<T>{indices, along}, at, x, slice(source, used, at));
+}
+
+template <Real T>
+Tensor<T> one_hot(const Indices& indices, std::int64_t classes) {
+  const auto values = indices.values();
+  if (classes < 0) {
+    if (values.empty()) throw ValueError("one_hot: no indices, and no number of classes; give `classes`");
+    classes = std::max<std::int64_t>(std::ranges::max(values), 0) + 1;
+  }
+  check_indices("one_hot", indices, classes);
+  Shape shape = indices.shape();
+  shape.push_back(classes);
+  Tensor<T> y = zeros<T>(shape);
+  kernels::set_ones(values, classes, data_of<T>(y));
+  return y;
+}
+
+template <Real T>
+Tensor<T> masked_fill(const Tensor<T>& x, const Tensor<T>& mask, double value, Location at) {
+  check_defined("masked_fill", x);
+  check_defined("masked_fill", mask, 1);
+  if (!broadcasts_to(mask.shape(), x.shape()))
+    throw ShapeError(fmt::format("masked_fill: a mask of shape {} does not broadcast to {}; reshape it",
+                                 to_string(mask.shape()), to_string(x.shape())));
+  return where(mask, value, x, at);
+}
+
+#define XGRAD_INSTANTIATE(T)                                                                       \
+  template Tensor<T> index_select(const Tensor<T>&, std::int64_t, const Indices&, Location);       \
+  template Tensor<T> embedding(const Tensor<T>&, const Indices&, Location);                        \
+  template Tensor<T> gather(const Tensor<T>&, std::int64_t, const Indices&, Location);             \
+  template Tensor<T> scatter_add(const Tensor<T>&, std::int64_t, const Indices&, const Tensor<T>&, \
+                                 Location);                                                        \
+  template Tensor<T> one_hot(const Indices&, std::int64_t);                                        \
+  template Tensor<T> masked_fill(const Tensor<T>&, const Tensor<T>&, double, Location);
+XGRAD_INSTANTIATE(float)
+XGRAD_INSTANTIATE(double)
+#undef XGRAD_INSTANTIATE
+
+}  // namespace xgrad

@@ -1,0 +1,160 @@
+// Putting arrays together: cat and stack.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+#include "autograd/op.hpp"
+#include "ops/kernels/copy.hpp"
+#include "ops/layout.hpp"
+#include "ops/shape.hpp"
+
+namespace xgrad {
+
+namespace {
+
+using Starts = detail::PoolVector<std::int64_t>;
+
+// Joined along an axis, which is a new one where `stacked`.
+template <Real T, bool stacked>
+struct Join {
+  static constexpr std::string_view name = stacked ? "stack" : "cat";
+  std::size_t axis;
+  Shape shape;    // of the result
+  bool in_place;  // the tensors lie one after another in one storage
+  Starts starts;  // of each part of a cat, and the end
+
+  std::string attributes() const { return fmt::format("axis {}", axis); }
+
+  Tensor<T> forward(std::span<const Tensor<T>> parts) const {
+    if (in_place) return Tensor<T>(parts[0].view(shape));
+    Tensor<T> y = empty<T>(shape);
+    const detail::AxisView v(shape, axis);
+    T* to = detail::data_of<T>(y);
+    for (const Tensor<T>& part : parts) {
+      const std::int64_t width = v.inner * (stacked ? 1 : part.shape()[axis]);
+      kernels::strided_write(std::array{v.outer, width}, std::array{v.extent * v.inner, std::int64_t{1}},
+                             part.data(), to);
+      to += width;
+    }
+    return y;
+  }
+
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    const auto along = static_cast<std::int64_t>(axis);
+    const auto n = stacked ? static_cast<std::size_t>(shape[axis]) : starts.size() - 1;
+    const bool views = shape.elements(0, axis) == 1;
+    std::vector<Tensor<T>> slices;
+    if (stacked && (!views || saved.recording()))
+      slices = unbind(g, along);  // one copy, or one node, for all
+    const auto part_of = [&](std::size_t k) {
+      if (!stacked) return narrow(g, along, starts[k], starts[k + 1] - starts[k]);
+      return slices.empty() ? select(g, along, static_cast<std::int64_t>(k)) : std::move(slices[k]);
+    };
+    Gradients<T> result;
+    result.reserve(n);
+    for (std::size_t k = 0; k < n; ++k) {
+      if (!saved.needs(k)) {
+        result.emplace_back();
+        continue;
+      }
+      Tensor<T> part = part_of(k);
+      if (views)
+        result.push_back(detail::passed_on(saved, std::move(part)));
+      else  // a copy, or a slice of one that was made for this
+        result.emplace_back(std::move(part), saved.recording() ? Ownership::shared : Ownership::owned);
+    }
+    return result;
+  }
+};
+
+constexpr std::size_t max_inputs = 65535;  // of a node
+
+template <Real T>
+void check_list(std::string_view op, std::span<const Tensor<T>> tensors) {
+  if (tensors.empty()) throw ValueError(fmt::format("{}: no tensors; give at least one", op));
+  for (std::size_t i = 0; i < tensors.size(); ++i) detail::check_defined(op, tensors[i], i);
+}
+
+[[noreturn]] void mismatch(std::string_view op, std::size_t i, const Shape& shape, const Shape& first,
+                           std::string_view rule) {
+  throw ShapeError(fmt::format("{}: tensor {} has shape {} and tensor 0 {}; {}", op, i, to_string(shape),
+                               to_string(first), rule));
+}
+
+// Whether a view can be the result. One that could be written to must not share its memory with the parts.
+template <Real T>
+bool lie_in_order(std::span<const Tensor<T>> tensors) {
+  bool recorded = false;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    recorded |= tensors[i].requires_grad();
+    if (i > 0 && (tensors[i].storage().get() != tensors[0].storage().get() ||
+                  tensors[i].offset() != tensors[i - 1].offset() + tensors[i - 1].elements()))
+      return false;
+  }
+  return recorded && is_recording();
+}
+
+// More tensors than a node takes are joined in groups.
+template <Real T>
+std::vector<Tensor<T>> in_groups(std::span<const Tensor<T>> tensors, auto join) {
+  std::vector<Tensor<T>> groups;
+  for (std::size_t i = 0; i < tensors.size(); i += max_inputs)
+    groups.push_back(join(tensors.subspan(i, std::min(max_inputs, tensors.size() - i))));
+  return groups;
+}
+
+}  // namespace
+
+template <Real T>
+Tensor<T> cat(std::span<const Tensor<T>> tensors, std::int64_t axis, Location at) {
+  check_list("cat", tensors);
+  Shape shape = tensors[0].shape();
+  const std::size_t along = normalize_axis("cat", axis, shape);
+  if (tensors.size() > max_inputs)
+    return cat(in_groups(tensors, [&](auto group) { return cat(group, axis, at); }), axis, at);
+  Starts starts{0};
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    Shape own = tensors[i].shape();
+    if (own.rank() != shape.rank())
+      mismatch("cat", i, own, tensors[0].shape(), "they must have equally many axes");
+    starts.push_back(starts.back() + own[along]);
+    own.set(along, shape[along]);
+    if (own != shape)
+      mismatch("cat", i, tensors[i].shape(), tensors[0].shape(),
+               fmt::format("they may differ along axis {} only", along));
+  }
+  shape.set(along, starts.back());
+  const bool in_place = shape.elements(0, along) == 1 && lie_in_order(tensors);
+  return apply(Join<T, false>{along, shape, in_place, std::move(starts)}, at, tensors);
+}
+
+template <Real T>
+Tensor<T> stack(std::span<const Tensor<T>> tensors, std::int64_t axis, Location at) {
+  check_list("stack", tensors);
+  Shape shape = tensors[0].shape();
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    if (tensors[i].shape() != shape)
+      mismatch("stack", i, tensors[i].shape(), shape, "all must have one shape");
+  const auto rank = static_cast<std::int64_t>(shape.rank());
+  if (axis < -rank - 1 || axis > rank)
+    throw ShapeError(fmt::format("stack: no place {} for a new axis of shape {}; places run from {} to {}",
+                                 axis, to_string(shape), -rank - 1, rank));
+  const auto along = static_cast<std::size_t>(axis < 0 ? axis + rank + 1 : axis);
+  if (tensors.size() > max_inputs)
+    return cat(in_groups(tensors, [&](auto group) { return stack(group, axis, at); }),
+               static_cast<std::int64_t>(along), at);
+  shape.insert(along, static_cast<std::int64_t>(tensors.size()));
+  const bool in_place = shape.elements(0, along) == 1 && lie_in_order(tensors);
+  return apply(Join<T, true>{along, shape, in_place, {}}, at, tensors);
+}
+
+#define XGRAD_INSTANTIATE(T)                                                  \
+  template Tensor<T> cat(std::span<const Tensor<T>>, std::int64_t, Location); \
+  template Tensor<T> stack(std::span<const Tensor<T>>, std::int64_t, Location);
+XGRAD_INSTANTIATE(float)
+XGRAD_INSTANTIATE(double)
+#undef XGRAD_INSTANTIATE
+
+}  // namespace xgrad

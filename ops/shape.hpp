@@ -1,0 +1,168 @@
+// Changing shapes, reordering axes, taking arrays apart and putting them together: names as in PyTorch.
+//
+// A result that is the same elements in the same order is a view: it costs O(1) and shares memory with its
+// source. That holds for reshape and its kin always, and for parts of an array where they lie in one piece:
+// along the first axis, or any axis behind extents of 1. Axes count from the back where they are negative.
+#pragma once
+
+#include <initializer_list>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <vector>
+
+#include "autograd/tensor.hpp"
+
+namespace xgrad {
+
+/// A few integers, such as axes or extents: in braces, a Shape, or any range of integers.
+/// Throws ShapeError for more of them than any op could use.
+class IntList {
+ public:
+  IntList(std::initializer_list<std::int64_t> values) { append(values); }
+  template <std::ranges::input_range R>
+    requires(std::integral<std::ranges::range_value_t<R>> && !std::same_as<std::remove_cvref_t<R>, IntList>)
+  IntList(const R& values) {
+    append(values);
+  }
+
+  std::size_t size() const { return size_; }
+  std::int64_t operator[](std::size_t i) const { return values_[i]; }
+  const std::int64_t* begin() const { return values_.data(); }
+  const std::int64_t* end() const { return values_.data() + size_; }
+
+ private:
+  void append(const auto& values) {
+    for (const auto value : values) push_back(static_cast<std::int64_t>(value));
+  }
+  void push_back(std::int64_t value) {
+    if (size_ == values_.size()) too_long();
+    values_[size_++] = value;
+  }
+  [[noreturn]] static void too_long();
+
+  std::array<std::int64_t, 2 * Shape::max_rank> values_;
+  std::size_t size_ = 0;
+};
+
+/// The same elements, row-major, under another shape; one extent may be -1 and follows from the rest. A view.
+/// Throws ShapeError when the numbers of elements differ.
+template <Real T>
+Tensor<T> reshape(const Tensor<T>& x, const IntList& shape, Location at = Location::current());
+
+/// Axes `start` to `end`, both included, as one. A view. A scalar becomes a vector of one element.
+template <Real T>
+Tensor<T> flatten(const Tensor<T>& x, std::int64_t start = 0, std::int64_t end = -1,
+                  Location at = Location::current());
+
+/// Without the axes of extent 1. A view.
+template <Real T>
+Tensor<T> squeeze(const Tensor<T>& x, Location at = Location::current());
+/// Without `axis` if its extent is 1, else as it is. A view.
+template <Real T>
+Tensor<T> squeeze(const Tensor<T>& x, std::int64_t axis, Location at = Location::current());
+
+/// With a new axis of extent 1 at position `axis` of the result. A view.
+template <Real T>
+Tensor<T> unsqueeze(const Tensor<T>& x, std::int64_t axis, Location at = Location::current());
+
+/// Repeated along axes of extent 1, and along new axes in front, to `shape`; -1 keeps an extent. Unlike
+/// PyTorch's the result has elements of its own: the elementwise ops broadcast without it. Throws ShapeError
+/// where that cannot be.
+template <Real T>
+Tensor<T> expand(const Tensor<T>& x, const IntList& shape, Location at = Location::current());
+
+/// Axes `a` and `b` swapped. A copy, unless the order of the elements stays the same.
+template <Real T>
+Tensor<T> transpose(const Tensor<T>& x, std::int64_t a, std::int64_t b, Location at = Location::current());
+
+/// Axis i of the result is axis `axes[i]` of x. A copy, unless the order of the elements stays the same.
+/// Throws ShapeError unless `axes` names each axis once.
+template <Real T>
+Tensor<T> permute(const Tensor<T>& x, const IntList& axes, Location at = Location::current());
+
+/// Reversed along each of `axes`. Throws ShapeError for an axis named twice.
+template <Real T>
+Tensor<T> flip(const Tensor<T>& x, const IntList& axes, Location at = Location::current());
+
+/// With `value` around x (torch.nn.functional.pad, mode "constant"): `padding` is how many in front of and
+/// behind the last axis, then the one before it, and so on. Negative numbers cut off instead.
+template <Real T>
+Tensor<T> pad(const Tensor<T>& x, const IntList& padding, double value = 0,
+              Location at = Location::current());
+
+/// Joined along an axis that they have; the other extents are equal. Throws ShapeError otherwise, ValueError
+/// for none. Recorded tensors that lie one after another in memory already, such as results written into
+/// parts of one buffer, are joined by a view of it.
+template <Real T>
+Tensor<T> cat(std::span<const Tensor<T>> tensors, std::int64_t axis = 0, Location at = Location::current());
+template <Real T>
+Tensor<T> cat(const std::vector<Tensor<T>>& tensors, std::int64_t axis = 0,
+              Location at = Location::current()) {
+  return cat(std::span<const Tensor<T>>(tensors), axis, at);
+}
+template <Real T>
+Tensor<T> cat(std::initializer_list<Tensor<T>> tensors, std::int64_t axis = 0,
+              Location at = Location::current()) {
+  return cat(std::span<const Tensor<T>>(tensors.begin(), tensors.size()), axis, at);
+}
+
+/// Joined along a new axis; all have one shape. Otherwise as cat.
+template <Real T>
+Tensor<T> stack(std::span<const Tensor<T>> tensors, std::int64_t axis = 0, Location at = Location::current());
+template <Real T>
+Tensor<T> stack(const std::vector<Tensor<T>>& tensors, std::int64_t axis = 0,
+                Location at = Location::current()) {
+  return stack(std::span<const Tensor<T>>(tensors), axis, at);
+}
+template <Real T>
+Tensor<T> stack(std::initializer_list<Tensor<T>> tensors, std::int64_t axis = 0,
+                Location at = Location::current()) {
+  return stack(std::span<const Tensor<T>>(tensors.begin(), tensors.size()), axis, at);
+}
+
+/// Parts of `size` along an axis, the last one smaller where it does not divide. Throws ValueError unless
+/// size > 0.
+template <Real T>
+std::vector<Tensor<T>> split(const Tensor<T>& x, std::int64_t size, std::int64_t axis = 0,
+                             Location at = Location::current());
+/// Parts of the given sizes. Throws ShapeError unless they add up to the extent.
+template <Real T>
+std::vector<Tensor<T>> split(const Tensor<T>& x, const std::vector<std::int64_t>& sizes,
+                             std::int64_t axis = 0, Location at = Location::current());
+
+/// At most `count` parts of equal size along an axis, the last one smaller where it does not divide.
+template <Real T>
+std::vector<Tensor<T>> chunk(const Tensor<T>& x, std::int64_t count, std::int64_t axis = 0,
+                             Location at = Location::current());
+
+/// The slices along an axis, without it. One node of the graph, whatever their number: their gradients are
+/// written into one array, so that a loop over time steps costs no more than the steps.
+template <Real T>
+std::vector<Tensor<T>> unbind(const Tensor<T>& x, std::int64_t axis = 0, Location at = Location::current());
+
+/// `length` elements along an axis from `start` on, which counts from the end where it is negative.
+/// Throws ValueError where they are not all there.
+template <Real T>
+Tensor<T> narrow(const Tensor<T>& x, std::int64_t axis, std::int64_t start, std::int64_t length,
+                 Location at = Location::current());
+
+/// Element `index` along an axis, without the axis (x[index] for axis 0); negative ones count from the end.
+/// Throws ValueError for an index out of range.
+template <Real T>
+Tensor<T> select(const Tensor<T>& x, std::int64_t axis, std::int64_t index,
+                 Location at = Location::current());
+
+/// NumPy's start:stop:step of one axis; `{}` is all of it, `{.step = -1}` all of it reversed.
+struct Slice {
+  std::optional<std::int64_t> start = {}, stop = {};
+  std::int64_t step = 1;
+};
+
+/// x[a:b:c, d:e:f, …] with NumPy's meaning of omitted and negative ends: `slice(x, {{1, 5}, {.step = 2}})`.
+/// Axes without a slice are taken whole. Throws ValueError for a step of 0, ShapeError for more slices than
+/// axes.
+template <Real T>
+Tensor<T> slice(const Tensor<T>& x, const std::vector<Slice>& slices, Location at = Location::current());
+
+}  // namespace xgrad

@@ -1,0 +1,392 @@
+// Parts of an array: narrow, select, slices with steps; and all its parts: split, chunk, unbind.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+#include "autograd/op.hpp"
+#include "ops/kernels/copy.hpp"
+#include "ops/kernels/transpose.hpp"
+#include "ops/layout.hpp"
+#include "ops/shape.hpp"
+
+namespace xgrad {
+
+namespace {
+
+using detail::AxisView;
+using detail::check_defined;
+using detail::data_of;
+
+// `count` elements along an axis, `step` apart.
+struct Range {
+  std::int64_t axis, start, step, count;
+
+  std::size_t along() const { return static_cast<std::size_t>(axis); }
+  Shape part_of(Shape shape) const {
+    shape.set(along(), count);
+    return shape;
+  }
+  std::int64_t offset(const AxisView& v) const { return start * v.inner; }
+  // Whether the elements lie in one piece.
+  bool is_contiguous(const AxisView& v) const { return v.outer == 1 && (step == 1 || count <= 1); }
+  std::array<std::int64_t, 3> extents(const AxisView& v) const { return {v.outer, count, v.inner}; }
+  std::array<std::int64_t, 3> strides(const AxisView& v) const {
+    return {v.extent * v.inner, step * v.inner, 1};
+  }
+};
+
+// The elements of a range, contiguous: a view where they lie so.
+template <Real T>
+Tensor<T> read(const Tensor<T>& x, const Range& range, const Shape& shape) {
+  const AxisView v(x.shape(), range.along());
+  if (range.is_contiguous(v)) return Tensor<T>(x.view(shape, range.count ? range.offset(v) : 0));
+  Tensor<T> y = empty<T>(shape);
+  if (y.elements() > 0)
+    kernels::permute_copy(range.extents(v), range.strides(v), x.data() + range.offset(v), data_of<T>(y));
+  return y;
+}
+
+// Adds `part` to a range of `into`.
+template <Real T>
+void add_to(AnyTensor& into, const Range& range, const AnyTensor& part) {
+  const AxisView v(into.shape(), range.along());
+  if (part.elements() == 0) return;
+  if (range.is_contiguous(v)) {
+    AnyTensor region = into.view(part.shape(), range.offset(v));
+    return add_into(region, part);
+  }
+  kernels::strided_add(range.extents(v), range.strides(v), reinterpret_cast<const T*>(part.bytes()),
+                       data_of<T>(into) + range.offset(v));
+}
+
+template <Real T>
+void fill_zero(AnyTensor& x, std::int64_t first, std::int64_t last) {
+  std::fill(data_of<T>(x) + first, data_of<T>(x) + last, T(0));
+}
+
+// Overwrites a range of `into` with `part`, or with zeros where that is undefined.
+template <Real T>
+void overwrite(AnyTensor& into, const Range& range, const AnyTensor& part) {
+  const AxisView v(into.shape(), range.along());
+  if (range.is_contiguous(v)) {
+    const std::int64_t first = range.offset(v);
+    if (!part.defined()) return fill_zero<T>(into, first, first + range.count * v.inner);
+    std::copy_n(reinterpret_cast<const T*>(part.bytes()), part.elements(), data_of<T>(into) + first);
+  } else {
+    const AnyTensor source =
+        part.defined() ? part : AnyTensor::zeros(range.part_of(into.shape()), dtype_of<T>);
+    kernels::strided_write(range.extents(v), range.strides(v), reinterpret_cast<const T*>(source.bytes()),
+                           data_of<T>(into) + range.offset(v));
+  }
+}
+
+// Overwrites all of `into`: `part` in the range, zeros elsewhere.
+template <Real T>
+void place(AnyTensor& into, const Range& range, const AnyTensor& part) {
+  const AxisView v(into.shape(), range.along());
+  const bool contiguous = range.is_contiguous(v);
+  fill_zero<T>(into, 0, contiguous ? range.offset(v) : into.elements());
+  overwrite<T>(into, range, part);
+  if (contiguous) fill_zero<T>(into, range.offset(v) + part.elements(), into.elements());
+}
+
+template <Real T, bool drop_axis>
+struct SliceAxis;
+
+// Zeros but for a range: the gradient of SliceAxis where that is recorded.
+template <Real T>
+struct SliceBackward {
+  static constexpr std::string_view name = "slice_backward";
+  Range range;
+  Shape shape;
+  Tensor<T> forward(const Tensor<T>& part) const {
+    Tensor<T> whole = empty<T>(shape);
+    place<T>(whole, range, part);
+    return whole;
+  }
+  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
+    return {apply(SliceAxis<T, false>{range}, Location::current(), g)};
+  }
+};
+
+// A range along one axis; with drop_axis it is one element, and the axis goes.
+template <Real T, bool drop_axis>
+struct SliceAxis {
+  static constexpr std::string_view name = drop_axis ? "select" : "slice";
+  Range range;
+  std::string attributes() const {
+    if (drop_axis) return fmt::format("axis {}, index {}", range.axis, range.start);
+    return fmt::format("axis {}, {} from {} in steps of {}", range.axis, range.count, range.start,
+                       range.step);
+  }
+  Tensor<T> forward(const Tensor<T>& x) const {
+    Shape shape = range.part_of(x.shape());
+    if (drop_axis) shape.erase(range.along());
+    return read(x, range, shape);
+  }
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    static constexpr DeferredKind kind{&write, &record};
+    return {DeferredGradient{.kind = &kind, .a = g, .b = {}, .shape = saved.shape(0), .op = this}};
+  }
+
+  // A slice in a time loop must not cost the length of the sequence: only the first one writes the whole array.
+  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
+    const Range& range = static_cast<const SliceAxis*>(d.op)->range;
+    accumulate ? add_to<T>(into, range, d.a) : place<T>(into, range, d.a);
+  }
+  static AnyTensor record(const DeferredGradient& d) {
+    const Range& range = static_cast<const SliceAxis*>(d.op)->range;
+    return apply(SliceBackward<T>{range, d.shape}, Location::current(),
+                 reshape(Tensor<T>(d.a), range.part_of(d.shape)));
+  }
+};
+
+// One array for the gradients of all parts of an array, handed out part by part. A part is handed out once:
+// its gradient may still be read by somebody after a pass that ended at the parts, or in an exception.
+class SharedGradient {
+ public:
+  AnyTensor part(std::size_t k, std::size_t parts, const Shape& shape, std::int64_t offset,
+                 const Shape& whole, DType dtype) {
+    if (!whole_.defined() || given_[k]) {
+      whole_ = AnyTensor::empty(whole, dtype);
+      given_.assign(parts, false);
+    }
+    given_[k] = true;
+    return whole_.view(shape, offset);
+  }
+  /// Whether part k was handed out for anything but `g`.
+  bool is_lost(std::size_t k, const AnyTensor& g, std::int64_t offset) const {
+    return whole_.defined() && given_[k] && !lies_in(whole_, g, offset);
+  }
+  /// The array, which is forgotten here; undefined where no part was handed out.
+  AnyTensor take() { return std::exchange(whole_, {}); }
+
+  static bool lies_in(const AnyTensor& whole, const AnyTensor& g, std::int64_t offset) {
+    return g.defined() && g.storage().get() == whole.storage().get() && g.offset() == whole.offset() + offset;
+  }
+
+ private:
+  AnyTensor whole_;
+  std::vector<bool, pool::Allocator<bool>> given_;
+};
+
+using Starts = detail::PoolVector<std::int64_t>;
+
+// All parts along one axis. `single`: each is one element, and the axis, which is the first, goes.
+template <Real T, bool single>
+struct Split {
+  static constexpr std::string_view name = single ? "unbind" : "split";
+  Shape shape;  // of the input
+  std::int64_t axis;
+  Starts starts;  // of each part, and the end
+  mutable SharedGradient gradient{};
+
+  std::string attributes() const {
+    return single ? std::string() : fmt::format("axis {}, at [{}]", axis, fmt::join(starts, ", "));
+  }
+  std::size_t parts() const { return starts.size() - 1; }
+  Range range(std::size_t k) const { return {axis, starts[k], 1, starts[k + 1] - starts[k]}; }
+  Shape part_shape(std::size_t k) const {
+    Shape part = range(k).part_of(shape);
+    if (single) part.erase(0);
+    return part;
+  }
+
+  std::vector<Tensor<T>> forward(const Tensor<T>& x) const {
+    std::vector<Tensor<T>> result;
+    result.reserve(parts());
+    for (std::size_t k = 0; k < parts(); ++k) result.push_back(read(x, range(k), part_shape(k)));
+    return result;
+  }
+
+  AnyTensor gradient_home(std::size_t k, const Shape& part) const {
+    const AxisView v(shape, static_cast<std::size_t>(axis));
+    if (v.outer != 1) return {};
+    return gradient.part(k, parts(), part, range(k).offset(v), shape, dtype_of<T>);
+  }
+
+  Gradients<T> vjp(const Saved<T>& saved, std::span<const Tensor<T>> g) const {
+    return {saved.recording() ? joined(g) : gathered(g)};
+  }
+
+  // The gradient as recorded ops.
+  Tensor<T> joined(std::span<const Tensor<T>> g) const {
+    std::vector<Tensor<T>> all(g.begin(), g.end());
+    for (std::size_t k = 0; k < parts(); ++k)
+      if (!all[k].defined()) all[k] = zeros<T>(part_shape(k));
+    return single ? stack(all) : cat(all, axis);
+  }
+
+  // The gradient as one array, in which the parts' gradients lie already, or are copied to.
+  Tensor<T> gathered(std::span<const Tensor<T>> g) const {
+    const AxisView v(shape, static_cast<std::size_t>(axis));
+    bool lost = false;
+    for (std::size_t k = 0; k < parts(); ++k) lost |= gradient.is_lost(k, g[k], range(k).offset(v));
+    AnyTensor whole = gradient.take();
+    if (lost || !whole.defined()) whole = AnyTensor::empty(shape, dtype_of<T>);
+    for (std::size_t k = 0; k < parts(); ++k)
+      if (!SharedGradient::lies_in(whole, g[k], range(k).offset(v))) overwrite<T>(whole, range(k), g[k]);
+    return Tensor<T>(std::move(whole));
+  }
+};
+
+// A node has at most so many inputs or outputs.
+constexpr std::int64_t max_parts = 65535;
+
+template <Real T>
+std::vector<Tensor<T>> split_at(const Tensor<T>& x, std::int64_t axis, Starts starts, Location at) {
+  const auto parts = static_cast<std::int64_t>(starts.size()) - 1;
+  if (parts <= max_parts) return apply(Split<T, false>{x.shape(), axis, std::move(starts)}, at, x);
+  std::vector<Tensor<T>> result;
+  for (std::int64_t k = 0; k < parts; k += max_parts) {
+    const auto first = starts.begin() + k, last = starts.begin() + std::min(k + max_parts, parts) + 1;
+    Starts some(first, last);
+    for (std::int64_t& start : some) start -= *first;
+    for (auto& part : split_at(narrow(x, axis, *first, some.back(), at), axis, some, at))
+      result.push_back(std::move(part));
+  }
+  return result;
+}
+
+// start:stop:step of an axis of `extent` elements, by NumPy's rules.
+Range resolved(const Slice& s, std::int64_t axis, std::int64_t extent) {
+  if (s.step == 0)
+    throw ValueError(fmt::format("slice: a step of 0 along axis {}; give 1 for every element", axis));
+  const std::int64_t stride =
+      s.step > 0 ? s.step : -std::max(s.step, -std::numeric_limits<std::int64_t>::max());
+  const std::int64_t low = s.step > 0 ? 0 : -1, high = s.step > 0 ? extent : extent - 1;
+  const auto end = [&](std::optional<std::int64_t> given, std::int64_t otherwise) {
+    if (!given) return otherwise;
+    return std::clamp(*given < 0 ? *given + extent : *given, low, high);
+  };
+  const std::int64_t start = end(s.start, s.step > 0 ? low : high),
+                     stop = end(s.stop, s.step > 0 ? high : low);
+  const std::int64_t distance = s.step > 0 ? stop - start : start - stop;
+  const std::int64_t count = distance <= 0 ? 0 : (distance - 1) / stride + 1;
+  return {axis, count > 0 ? start : 0, count > 1 ? s.step : 1, count};
+}
+
+}  // namespace
+
+template <Real T>
+Tensor<T> narrow(const Tensor<T>& x, std::int64_t axis, std::int64_t start, std::int64_t length,
+                 Location at) {
+  check_defined("narrow", x);
+  const std::size_t along = normalize_axis("narrow", axis, x.shape());
+  const std::int64_t extent = x.shape()[along], first = start < 0 ? start + extent : start;
+  if (first < 0 || length < 0 || length > extent - first)
+    throw ValueError(fmt::format("narrow: {} elements from {} on along axis {} of {}, which has {}", length,
+                                 start, axis, to_string(x.shape()), extent));
+  if (length == extent) return x;
+  return apply(SliceAxis<T, false>{{static_cast<std::int64_t>(along), first, 1, length}}, at, x);
+}
+
+template <Real T>
+Tensor<T> select(const Tensor<T>& x, std::int64_t axis, std::int64_t index, Location at) {
+  check_defined("select", x);
+  const std::size_t along = normalize_axis("select", axis, x.shape());
+  const std::int64_t extent = x.shape()[along], first = index < 0 ? index + extent : index;
+  if (first < 0 || first >= extent)
+    throw ValueError(fmt::format("select: index {} along axis {} of {}; give one from {} to {}", index, axis,
+                                 to_string(x.shape()), -extent, extent - 1));
+  return apply(SliceAxis<T, true>{{static_cast<std::int64_t>(along), first, 1, 1}}, at, x);
+}
+
+template <Real T>
+Tensor<T> slice(const Tensor<T>& x, const std::vector<Slice>& slices, Location at) {
+  check_defined("slice", x);
+  if (slices.size() > x.rank())
+    throw ShapeError(fmt::format("slice: {} slices of shape {}, which has {} axes", slices.size(),
+                                 to_string(x.shape()), x.rank()));
+  Tensor<T> result = x;
+  for (std::size_t i = 0; i < slices.size(); ++i) {
+    const Range range = resolved(slices[i], static_cast<std::int64_t>(i), x.shape()[i]);
+    const bool whole = range.count == x.shape()[i] && (range.step > 0 || range.count <= 1);
+    if (!whole) result = apply(SliceAxis<T, false>{range}, at, result);
+  }
+  return result;
+}
+
+template <Real T>
+std::vector<Tensor<T>> split(const Tensor<T>& x, const std::vector<std::int64_t>& sizes, std::int64_t axis,
+                             Location at) {
+  check_defined("split", x);
+  const std::size_t along = normalize_axis("split", axis, x.shape());
+  Starts starts{0};
+  const std::int64_t extent = x.shape()[along];
+  bool fits = !sizes.empty();
+  for (std::size_t k = 0; k < sizes.size() && fits; ++k) {
+    fits = sizes[k] >= 0 && sizes[k] <= extent - starts.back();
+    starts.push_back(fits ? starts.back() + sizes[k] : 0);
+  }
+  if (starts.back() != extent || !fits)
+    throw ShapeError(
+        fmt::format("split: sizes [{}] along axis {} of {}; they must add up to {}, and none be negative",
+                    fmt::join(sizes, ", "), axis, to_string(x.shape()), extent));
+  return split_at(x, static_cast<std::int64_t>(along), std::move(starts), at);
+}
+
+template <Real T>
+std::vector<Tensor<T>> split(const Tensor<T>& x, std::int64_t size, std::int64_t axis, Location at) {
+  check_defined("split", x);
+  const std::int64_t extent = x.shape()[normalize_axis("split", axis, x.shape())];
+  if (size <= 0)
+    throw ValueError(
+        fmt::format("split: parts of {} elements; give a positive size, or a list of sizes", size));
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t start = 0; start < extent || sizes.empty(); start += size)
+    sizes.push_back(std::min(size, extent - start));
+  return split(x, sizes, axis, at);
+}
+
+template <Real T>
+std::vector<Tensor<T>> chunk(const Tensor<T>& x, std::int64_t count, std::int64_t axis, Location at) {
+  check_defined("chunk", x);
+  const std::int64_t extent = x.shape()[normalize_axis("chunk", axis, x.shape())];
+  if (count <= 0) throw ValueError(fmt::format("chunk: {} parts; give a positive number", count));
+  if (extent == 0) return split(x, std::vector<std::int64_t>(static_cast<std::size_t>(count), 0), axis, at);
+  return split(x, (extent - 1) / count + 1, axis, at);
+}
+
+template <Real T>
+std::vector<Tensor<T>> unbind(const Tensor<T>& x, std::int64_t axis, Location at) {
+  check_defined("unbind", x);
+  const std::size_t along = normalize_axis("unbind", axis, x.shape());
+  const std::int64_t extent = x.shape()[along];
+  if (extent == 0) return {};
+  if (along > 0) {  // one blocked copy instead of as many strided ones as there are parts
+    std::vector<std::int64_t> order{static_cast<std::int64_t>(along)};
+    for (std::size_t i = 0; i < x.rank(); ++i)
+      if (i != along) order.push_back(static_cast<std::int64_t>(i));
+    return unbind(permute(x, order, at), 0, at);
+  }
+  if (extent > max_parts) {
+    std::vector<Tensor<T>> result;
+    for (auto& some : split(x, max_parts, 0, at))
+      for (auto& part : unbind(some, 0, at)) result.push_back(std::move(part));
+    return result;
+  }
+  Starts starts(static_cast<std::size_t>(extent) + 1);
+  std::iota(starts.begin(), starts.end(), 0);
+  return apply(Split<T, true>{x.shape(), 0, std::move(starts)}, at, x);
+}
+
+#define XGRAD_INSTANTIATE(T)                                                                              \
+  template Tensor<T> narrow(const Tensor<T>&, std::int64_t, std::int64_t, std::int64_t, Location);        \
+  template Tensor<T> select(const Tensor<T>&, std::int64_t, std::int64_t, Location);                      \
+  template Tensor<T> slice(const Tensor<T>&, const std::vector<Slice>&, Location);                        \
+  template std::vector<Tensor<T>> split(const Tensor<T>&, std::int64_t, std::int64_t, Location);          \
+  template std::vector<Tensor<T>> split(const Tensor<T>&, const std::vector<std::int64_t>&, std::int64_t, \
+                                        Location);                                                        \
+  template std::vector<Tensor<T>> chunk(const Tensor<T>&, std::int64_t, std::int64_t, Location);          \
+  template std::vector<Tensor<T>> unbind(const Tensor<T>&, std::int64_t, Location);
+XGRAD_INSTANTIATE(float)
+XGRAD_INSTANTIATE(double)
+#undef XGRAD_INSTANTIATE
+
+}  // namespace xgrad
