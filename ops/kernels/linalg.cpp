@@ -1,0 +1,100 @@
+// Dense linear algebra through xtensor-blas: the one file that includes it. (Its own declarations of CBLAS clash with
+// <cblas.h>.)
+#include "ops/kernels/linalg.hpp"
+
+#include <xtensor-blas/xlinalg.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <tuple>
+
+namespace xgrad::kernels {
+
+namespace {
+
+// What LAPACK works on. xt::linalg copies its arguments only if they own their elements or have another layout.
+template <class T>
+using Matrix = xt::xtensor<T, 2, xt::layout_type::column_major>;
+
+template <class T>
+Matrix<T> matrix(std::int64_t rows, std::int64_t columns) {
+  return Matrix<T>::from_shape({static_cast<std::size_t>(rows), static_cast<std::size_t>(columns)});
+}
+
+template <class T>
+Matrix<T> read(std::int64_t rows, std::int64_t columns, const T* in) {
+  auto m = matrix<T>(rows, columns);
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < columns; ++j) m(i, j) = *in++;
+  return m;
+}
+
+// The transpose, whose columns are the rows in memory.
+template <class T>
+Matrix<T> read_transposed(std::int64_t n, const T* in) {
+  auto m = matrix<T>(n, n);
+  std::copy_n(in, n * n, m.data());
+  return m;
+}
+
+template <class T>
+void write(const Matrix<T>& m, T* out) {
+  for (std::size_t i = 0; i < m.shape()[0]; ++i)
+    for (std::size_t j = 0; j < m.shape()[1]; ++j) *out++ = m(i, j);
+}
+
+// Runs `f`, which writes a result; xt::linalg throws where LAPACK finds that there is none.
+template <class F>
+bool succeeds(F f) {
+  try {
+    f();
+    return true;
+  } catch (const std::runtime_error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+template <class T>
+bool solve(bool transpose_a, std::int64_t n, std::int64_t columns, const T* a, const T* b, T* x) {
+  return succeeds([&] {
+    const auto left = transpose_a ? read_transposed(n, a) : read(n, n, a);
+    write<T>(xt::linalg::solve(left, read(n, columns, b)), x);
+  });
+}
+
+template <class T>
+bool inverse(std::int64_t n, const T* a, T* out) {
+  return succeeds([&] { write<T>(xt::linalg::inv(read(n, n, a)), out); });
+}
+
+template <class T>
+T determinant(std::int64_t n, const T* a) {
+  return xt::linalg::det(read(n, n, a));
+}
+
+template <class T>
+void sign_and_log_determinant(std::int64_t n, const T* a, T& sign, T& logarithm) {
+  std::tie(sign, logarithm) = xt::linalg::slogdet(read(n, n, a));
+}
+
+template <class T>
+bool cholesky(std::int64_t n, const T* a, T* out) {
+  auto m = read(n, n, a);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < i; ++j) m(i, j) = m(j, i) = (m(i, j) + m(j, i)) / 2;
+  return succeeds([&] { write<T>(xt::linalg::cholesky(m), out); });
+}
+
+#define XGRAD_INSTANTIATE(T)                                                            \
+  template bool solve(bool, std::int64_t, std::int64_t, const T*, const T*, T*);       \
+  template bool inverse(std::int64_t, const T*, T*);                                   \
+  template T determinant(std::int64_t, const T*);                                      \
+  template void sign_and_log_determinant(std::int64_t, const T*, T&, T&);              \
+  template bool cholesky(std::int64_t, const T*, T*);
+XGRAD_INSTANTIATE(float)
+XGRAD_INSTANTIATE(double)
+#undef XGRAD_INSTANTIATE
+
+}  // namespace xgrad::kernels

@@ -1,0 +1,268 @@
+// Linear algebra of square matrices: stacks of them, and the gradients.
+#include "ops/linalg.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+#include "autograd/op.hpp"
+#include "ops/kernels/linalg.hpp"
+#include "ops/layout.hpp"
+#include "ops/matmul.hpp"
+#include "ops/reduce.hpp"
+#include "ops/shape.hpp"
+
+namespace xgrad {
+
+namespace {
+
+using detail::check_defined;
+using detail::data_of;
+
+std::int64_t rows_of(const AnyTensor& a) { return a.shape().back(); }
+Shape leading_axes(const Shape& shape, std::size_t last = 2) { return Shape(shape.begin(), shape.end() - last); }
+
+void check_square(std::string_view op, const AnyTensor& a) {
+  check_defined(op, a);
+  const Shape& shape = a.shape();
+  if (shape.rank() < 2 || shape.back() != shape[shape.rank() - 2])
+    throw ShapeError(fmt::format("{}: shape {} is of no square matrix; its last two axes must be equal", op, to_string(shape)));
+}
+
+[[noreturn]] void no_result(std::string_view op, const AnyTensor& a, std::int64_t number, std::string_view why) {
+  const std::int64_t stack = a.shape().elements(0, a.rank() - 2);
+  throw ValueError(fmt::format("{}: {} of shape {} {}", op, stack > 1 ? fmt::format("matrix {} of the stack", number) : "the matrix",
+                               to_string(a.shape()), why));
+}
+
+constexpr std::string_view singular = "is singular (or not finite)";
+
+// Calls f(number, matrix) for each n × n matrix.
+template <Real T, class F>
+void for_each_matrix(const Tensor<T>& a, F f) {
+  const std::int64_t size = rows_of(a) * rows_of(a);
+  if (size == 0) return;
+  for (std::int64_t i = 0; i < a.elements() / size; ++i) f(i, a.data() + i * size);
+}
+
+template <Real T>
+Tensor<T> transposed(const Tensor<T>& a) { return transpose(a, -2, -1); }
+
+// One number for each matrix, to be multiplied with all of its elements.
+template <Real T>
+Tensor<T> per_matrix(const Tensor<T>& x) {
+  Shape shape = x.shape();
+  shape.push_back(1);
+  shape.push_back(1);
+  return reshape(x, shape);
+}
+
+// The number of the matrix of `own` that belongs to matrix `number` of `all`, to which it broadcasts.
+std::int64_t matrix_number(const Shape& own, const Shape& all, std::int64_t number) {
+  std::int64_t result = 0, step = 1;
+  for (std::size_t back = 1; back <= own.rank(); ++back) {
+    const std::int64_t extent = own[own.rank() - back], in_all = all[all.rank() - back];
+    if (extent != 1) result += number % in_all * step;
+    number /= in_all;
+    step *= extent;
+  }
+  return result;
+}
+
+// X with A · X = B or Aᵀ · X = B, for [..., n, n] and [..., n, k].
+template <Real T>
+struct Solve {
+  static constexpr std::string_view name = "solve";
+  bool transpose_a;
+  std::string attributes() const { return transpose_a ? "transpose_a" : ""; }
+
+  Tensor<T> forward(Saver<T>& save, const Tensor<T>& a, const Tensor<T>& b) const {
+    const std::int64_t n = rows_of(a), columns = b.shape().back();
+    const Shape lead_a = leading_axes(a.shape()), lead_b = leading_axes(b.shape()), lead = broadcast("solve", lead_a, lead_b);
+    Shape shape = lead;
+    shape.push_back(n);
+    shape.push_back(columns);
+    Tensor<T> x = empty<T>(shape);
+    if (x.elements() > 0)
+      for (std::int64_t i = 0; i < lead.elements(); ++i) {
+        const std::int64_t at_a = matrix_number(lead_a, lead, i), at_b = matrix_number(lead_b, lead, i);
+        if (!kernels::solve(transpose_a, n, columns, a.data() + at_a * n * n, b.data() + at_b * n * columns,
+                            data_of<T>(x) + i * n * columns))
+          no_result("solve", a, at_a, singular);
+      }
+    save(a);
+    save(x);
+    return x;
+  }
+
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    const Tensor<T> gb = apply(Solve{!transpose_a}, Location::current(), saved[0], g);
+    if (!saved.needs(0)) return {Gradient<T>(), gb};
+    const Tensor<T> x = saved[1];
+    return {-(transpose_a ? matmul(x, gb, {.transpose_b = true}) : matmul(gb, x, {.transpose_b = true})), gb};
+  }
+};
+
+template <Real T>
+struct Inv {
+  static constexpr std::string_view name = "inv";
+  Tensor<T> forward(Saver<T>& save, const Tensor<T>& a) const {
+    Tensor<T> y = empty<T>(a.shape());
+    for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
+      if (!kernels::inverse(rows_of(a), matrix, data_of<T>(y) + (matrix - a.data()))) no_result("inv", a, i, singular);
+    });
+    save(y);
+    return y;
+  }
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    const Tensor<T> y = saved[0];
+    return {-matmul(matmul(y, g, {.transpose_a = true}), y, {.transpose_b = true})};
+  }
+};
+
+template <Real T>
+bool has_zero(const Tensor<T>& x) { return std::ranges::find(x.values(), T(0)) != x.values().end(); }
+
+// The matrix of cofactors, which is det(a) · a⁻ᵀ where there is an inverse. Elsewhere, by the recursion of Faddeev and
+// LeVerrier: adj(a) = ± M_n, with M_1 = I and M_(k+1) = a M_k - tr(a M_k) / k · I.
+template <Real T>
+Tensor<T> cofactors(const Tensor<T>& a, const Tensor<T>& determinant) {
+  // A determinant may also be 0 because it is too small to represent.
+  if (!has_zero(determinant) || !has_zero(slogdet(a.detach()).sign)) return per_matrix(determinant) * transposed(inv(a));
+  const std::int64_t n = rows_of(a);
+  const Tensor<T> identity = eye<T>(n);
+  Tensor<T> m = Tensor<T>(broadcast_to(identity, a.shape()));
+  for (std::int64_t k = 1; k < n; ++k) {
+    const Tensor<T> product = matmul(a, m);
+    m = product - per_matrix(sum(product * identity, {-2, -1})) * identity / static_cast<double>(k);
+  }
+  return n % 2 == 1 ? transposed(m) : -transposed(m);
+}
+
+template <Real T>
+struct Det {
+  static constexpr std::string_view name = "det";
+  Tensor<T> forward(Saver<T>& save, const Tensor<T>& a) const {
+    Tensor<T> y = ones<T>(leading_axes(a.shape()));
+    for_each_matrix(a, [&](std::int64_t i, const T* matrix) { data_of<T>(y)[i] = kernels::determinant(rows_of(a), matrix); });
+    save(a);
+    save(y);
+    return y;
+  }
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    return {per_matrix(g) * cofactors(saved[0], saved[1])};
+  }
+};
+
+template <Real T>
+struct Slogdet {
+  static constexpr std::string_view name = "slogdet";
+  std::vector<Tensor<T>> forward(Saver<T>& save, const Tensor<T>& a) const {
+    Tensor<T> sign = ones<T>(leading_axes(a.shape())), logarithm = zeros<T>(sign.shape());
+    for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
+      kernels::sign_and_log_determinant(rows_of(a), matrix, data_of<T>(sign)[i], data_of<T>(logarithm)[i]);
+    });
+    save(a);
+    save(sign);
+    return {sign, logarithm};
+  }
+  Gradients<T> vjp(const Saved<T>& saved, std::span<const Tensor<T>> g) const {
+    if (!g[1].defined()) return {};
+    const Tensor<T> a = saved[0];
+    const auto signs = saved[1].values();
+    if (const auto zero = std::ranges::find(signs, T(0)); zero != signs.end())
+      no_result("backward of 'slogdet'", a, zero - signs.begin(), "is singular; the logarithm has no gradient there");
+    return {per_matrix(g[1]) * transposed(inv(a))};
+  }
+};
+
+// 1 below the diagonal, 1/2 on it, 0 above.
+template <Real T>
+Tensor<T> lower_half(std::int64_t n) {
+  const Tensor<T> index = arange<T>(static_cast<double>(n)), row = reshape(index, {n, 1}), column = reshape(index, {1, n});
+  return ((row > column) + (row >= column)) * 0.5;
+}
+
+template <Real T>
+struct Cholesky {
+  static constexpr std::string_view name = "cholesky";
+  Tensor<T> forward(Saver<T>& save, const Tensor<T>& a) const {
+    Tensor<T> y = empty<T>(a.shape());
+    for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
+      if (!kernels::cholesky(rows_of(a), matrix, data_of<T>(y) + (matrix - a.data())))
+        no_result("cholesky", a, i, "is not positive definite");
+    });
+    save(y);
+    return y;
+  }
+  // Murray, "Differentiation of the Cholesky decomposition" (2016): L⁻ᵀ Φ(Lᵀ g) L⁻¹, and of that the symmetric part.
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    const Tensor<T> l = saved[0];
+    const auto solve_transposed = [&](const Tensor<T>& b) { return apply(Solve<T>{true}, Location::current(), l, b); };
+    const Tensor<T> half = solve_transposed(matmul(l, g, {.transpose_a = true}) * lower_half<T>(rows_of(l)));
+    const Tensor<T> whole = solve_transposed(transposed(half));
+    return {(whole + transposed(whole)) * 0.5};
+  }
+};
+
+}  // namespace
+
+template <Real T>
+Tensor<T> solve(const Tensor<T>& a, const Tensor<T>& b, Location at) {
+  check_square("solve", a);
+  check_defined("solve", b, 1);
+  const auto fail = [&](std::string_view why) {
+    throw ShapeError(fmt::format("solve: {} and {}: {}", to_string(a.shape()), to_string(b.shape()), why));
+  };
+  if (b.rank() == 0) fail("the right side is a scalar; it needs a vector or columns");
+  const bool vector = b.rank() == 1 || b.shape() == leading_axes(a.shape(), 1);
+  const std::int64_t n = rows_of(a), given = vector ? b.shape().back() : b.shape()[b.rank() - 2];
+  if (given != n) fail(fmt::format("the matrix has {} rows and the right side {}", n, given));
+  const Tensor<T> columns = vector ? unsqueeze(b, -1, at) : b;
+  try {
+    broadcast("solve", leading_axes(a.shape()), leading_axes(columns.shape()));
+  } catch (const ShapeError&) {
+    fail("the axes in front of the matrices do not broadcast; each pair must be equal, or one of it 1");
+  }
+  const Tensor<T> x = apply(Solve<T>{false}, at, a, columns);
+  return vector ? squeeze(x, -1, at) : x;
+}
+
+template <Real T>
+Tensor<T> inv(const Tensor<T>& a, Location at) {
+  check_square("inv", a);
+  return apply(Inv<T>{}, at, a);
+}
+
+template <Real T>
+Tensor<T> det(const Tensor<T>& a, Location at) {
+  check_square("det", a);
+  return apply(Det<T>{}, at, a);
+}
+
+template <Real T>
+SignLogdet<T> slogdet(const Tensor<T>& a, Location at) {
+  check_square("slogdet", a);
+  auto results = apply(Slogdet<T>{}, at, a);
+  return {std::move(results[0]), std::move(results[1])};
+}
+
+template <Real T>
+Tensor<T> cholesky(const Tensor<T>& a, Location at) {
+  check_square("cholesky", a);
+  return apply(Cholesky<T>{}, at, a);
+}
+
+#define XGRAD_INSTANTIATE(T)                                                      \
+  template Tensor<T> solve(const Tensor<T>&, const Tensor<T>&, Location);         \
+  template Tensor<T> inv(const Tensor<T>&, Location);                             \
+  template Tensor<T> det(const Tensor<T>&, Location);                             \
+  template SignLogdet<T> slogdet(const Tensor<T>&, Location);                     \
+  template Tensor<T> cholesky(const Tensor<T>&, Location);
+XGRAD_INSTANTIATE(float)
+XGRAD_INSTANTIATE(double)
+#undef XGRAD_INSTANTIATE
+
+}  // namespace xgrad
