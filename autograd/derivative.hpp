@@ -18,12 +18,13 @@ class AdjointBuilder {
   }
 
  private:
-  // The forward constants keep their places, so that values known only at run time can be put there.
+  // The forward constants keep their places, so that captured ones can be put there.
   constexpr AdjointBuilder(const Program& forward, int gradients) : forward_(forward), gradients_(gradients) {
     values_.fill(-1);
     adjoints_.fill(-1);
     builder_.program.constants = forward.constants;
     builder_.program.constant_count = forward.constant_count;
+    builder_.program.captured = forward.captured;
   }
 
   using Table = std::array<std::int16_t, Program::max_instructions>;
@@ -41,7 +42,7 @@ class AdjointBuilder {
   constexpr Symbol recompute(std::int16_t step) {
     const Instruction& i = forward_.code[static_cast<std::size_t>(step)];
     if (i.op == Opcode::input) return builder_.input(i.a);
-    if (i.op == Opcode::constant) return number(forward_.constants[static_cast<std::size_t>(i.a)]);
+    if (i.op == Opcode::constant) return builder_.emit(i);
     for (int k = 0; k < forward_.output_count; ++k)
       if (forward_.outputs[static_cast<std::size_t>(k)] == step) return builder_.input(forward_.inputs + k);
     return builder_.apply(i.op, value(i.a), i.b < 0 ? Symbol{} : value(i.b), i.c < 0 ? Symbol{} : value(i.c));

@@ -84,15 +84,19 @@ class FormulaNode final : public Node {
   std::size_t number_offset() const { return edge_bytes() + tensors_made_ * sizeof(SavedTensor); }
   std::size_t constant_offset() const { return number_offset() + numbers_ * sizeof(SavedNumber); }
   std::size_t block_offset() const {
-    return constant_offset() + (captured_ ? static_cast<std::size_t>(info_.recorded_adjoint->constant_count) * sizeof(double) : 0);
+    return constant_offset() + (captured_ ? static_cast<std::size_t>(info_.adjoint->captured) * sizeof(double) : 0);
   }
   std::size_t total_bytes() const {
     return sizeof(FormulaNode) + block_offset() + (blocked_ ? static_cast<std::size_t>(info_.inputs) * sizeof(BlockArgument) : 0);
   }
   std::span<SavedTensor> saved_tensors() { return {behind<SavedTensor>(edge_bytes()), tensors_}; }
   std::span<SavedNumber> saved_numbers() { return {behind<SavedNumber>(number_offset()), numbers_}; }
-  const double* constants() {
-    return captured_ ? behind<double>(constant_offset()) : info_.recorded_adjoint->constants.data();
+  using Constants = std::array<double, Program::max_constants>;
+  const double* constants(const Program& adjoint, Constants& merged) {
+    if (!captured_) return adjoint.constants.data();
+    merged = adjoint.constants;
+    std::copy_n(behind<double>(constant_offset()), adjoint.captured, merged.data());
+    return merged.data();
   }
   BlockArgument block(int k) { return blocked_ ? behind<BlockArgument>(block_offset())[k] : BlockArgument{0, 1, static_cast<std::uint8_t>(k)}; }
   void check_unchanged(const SavedTensor& saved) const;
@@ -124,7 +128,7 @@ Ref<FormulaNode> FormulaNode::make(const FormulaInfo& info, std::span<const Form
     if (!(reads & bit(leaf))) continue;
     leaf < info.inputs && !arguments[static_cast<std::size_t>(leaf)].tensor ? ++numbers : ++tensors;
   }
-  const auto n_constants = captured ? static_cast<std::size_t>(info.recorded_adjoint->constant_count) : 0;
+  const auto n_constants = captured ? static_cast<std::size_t>(info.adjoint->captured) : 0;
   const std::size_t bytes = sizeof(FormulaNode) + n * sizeof(Edge) + tensors * sizeof(SavedTensor) +
                             numbers * sizeof(SavedNumber) + n_constants * sizeof(double) +
                             (blocked ? n * sizeof(BlockArgument) : 0);
@@ -263,7 +267,11 @@ void FormulaNode::backward_kernel(std::span<GradientSlot> gradients, GradientSin
     target.kind = Kind::computed;
     targets.any_computed = true;
     targets.flat &= whole;
-    if (argument.first != k && targets[argument.first].kind == Kind::computed) {  // a block of a buffer that is there
+    std::uint32_t before = 0, after = 0;  // wanted blocks of the tensor that this is one of, a bit each
+    for (int j = argument.first; blocked_ && j < info_.inputs; ++j)
+      if (block(j).first == argument.first && (wanted & (1u << j))) (j < k ? before : after) |= 1u << block(j).block;
+    const bool repeated = before & (1u << argument.block);
+    if (argument.first != k && !repeated && targets[argument.first].kind == Kind::computed) {  // a buffer that is there
       target.buffer = targets[argument.first].buffer;
       target.accumulate = targets[argument.first].accumulate;
       continue;
@@ -276,9 +284,8 @@ void FormulaNode::backward_kernel(std::span<GradientSlot> gradients, GradientSin
       target.buffer = sink.destination(i, target.accumulate);
     target.deliver = !target.accumulate;
     if (whole || target.accumulate) continue;
-    int blocks_wanted = 0;
-    for (int j = k; j < info_.inputs; ++j) blocks_wanted += block(j).first == k && (wanted & (1u << j));
-    if (blocks_wanted == argument.blocks && block_shape(target.buffer, argument.blocks) == shape_) continue;
+    const bool complete = argument.first == k && std::popcount(after) == argument.blocks;
+    if (complete && block_shape(target.buffer, argument.blocks) == shape_) continue;
     // Sums, and blocks that leave gaps, start from zero.
     std::fill_n(target.buffer.mutable_bytes(), input_shape.elements() * static_cast<std::int64_t>(size_of(dtype())), std::byte{0});
     target.accumulate = true;
@@ -327,6 +334,8 @@ void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, Targets& target
     const AnyTensor& g = gradients[static_cast<std::size_t>(leaf - first_gradient)].value;
     leaves[static_cast<std::size_t>(leaf)] = {g.defined() ? &g : nullptr, zero_cell.bytes};
   }
+  Constants merged;
+  const double* values = constants(*info_.adjoint, merged);
   const auto kernel = info_.backward_kernel[static_cast<std::size_t>(dtype())];
   const auto free_tail = [](Targets::Target& t) { return t.deliver && t.buffer.owns_tail(); };
   if (flat && !blocked_) {
@@ -350,10 +359,10 @@ void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, Targets& target
     loop.outer_rank = 0;
     loop.inputs = in.data();
     loop.outputs = out.data();
-    loop.constants = constants();
+    loop.constants = values;
     return kernel(loop);
   }
-  LoopPlan plan(shape_, constants());
+  LoopPlan plan(shape_, values);
   for (int leaf = 0; leaf < n; ++leaf) {
     const Leaf& l = leaves[static_cast<std::size_t>(leaf)];
     const BlockArgument b = leaf < info_.inputs ? block(leaf) : BlockArgument{};
@@ -398,7 +407,9 @@ void FormulaNode::backward_recorded(std::span<GradientSlot> gradients, GradientS
   std::vector<AnyTensor> leaves(static_cast<std::size_t>(info_.recorded_adjoint->inputs));
   for (int leaf = 0; leaf < info_.recorded_adjoint->inputs; ++leaf)
     if (reads & bit(leaf)) leaves[static_cast<std::size_t>(leaf)] = recorded_leaf(leaf, gradients);
-  auto results = evaluate(*info_.recorded_adjoint, leaves, constants(), location(), wanted);
+  Constants merged;
+  const Program& adjoint = *info_.recorded_adjoint;
+  auto results = evaluate(adjoint, leaves, constants(adjoint, merged), location(), wanted);
   for (int k = 0; k < info_.inputs; ++k) {
     if (!(wanted & (1u << k))) continue;
     const auto i = static_cast<std::size_t>(k);
@@ -485,6 +496,19 @@ FormulaInfo analyzed(FormulaInfo info) {
   return info;
 }
 
+static void check_destination(const FormulaInfo& info, std::span<const FormulaArgument> arguments,
+                              const AnyTensor& destination, const Shape& shape, DType dtype, bool recorded) {
+  if (destination.shape() != shape || destination.dtype() != dtype)
+    throw ShapeError(fmt::format("{}: the result has shape {} and its destination {}", info.name, to_string(shape),
+                                 to_string(destination.shape())));
+  const auto end = [](const AnyTensor& x) { return x.bytes() + x.elements() * static_cast<std::int64_t>(size_of(x.dtype())); };
+  for (const FormulaArgument& a : arguments)
+    if (recorded && a.tensor && a.tensor->bytes() < end(destination) && destination.bytes() < end(*a.tensor))
+      throw GraphError(fmt::format("{}: the destination overlaps an operand, which backward may have to read; compute into "
+                                   "another tensor, or under no_grad",
+                                   info.name));
+}
+
 void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> arguments, std::span<AnyTensor> outputs,
                  Location at, FormulaConstants constants) {
   const AnyTensor* some = nullptr;
@@ -507,10 +531,8 @@ void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> argum
   for (AnyTensor& output : outputs) {
     if (!output.defined()) {
       output = AnyTensor::empty(shape, dtype);
-    } else if (output.shape() != shape || output.dtype() != dtype) {
-      throw ShapeError(fmt::format("{}: the result has shape {} and its destination {}", info.name, to_string(shape),
-                                   to_string(output.shape())));
     } else {
+      check_destination(info, arguments, output, shape, dtype, needed);
       free_tails = false;
     }
   }

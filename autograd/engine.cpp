@@ -104,7 +104,7 @@ void Engine::seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor>
           "backward: this tensor of shape {} needs no gradient: nothing it was computed from has requires_grad, or it "
           "was computed under no_grad or detached; call set_requires_grad() on the inputs before computing it",
           to_string(output.shape())));
-    AnyTensor gradient = i < seeds.size() ? seeds[i] : AnyTensor();
+    AnyTensor gradient = i >= seeds.size() ? AnyTensor() : options_.create_graph ? seeds[i] : seeds[i].detached();
     if (!gradient.defined()) {
       if (output.elements() != 1)
         throw GraphError(fmt::format("backward: a gradient can be implied for one element only, and this tensor has "
@@ -127,7 +127,6 @@ void Engine::seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor>
 }
 
 void Engine::run() {
-  RecordingScope recording(options_.create_graph);
   while (!heap_.empty()) {
     std::pop_heap(heap_.begin(), heap_.end());
     Node& node = *heap_.back().node;
@@ -182,6 +181,7 @@ void Engine::capture(const Node& node, std::span<GradientSlot> slots) {
 }
 
 void Engine::backward(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds) {
+  const RecordingScope recording(options_.create_graph);
   seed(outputs, seeds);
   run();
   for (LeafSlot& entry : leaves_)
@@ -192,6 +192,7 @@ void Engine::backward(std::span<const AnyTensor> outputs, std::span<const AnyTen
 
 std::vector<AnyTensor> Engine::grad(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds,
                                     std::span<const AnyTensor> inputs) {
+  const RecordingScope recording(options_.create_graph);
   captured_.resize(inputs.size());
   find_wanted(outputs, inputs);
   seed(outputs, seeds);

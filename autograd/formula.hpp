@@ -1,9 +1,11 @@
 // formula("name", lambda): an elementwise op in one line, with its derivatives.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -107,7 +109,7 @@ concept FormulaOperands = ((Number<X> || !std::is_void_v<typename ElementOf<X>::
 template <class F, class V = detail::NoVjp>
 class Formula {
  public:
-  constexpr Formula(const char* name, F f, V = {}) : name_(name), f_(f) {}
+  constexpr Formula(const char* name, F f, V vjp = {}) : name_(name), f_(f), vjp_(vjp) {}
 
   constexpr const char* name() const { return name_; }
 
@@ -129,10 +131,12 @@ class Formula {
   template <class... X> requires(sizeof...(X) > 4 && detail::FormulaOperands<X...>)
   auto operator()(const X&... x) const { return call(Location::current(), {}, x...); }
 
-  /// Computes into `destination`, which has the result's shape, instead of new memory.
+  /// Computes into `destination`, which has the result's shape, instead of new memory: a write in place, see
+  /// mutable_values(). Throws GraphError for a result of a recorded op and, where this is recorded, for an operand.
   template <Real T, class... X>
-  Tensor<T> into(const Tensor<T>& destination, Location at, const X&... x) const {
-    return call(at, destination, x...);
+  Tensor<T> into(Tensor<T> destination, Location at, const X&... x) const {
+    destination.mutable_values();
+    return call(at, destination.detach(), x...);
   }
 
   /// Called with an explicit place for error reports.
@@ -151,7 +155,7 @@ class Formula {
     static_assert(Call::possible,
                   "this lambda is no formula of so many arguments: it must take them as `auto` and use only arithmetic, "
                   "comparisons, where() and xgrad's elementwise functions on them");
-    static_assert(std::is_empty_v<F> || std::is_trivially_copyable_v<F>,
+    static_assert(std::is_trivially_copyable_v<F> && std::is_trivially_copyable_v<V>,
                   "a formula's lambda may capture numbers only; pass tensors as arguments");
     if constexpr (Call::possible) {
       constexpr std::size_t results = Call::results();
@@ -162,11 +166,18 @@ class Formula {
       std::array<AnyTensor, results> out;
       if (destination.defined()) out[0] = std::move(destination);
       const FormulaInfo& info = detail::formula_info<F, V, n>(name_);
-      if constexpr (std::is_empty_v<F>) {
+      if constexpr (std::is_empty_v<F> && std::is_empty_v<V>) {
         run_formula(info, arguments, out, at);
       } else {
-        const auto constants = captured<n>(info);
-        run_formula(info, arguments, out, at, {constants[0].data(), constants[1].data()});
+        const Program forward = known_again(detail::trace(f_, std::make_index_sequence<n>()), *info.forward);
+        if constexpr (std::same_as<V, detail::NoVjp>) {
+          run_formula(info, arguments, out, at, {forward.constants.data(), forward.constants.data()});
+        } else {
+          using Outputs = typename detail::HandAdjointProgram<F, V, n>::Outputs;
+          const Program adjoint = known_again(
+              detail::trace_vjp(vjp_, forward, Outputs(), std::make_index_sequence<n>()), *info.adjoint);
+          run_formula(info, arguments, out, at, {forward.constants.data(), adjoint.constants.data()});
+        }
       }
       if constexpr (results == 1) {
         return Tensor<T>(std::move(out[0]));
@@ -178,24 +189,18 @@ class Formula {
     }
   }
 
-  // The constants with their values of now: the lambda is run again, and the k-th it makes is the k-th it made.
-  template <std::size_t n>
-  std::array<std::array<double, Program::max_constants>, 2> captured(const FormulaInfo& info) const {
-    const Program& known = detail::ForwardProgram<F, n>::program;
-    const Program now = detail::trace(f_, false, std::make_index_sequence<n>());
-    if (now.events != known.events)
+  // The lambda was run again, for the constants with their values of now; the rest must have come out as it was compiled.
+  const Program& known_again(const Program& now, const Program& known) const {
+    const bool same = std::equal(now.code.begin(), now.code.begin() + now.instructions, known.code.begin(),
+                                 known.code.begin() + known.instructions);
+    if (!same || now.outputs != known.outputs)
       throw ValueError(std::string(name_) + ": what the formula computes depends on a captured value; branch with where()");
-    std::array<std::array<double, Program::max_constants>, 2> values{known.constants, info.recorded_adjoint->constants};
-    for (int e = 0; e < now.events; ++e) {
-      const auto i = static_cast<std::size_t>(e);
-      const double value = now.constants[static_cast<std::size_t>(now.constant_events[i])];
-      for (auto& list : values) list[static_cast<std::size_t>(known.constant_events[i])] = value;
-    }
-    return values;
+    return now;
   }
 
   const char* name_;
   [[no_unique_address]] F f_;
+  [[no_unique_address]] V vjp_;
 };
 
 /// `constexpr auto swish = formula("swish", [](auto x) { return x * sigmoid(x); });`

@@ -9,7 +9,7 @@ namespace xgrad {
 /// Builds a kernels::Loop over `shape`. Operands broadcast to it; an output of a smaller shape is summed into.
 class LoopPlan {
  public:
-  static constexpr int max_inputs = 48, max_outputs = 24;
+  static constexpr int max_inputs = 48, max_outputs = 16;
 
   LoopPlan(const Shape& shape, const double* constants);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -47,13 +48,13 @@ struct Instruction {
 
 /// A straight-line program: instructions in order, the numbers of the results, and the constants.
 struct Program {
-  static constexpr int max_instructions = 320, max_constants = 64, max_outputs = 24;
+  static constexpr int max_instructions = 320, max_constants = 64, max_outputs = 16;
 
   std::array<Instruction, max_instructions> code{};
   std::array<double, max_constants> constants{};
-  std::array<std::int16_t, max_constants> constant_events{};  // the k-th constant met is constants[constant_events[k]]
   std::array<std::int16_t, max_outputs> outputs{};
-  int instructions = 0, constant_count = 0, events = 0, output_count = 0, inputs = 0, kept = 0;
+  int instructions = 0, constant_count = 0, output_count = 0, inputs = 0, kept = 0;
+  int captured = 0;  // so many constants, the first, have values that are known at run time only
 };
 
 /// What a formula's lambda computes with: a step of the program under construction. Never a value.
@@ -68,7 +69,7 @@ struct Symbol {
 /// Makes programs. Equal steps are merged as they are made, so shared sub-expressions cost once.
 struct Builder {
   Program program;
-  bool literals = true;  // constants are known: fold x * 1 and the like
+  bool capturing = false;  // no constant is known: each has a place of its own, so that the same places come out again
   std::array<std::int16_t, 16> kept{};
   int kept_count = 0;
 
@@ -76,6 +77,7 @@ struct Builder {
   static void formula_has_too_many_operations() {}
   static void formula_has_too_many_constants() {}
   static void formula_keeps_too_many_values() {}
+  static void formula_returns_and_keeps_too_many_values() {}
 
   constexpr Symbol emit(Instruction step) {
     for (int i = 0; i < program.instructions; ++i)
@@ -88,14 +90,13 @@ struct Builder {
   constexpr Symbol input(int index) { return emit({Opcode::input, static_cast<std::int16_t>(index)}); }
 
   constexpr Symbol constant(double value) {
-    int slot = 0;
+    int slot = capturing ? program.constant_count : program.captured;
     while (slot < program.constant_count && !same(program.constants[static_cast<std::size_t>(slot)], value)) ++slot;
     if (slot == program.constant_count) {
       if (slot == Program::max_constants) formula_has_too_many_constants();
       program.constants[static_cast<std::size_t>(program.constant_count++)] = value;
+      if (capturing) program.captured = program.constant_count;
     }
-    if (program.events == Program::max_constants) formula_has_too_many_constants();
-    program.constant_events[static_cast<std::size_t>(program.events++)] = static_cast<std::int16_t>(slot);
     return emit({Opcode::constant, static_cast<std::int16_t>(slot)});
   }
 
@@ -105,12 +106,14 @@ struct Builder {
 
   constexpr bool is_literal(Symbol x, double value) const {
     const Instruction& step = program.code[static_cast<std::size_t>(x.step)];
-    return literals && step.op == Opcode::constant &&
+    return step.op == Opcode::constant && step.a >= program.captured &&
            same(program.constants[static_cast<std::size_t>(step.a)], value);
   }
 
  private:
-  static constexpr bool same(double a, double b) { return a == b || (a != a && b != b); }
+  static constexpr bool same(double a, double b) {
+    return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
+  }
 };
 
 template <class X>

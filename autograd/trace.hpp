@@ -15,8 +15,7 @@ namespace xgrad::detail {
 template <std::size_t>
 using SymbolAt = Symbol;
 
-// A lambda object at compile time: captureless ones are default constructible; for others stand-in bits, position by
-// position different, so that constants made from different captures do not compare equal.
+// A lambda object at compile time: captureless ones are default constructible; others get bits of no meaning.
 template <class F>
 constexpr F stand_in() {
   if constexpr (std::is_empty_v<F>) {
@@ -30,32 +29,46 @@ constexpr F stand_in() {
 }
 
 template <class F, std::size_t... I>
-constexpr Program trace(const F& f, bool literals, std::index_sequence<I...>) {
+constexpr Program trace(const F& f, std::index_sequence<I...>) {
   Builder builder;
-  builder.literals = literals;
+  builder.capturing = !std::is_empty_v<F>;
   const auto results = results_of(f(builder.input(static_cast<int>(I))...));
   Program& program = builder.program;
   std::array<std::int16_t, Program::max_outputs> steps{};
   int count = 0;
-  for (const Symbol& r : results) steps[static_cast<std::size_t>(count++)] = r.step;
+  const auto add = [&](std::int16_t step) {
+    if (count == Program::max_outputs) Builder::formula_returns_and_keeps_too_many_values();
+    steps[static_cast<std::size_t>(count++)] = step;
+  };
+  for (const Symbol& r : results) add(r.step);
   for (int k = 0; k < builder.kept_count; ++k) {
     bool is_output = false;
     for (const Symbol& r : results) is_output |= r.step == builder.kept[static_cast<std::size_t>(k)];
-    if (!is_output) steps[static_cast<std::size_t>(count++)] = builder.kept[static_cast<std::size_t>(k)];
+    if (!is_output) add(builder.kept[static_cast<std::size_t>(k)]);
   }
   Program out = AdjointBuilder::pruned(program, steps, count, static_cast<int>(sizeof...(I)));
   out.kept = count - static_cast<int>(results.size());
   return out;
 }
 
-template <class F, std::size_t N>
-constexpr Program traced() {
-  return trace(stand_in<F>(), std::is_empty_v<F>, std::make_index_sequence<N>());
+// The same for a vjp by hand: called with the gradients of the outputs and then the inputs, it gives those of the inputs.
+template <class V, std::size_t... K, std::size_t... I>
+constexpr Program trace_vjp(const V& vjp, const Program& forward, std::index_sequence<K...>, std::index_sequence<I...>) {
+  Builder builder;
+  builder.capturing = !std::is_empty_v<V>;
+  const int first_gradient = forward.inputs + forward.output_count;
+  const auto results =
+      results_of(vjp(builder.input(first_gradient + static_cast<int>(K))..., builder.input(static_cast<int>(I))...));
+  static_assert(results.size() == sizeof...(I), "the vjp of a formula returns one gradient for each input: outputs(gx, gy)");
+  std::array<std::int16_t, Program::max_outputs> steps{};
+  for (std::size_t k = 0; k < results.size(); ++k) steps[k] = results[k].step;
+  return AdjointBuilder::pruned(builder.program, steps, static_cast<int>(results.size()),
+                                first_gradient + static_cast<int>(sizeof...(K)));
 }
 
 template <class F, std::size_t N>
 struct ForwardProgram {
-  static constexpr Program program = traced<F, N>();
+  static constexpr Program program = trace(stand_in<F>(), std::make_index_sequence<N>());
 };
 template <class F, std::size_t N>
 struct AdjointProgram {
@@ -66,24 +79,11 @@ struct RecordedAdjointProgram {
   static constexpr Program program = AdjointBuilder::make(ForwardProgram<F, N>::program, true);
 };
 
-// A vjp by hand, called with the gradients of the outputs and then the inputs, gives the adjoint's results.
 template <class F, class V, std::size_t N>
 struct HandAdjointProgram {
-  template <std::size_t... K, std::size_t... I>
-  static constexpr Program make(std::index_sequence<K...>, std::index_sequence<I...>) {
-    Builder builder;
-    const Program& forward = ForwardProgram<F, N>::program;
-    const int first_gradient = forward.inputs + forward.output_count;
-    const auto results = results_of(
-        stand_in<V>()(builder.input(first_gradient + static_cast<int>(K))..., builder.input(static_cast<int>(I))...));
-    static_assert(results.size() == N, "the vjp of a formula returns one gradient for each input: outputs(gx, gy)");
-    std::array<std::int16_t, Program::max_outputs> steps{};
-    for (std::size_t k = 0; k < results.size(); ++k) steps[k] = results[k].step;
-    return AdjointBuilder::pruned(builder.program, steps, static_cast<int>(N), first_gradient + static_cast<int>(sizeof...(K)));
-  }
-  static constexpr Program program =
-      make(std::make_index_sequence<static_cast<std::size_t>(ForwardProgram<F, N>::program.output_count)>(),
-           std::make_index_sequence<N>());
+  static constexpr const Program& forward = ForwardProgram<F, N>::program;
+  using Outputs = std::make_index_sequence<static_cast<std::size_t>(forward.output_count - forward.kept)>;
+  static constexpr Program program = trace_vjp(stand_in<V>(), forward, Outputs(), std::make_index_sequence<N>());
 };
 
 }  // namespace xgrad::detail

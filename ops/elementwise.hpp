@@ -16,13 +16,18 @@ const FormulaInfo& library_formula(std::size_t index);
 template <class X> struct TensorElement { using type = void; };
 template <class T> struct TensorElement<Tensor<T>> { using type = T; };
 
+template <class X, class... Rest>
+constexpr bool one_kind = Number<X> ? one_kind<Rest...> : ((Number<Rest> || std::same_as<X, Rest>) && ...);
+template <class X>
+constexpr bool one_kind<X> = true;
+
 template <class X>
 concept AnyTyped = !std::is_void_v<typename TensorElement<X>::type>;
-/// A tensor, or a symbol; and a list of those and numbers in which one is.
+/// A tensor, or a symbol; and a list of those and numbers in which one is, without a second kind of them.
 template <class X>
 concept Elementwise = Symbolic<X> || AnyTyped<X>;
 template <class... X>
-concept ElementwiseArguments = (Elementwise<X> || ...) && ((Elementwise<X> || Number<X>) && ...);
+concept ElementwiseArguments = (Elementwise<X> || ...) && ((Elementwise<X> || Number<X>) && ...) && one_kind<X...>;
 
 template <class First, class... Rest>
 struct FirstElement {

@@ -58,6 +58,28 @@ struct Clamp {
   constexpr Symbol operator()(Symbol x, Symbol low, Symbol high) const { return where(x < low, low, where(x > high, high, x)); }
 };
 
+// Losses, by element: x is the prediction, y the target.
+
+struct SquaredError {
+  static constexpr const char* name = "squared_error";
+  static constexpr std::size_t inputs = 2;
+  constexpr Symbol operator()(Symbol x, Symbol y) const { return apply(Opcode::square, x - y); }
+};
+
+struct AbsoluteError {
+  static constexpr const char* name = "absolute_error";
+  static constexpr std::size_t inputs = 2;
+  constexpr Symbol operator()(Symbol x, Symbol y) const { return apply(Opcode::abs, x - y); }
+};
+
+struct BinaryCrossEntropy {  // of a logit x: softplus(x) - x y without cancellation, right also in its derivative at 0
+  static constexpr const char* name = "binary_cross_entropy";
+  static constexpr std::size_t inputs = 2;
+  constexpr Symbol operator()(Symbol x, Symbol y) const {
+    return where(x > 0, x, 0) - x * y + apply(Opcode::softplus, where(x > 0, -x, x));
+  }
+};
+
 // The recurrent cells' elementwise parts (PyTorch's gate orders and formulas). z, zx, zh are pre-activations.
 
 struct TanhOfSum {  // h = tanh(x + y)
@@ -108,6 +130,7 @@ struct List {
   static constexpr void each(auto visit) { (visit.template operator()<F>(), ...); }
 };
 
-using All = List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, TanhOfSum, ReluOfSum, LstmCell, GruCell>;
+using All = List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, SquaredError, AbsoluteError, BinaryCrossEntropy,
+                 TanhOfSum, ReluOfSum, LstmCell, GruCell>;
 
 }  // namespace xgrad::formulas
