@@ -138,10 +138,9 @@ void check_places(std::string_view op, const Shape& x, std::size_t axis, const I
   bool fits = indices.shape().rank() == x.rank();
   for (std::size_t i = 0; i < x.rank() && fits; ++i) fits = i == axis || indices.shape()[i] <= x[i];
   if (!fits)
-    throw ShapeError(fmt::format(
-        "{}: indices of shape {} into {} along axis {}; they need as many axes, none but that "
-        "one longer",
-        op, to_string(indices.shape()), to_string(x), axis));
+    throw ShapeError(fmt::format("{}: indices of shape {} into {} along axis {}; give as many axes, none but "
+                                 "that one longer",
+                                 op, to_string(indices.shape()), to_string(x), axis));
   check_indices(op, indices, x[axis]);
 }
 
@@ -192,7 +191,8 @@ Tensor<T> scatter_add(const Tensor<T>& x, std::int64_t axis, const Indices& indi
   for (std::size_t i = 0; i < x.rank() && covered; ++i) covered = indices.shape()[i] <= source.shape()[i];
   if (!covered)
     throw ShapeError(
-        fmt::format("scatter_add: indices of shape {} for a source of shape {}; it needs as many axes, none shorter",
+        fmt::format("scatter_add: indices of shape {} for a source of shape {}; give one of as many axes, none "
+                    "shorter",
                     to_string(indices.shape()), to_string(source.shape())));
   std::vector<Slice> used;
   for (const std::int64_t extent : indices.shape()) used.push_back({0, extent});

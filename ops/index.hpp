@@ -1,6 +1,7 @@
 // Reading and writing by index: index_select, gather, scatter_add, one_hot, embedding, masked_fill.
 //
-// Names and meanings are PyTorch's. An index out of range, also a negative one, throws ValueError with the index and its place.
+// Names and meanings are PyTorch's. An index out of range, also a negative one, throws ValueError with the
+// index and its place.
 #pragma once
 
 #include "autograd/create.hpp"

@@ -8,13 +8,17 @@
 
 #include "autograd/error.hpp"
 #include "autograd/op.hpp"
+#include "ops/kernels/packing.hpp"
 #include "ops/kernels/product.hpp"
 #include "ops/kernels/rows.hpp"
+#include "ops/layout.hpp"
 #include "ops/shape.hpp"
 
 namespace xgrad {
 
 namespace {
+
+using detail::data_of;
 
 // What a product is told beside its operands. A vector has no second axis: a row on the left, a column on the right.
 struct ProductOptions {
@@ -35,18 +39,13 @@ struct ProductOptions {
   }
 };
 
-template <Real T>
-T* data_of(AnyTensor& x) { return reinterpret_cast<T*>(x.mutable_bytes()); }
-template <Real T>
-const T* data_of(const AnyTensor& x) { return reinterpret_cast<const T*>(x.bytes()); }
-
 // into = the sum of x over all axes but the last, or into += it.
 void sum_rows(const AnyTensor& x, AnyTensor& into, bool accumulate) {
-  const std::int64_t rows = x.shape().elements(0, x.rank() - 1), columns = x.shape().back();
-  if (x.dtype() == DType::float32)
-    kernels::column_sums(rows, columns, data_of<float>(x), accumulate, data_of<float>(into));
-  else
-    kernels::column_sums(rows, columns, data_of<double>(x), accumulate, data_of<double>(into));
+  const auto run = [&]<Real T>(T) {
+    kernels::column_sums(x.shape().elements(0, x.rank() - 1), x.shape().back(), reinterpret_cast<const T*>(x.bytes()),
+                         accumulate, data_of<T>(into));
+  };
+  x.dtype() == DType::float32 ? run(0.0f) : run(0.0);
 }
 
 // The operands as matrices.
@@ -249,8 +248,9 @@ Shape leading_axes(const Shape& a, const Shape& b) {
 
 template <Real T>
 Tensor<T> linear_of(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>* bias, Location at) {
-  if (!x.defined() || !weight.defined()) detail::undefined_input("linear", x.defined());
-  if (bias && !bias->defined()) detail::undefined_input("linear", 2);
+  detail::check_defined("linear", x);
+  detail::check_defined("linear", weight, 1);
+  if (bias) detail::check_defined("linear", *bias, 2);
   if (weight.rank() != 2 || x.rank() == 0 || x.shape().back() != weight.shape()[1])
     linear_does_not_fit(x.shape(), weight.shape());
   const std::int64_t out = weight.shape()[0];
@@ -267,7 +267,8 @@ Tensor<T> linear_of(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>
 
 template <Real T>
 Tensor<T> matmul(const Tensor<T>& a, const Tensor<T>& b, MatmulOptions options, Location at) {
-  if (!a.defined() || !b.defined()) detail::undefined_input("matmul", a.defined());
+  detail::check_defined("matmul", a);
+  detail::check_defined("matmul", b, 1);
   const Shape &sa = a.shape(), &sb = b.shape();
   if (sa.empty() || sb.empty())
     throw ShapeError(fmt::format("matmul: {} · {}: a scalar has no axis to multiply along; use *", to_string(sa), to_string(sb)));
@@ -295,12 +296,16 @@ Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& b
 
 template <Real T>
 Tensor<T> outer(const Tensor<T>& a, const Tensor<T>& b, Location at) {
-  if (!a.defined() || !b.defined()) detail::undefined_input("outer", a.defined());
+  detail::check_defined("outer", a);
+  detail::check_defined("outer", b, 1);
   if (a.rank() != 1 || b.rank() != 1)
     throw ShapeError(fmt::format("outer: shapes {} and {}; it takes two vectors (use matmul for others)",
                                  to_string(a.shape()), to_string(b.shape())));
   return matmul(reshape(a, {a.elements(), 1}, at), reshape(b, {1, b.elements()}, at), {}, at);
 }
+
+bool packing() { return kernels::packing(); }
+void set_packing(bool on) { kernels::set_packing(on); }
 
 #define XGRAD_INSTANTIATE(T)                                                                          \
   template Tensor<T> matmul(const Tensor<T>&, const Tensor<T>&, MatmulOptions, Location);             \

@@ -134,7 +134,7 @@ struct SliceAxis {
     return {DeferredGradient{.kind = &kind, .a = g, .b = {}, .shape = saved.shape(0), .op = this}};
   }
 
-  // A slice in a time loop must not cost the length of the sequence: only the first one writes the whole array.
+  // A slice in a time loop must not cost the length of the sequence: the first one alone writes all of it.
   static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
     const Range& range = static_cast<const SliceAxis*>(d.op)->range;
     accumulate ? add_to<T>(into, range, d.a) : place<T>(into, range, d.a);

@@ -9,31 +9,17 @@
 #include "autograd/kernels/simd_level.hpp"
 #include "ops/kernels/gemm.hpp"
 
-namespace xgrad {
+namespace xgrad::kernels {
 
 namespace {
 
-// -1 until the environment was read. Whoever reads it first sets it; two threads would set the same.
-constinit std::atomic<signed char> packing_switch{-1};
-
-}  // namespace
-
-bool packing() {
-  signed char on = packing_switch.load(std::memory_order_relaxed);
-  if (on < 0) {
+std::atomic<bool>& packing_switch() {
+  static std::atomic<bool> on = [] {
     const char* text = std::getenv("XGRAD_PACKING");
-    on = !text || std::strcmp(text, "0") != 0;
-    signed char unread = -1;
-    if (!packing_switch.compare_exchange_strong(unread, on, std::memory_order_relaxed)) on = unread;
-  }
-  return on != 0;
+    return !text || std::strcmp(text, "0") != 0;
+  }();
+  return on;
 }
-
-void set_packing(bool on) { packing_switch.store(on, std::memory_order_relaxed); }
-
-namespace kernels {
-
-namespace {
 
 // A packed form of one k × n operand in a storage. `state` is 0, or a version of the storage and what is known of it.
 // Only the thread that moves it to `filling` writes `elements`, and nobody reads them before it is `ready`. Nobody reads
@@ -114,18 +100,19 @@ Ref<Storage> packed_form(const AnyTensor& b, bool transposed, std::int64_t k, st
   return scratch;
 }
 
-// Measured on AVX2 and AVX-512 against gemm, packing included: from eight rows on packing pays for itself at once or
-// nearly so, and with hundreds of rows BLAS's own packing no longer matters.
-bool pays(std::int64_t m, std::int64_t n, std::int64_t k, DType type) {
+// Measured on AVX2 and AVX-512 against gemm. Besides what a kept form saves it matters what making one costs where it
+// serves one product only: many rows make up for that, few do only where gemm would have to reorder b too. With
+// hundreds of rows nothing is left to save, and what is large is better shared between BLAS's threads.
+bool pays(bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, DType type) {
 #if defined(__x86_64__)
   static const bool fast_loops = simd_level() != SimdLevel::sse2;
 #else
   constexpr bool fast_loops = false;  // not measured
 #endif
-  constexpr std::int64_t least_bytes = 1024, most_elements = 1 << 22, threaded = 1 << 20;
-  const std::int64_t area = n * k;
-  if (m < 8 || m > 512 || area > most_elements || area * static_cast<std::int64_t>(size_of(type)) < least_bytes) return false;
-  return fast_loops && (m * area <= threaded || blas_threads() == 1);
+  const std::int64_t area = n * k, least_rows = !transpose_b ? 32 : area > 1 << 14 ? 8 : 4;
+  if (m < least_rows || m > 512 || !fast_loops) return false;
+  if (area > 1 << 22 || area * static_cast<std::int64_t>(size_of(type)) < 1024) return false;
+  return m * area <= 1 << 21 || blas_threads() == 1;
 }
 
 template <Real T>
@@ -138,9 +125,13 @@ void multiply(const AnyTensor& a, const AnyTensor& b, bool transpose_b, std::int
 
 }  // namespace
 
+bool packing() { return packing_switch().load(std::memory_order_relaxed); }
+
+void set_packing(bool on) { packing_switch().store(on, std::memory_order_relaxed); }
+
 bool packed_product(const AnyTensor& a, const AnyTensor& b, bool transpose_b, std::int64_t m, std::int64_t n,
                     std::int64_t k, bool accumulate, AnyTensor& c) {
-  if (!packing() || !pays(m, n, k, b.dtype())) return false;
+  if (!packing() || !pays(transpose_b, m, n, k, b.dtype())) return false;
   if (b.dtype() == DType::float32)
     multiply<float>(a, b, transpose_b, m, n, k, accumulate, c);
   else
@@ -148,6 +139,4 @@ bool packed_product(const AnyTensor& a, const AnyTensor& b, bool transpose_b, st
   return true;
 }
 
-}  // namespace kernels
-
-}  // namespace xgrad
+}  // namespace xgrad::kernels

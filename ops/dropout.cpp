@@ -1,0 +1,43 @@
+// Dropout.
+#include "ops/dropout.hpp"
+
+#include <fmt/format.h>
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+#include "autograd/op.hpp"
+#include "ops/layout.hpp"
+
+namespace xgrad {
+
+namespace {
+
+template <Real T>
+struct Dropout {
+  static constexpr std::string_view name = "dropout";
+  double p;
+  Generator& generator;
+
+  Tensor<T> forward(Saver<T>& save, const Tensor<T>& x) const {
+    const Tensor<float> kept = rand<float>(x.shape(), generator) >= p;
+    const Tensor<T> mask = kept.template to<T>() * (p < 1 ? 1 / (1 - p) : 0);
+    save(mask);
+    return x * mask;
+  }
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const { return {g * saved[0]}; }
+};
+
+}  // namespace
+
+template <Real T>
+Tensor<T> dropout(const Tensor<T>& x, double p, bool training, Generator& generator, Location at) {
+  detail::check_defined("dropout", x);
+  if (!(p >= 0 && p <= 1)) throw ValueError(fmt::format("dropout: p is {}; a probability lies between 0 and 1", p));
+  if (!training || p == 0) return x;
+  return apply(Dropout<T>{p, generator}, at, x);
+}
+
+template Tensor<float> dropout(const Tensor<float>&, double, bool, Generator&, Location);
+template Tensor<double> dropout(const Tensor<double>&, double, bool, Generator&, Location);
+
+}  // namespace xgrad

@@ -1,0 +1,135 @@
+// Folds of contiguous rows and of columns in SIMD registers, for the kernels of one instruction set.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "autograd/kernels/simd.hpp"
+#include "autograd/kernels/simd_math.hpp"
+#include "ops/kernels/fold.hpp"
+
+namespace xgrad::kernels::XGRAD_ARCH {
+
+template <class T>
+constexpr std::int64_t width = static_cast<std::int64_t>(lanes<T>);
+
+constexpr bool is_sum(Fold kind) { return rest_of(kind) == Fold::sum; }
+
+/// What an empty fold gives.
+template <Fold kind, class T>
+constexpr T start = is_sum(kind)             ? T(0)
+                    : kind == Fold::product  ? T(1)
+                    : kind == Fold::minimum  ? std::numeric_limits<T>::infinity()
+                    : kind == Fold::max_abs  ? T(0)
+                                             : -std::numeric_limits<T>::infinity();
+
+/// What stands for x behind the end of a row.
+template <Fold kind, class T>
+XGRAD_INLINE T neutral(T centre) {
+  if constexpr (kind == Fold::sum_squares || kind == Fold::sum_exp) return centre;
+  return start<kind, T>;
+}
+
+/// The first n elements, and 0 behind them.
+template <class T>
+XGRAD_INLINE Batch<T> first_elements(const Batch<T>& x, std::int64_t n) {
+  static constexpr T numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  static_assert(lanes<T> <= 16);
+  return select(load(numbers) < Batch<T>(static_cast<T>(n)), x, Batch<T>(T(0)));
+}
+
+template <Fold kind, class T>
+XGRAD_INLINE Batch<T> mapped(const Batch<T>& x, const Batch<T>& centre) {
+  if constexpr (kind == Fold::sum_abs || kind == Fold::max_abs) return kernels::XGRAD_ARCH::abs(x);
+  if constexpr (kind == Fold::sum_squares) return (x - centre) * (x - centre);
+  if constexpr (kind == Fold::sum_exp) return kernels::XGRAD_ARCH::exp(x - centre);
+  return x;
+}
+
+template <Fold kind, class T>
+XGRAD_INLINE Batch<T> combined(const Batch<T>& a, const Batch<T>& b) {
+  if constexpr (is_sum(kind)) return a + b;
+  if constexpr (kind == Fold::product) return a * b;
+  if constexpr (kind == Fold::minimum) return kernels::XGRAD_ARCH::min(a, b);
+  return kernels::XGRAD_ARCH::max(a, b);
+}
+
+/// Element i of the result is element (i + by) % lanes of x.
+template <int by, class T, std::size_t... I>
+XGRAD_INLINE Batch<T> rotated(const Batch<T>& x, std::index_sequence<I...>) {
+  using Vector [[gnu::vector_size(sizeof(Batch<T>))]] = T;
+  const auto v = __builtin_bit_cast(Vector, x);
+  return __builtin_bit_cast(Batch<T>, __builtin_shufflevector(v, v, ((I + by) % lanes<T>)...));
+}
+
+/// The fold of a register's elements.
+template <Fold kind, class T>
+XGRAD_INLINE T across(Batch<T> x) {
+  constexpr auto all = std::make_index_sequence<lanes<T>>();
+  if constexpr (lanes<T> >= 16) x = combined<kind>(x, rotated<8>(x, all));
+  if constexpr (lanes<T> >= 8) x = combined<kind>(x, rotated<4>(x, all));
+  if constexpr (lanes<T> >= 4) x = combined<kind>(x, rotated<2>(x, all));
+  x = combined<kind>(x, rotated<1>(x, all));
+  return x.get(0);
+}
+
+// Sums go into eight registers for a block of this many elements, so that no sum of floats has more than some
+// twenty terms; those of the blocks are added up in double.
+constexpr int ways = 8;
+template <class T>
+constexpr std::int64_t block = 16 * ways * width<T>;
+
+/// The fold of one block of a row; `write(position, mapped register, elements in it)` sees every register.
+template <Fold kind, class T, class Write>
+XGRAD_INLINE T fold_block(const T* x, std::int64_t n, T centre, Write write) {
+  constexpr std::int64_t W = width<T>;
+  const Batch<T> c(centre);
+  Batch<T> sum[ways];
+#pragma GCC unroll 8
+  for (int k = 0; k < ways; ++k) sum[k] = Batch<T>(start<kind, T>);
+  std::int64_t i = 0;
+  for (; i + ways * W <= n; i += ways * W)
+#pragma GCC unroll 8
+    for (int k = 0; k < ways; ++k) {
+      const Batch<T> value = mapped<kind>(load(x + i + k * W), c);
+      write(i + k * W, value, W);
+      sum[k] = combined<kind>(sum[k], value);
+    }
+  for (; i + W <= n; i += W) {
+    const Batch<T> value = mapped<kind>(load(x + i), c);
+    write(i, value, W);
+    sum[0] = combined<kind>(sum[0], value);
+  }
+  if (i < n) {
+    Batch<T> value = mapped<kind>(load_partial(x + i, static_cast<std::size_t>(n - i), neutral<kind>(centre)), c);
+    // exp(-infinity) would do, but takes the processor 150 cycles: numbers that small are computed in microcode.
+    if constexpr (kind == Fold::sum_exp) value = first_elements(value, n - i);
+    write(i, value, n - i);
+    sum[1] = combined<kind>(sum[1], value);
+  }
+#pragma GCC unroll 8
+  for (int half = ways / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+    for (int k = 0; k < half; ++k) sum[k] = combined<kind>(sum[k], sum[k + half]);
+  return across<kind>(sum[0]);
+}
+
+/// The fold of a row, rounded to T at the end.
+template <Fold kind, class T, class Write>
+XGRAD_INLINE T fold_row(const T* x, std::int64_t n, T centre, Write write) {
+  if (!is_sum(kind) || n <= block<T>) return fold_block<kind>(x, n, centre, write);
+  double total = 0;
+  for (std::int64_t i = 0; i < n; i += block<T>)
+    total += static_cast<double>(fold_block<kind>(
+        x + i, std::min(block<T>, n - i), centre,
+        [&](std::int64_t at, const Batch<T>& value, std::int64_t count) { write(i + at, value, count); }));
+  return static_cast<T>(total);
+}
+
+template <Fold kind, class T>
+XGRAD_INLINE T fold_row(const T* x, std::int64_t n, T centre) {
+  return fold_row<kind>(x, n, centre, [](std::int64_t, const Batch<T>&, std::int64_t) {});
+}
+
+}  // namespace xgrad::kernels::XGRAD_ARCH

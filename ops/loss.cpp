@@ -1,0 +1,191 @@
+// Losses. Cross-entropy is fused: two passes over the logits forward, one backward.
+#include "ops/loss.hpp"
+
+#include <fmt/format.h>
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+#include "autograd/op.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/index.hpp"
+#include "ops/kernels/softmax.hpp"
+#include "ops/kernels/targets.hpp"
+#include "ops/layout.hpp"
+#include "ops/reduce.hpp"
+#include "ops/softmax.hpp"
+
+namespace xgrad {
+
+namespace {
+
+const kernels::SoftmaxTable<float>& loops(float) { return kernels::softmax_float(); }
+const kernels::SoftmaxTable<double>& loops(double) { return kernels::softmax_double(); }
+
+// Targets that were found to fit, and how many of them are used.
+struct Targets {
+  Indices values;
+  ClassLossOptions options;
+  std::int64_t used = 0;
+
+  bool all_used() const { return used == values.elements(); }
+  // What each row's loss counts in the result.
+  template <Real T>
+  Tensor<T> weights() const {
+    Tensor<T> w = empty<T>(values.shape());
+    const double weight = options.reduction == Reduction::mean ? 1 / static_cast<double>(used) : 1;
+    kernels::target_weights(values.values(), options.ignore_index, static_cast<T>(weight), detail::data_of<T>(w));
+    return w;
+  }
+  // The targets with a class in place of those to be ignored.
+  Indices classes() const {
+    if (all_used()) return values;
+    return Indices(values.shape(), kernels::without_ignored(values.values(), options.ignore_index));
+  }
+};
+
+Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets, ClassLossOptions options) {
+  detail::check_defined(op, x);
+  if (x.rank() == 0) throw ShapeError(fmt::format("{}: input of shape [] has no axis of classes; pass [N, C]", op));
+  Shape rows = x.shape();
+  rows.erase(rows.rank() - 1);
+  if (targets.shape() != rows)
+    throw ShapeError(fmt::format("{}: input {} takes targets of shape {}, not {}; the classes are the last axis, and every row "
+                                 "has one target",
+                                 op, to_string(x.shape()), to_string(rows), to_string(targets.shape())));
+  const auto count = kernels::count_targets(targets.values(), x.shape().back(), options.ignore_index);
+  if (count.bad >= 0)
+    throw ValueError(fmt::format("{}: target {} at position {} is no class of input {}: they are 0 to {}; ignore_index is {}", op,
+                                 targets.values()[static_cast<std::size_t>(count.bad)], count.bad, to_string(x.shape()),
+                                 x.shape().back() - 1, options.ignore_index));
+  if (count.used == 0 && options.reduction == Reduction::mean)
+    throw ValueError(fmt::format("{}: {} of input {}, and the mean of no losses is undefined; skip the batch, or use "
+                                 "Reduction::sum",
+                                 op, targets.elements() == 0 ? "there are no rows" : "every target is ignored", to_string(x.shape())));
+  return {targets, options, count.used};
+}
+
+// (softmax(a) - onehot) * scale, into its destination. `b` holds each row's maximum, reciprocal sum and scale, in
+// three rows; attribute 0 is the address of the targets, which the node keeps alive until this is carried out.
+template <Real T>
+struct CrossEntropyGradient {
+  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
+    const auto columns = d.shape.back(), rows = d.b.shape()[1];
+    const T* statistics = Tensor<T>(d.b).data();
+    loops(T()).cross_entropy_adjoint(Tensor<T>(d.a).data(), reinterpret_cast<const std::int64_t*>(d.attributes[0]),
+                                     statistics + 2 * rows, statistics, statistics + rows, detail::data_of<T>(into), accumulate,
+                                     rows, columns);
+  }
+  static AnyTensor record(const DeferredGradient& d) {  // what is recorded never comes here: see vjp
+    AnyTensor result = AnyTensor::empty(d.shape, dtype_of<T>);
+    write(d, result, false);
+    return result;
+  }
+  static constexpr DeferredKind kind{write, record};
+};
+
+template <Real T>
+struct CrossEntropy {
+  static constexpr std::string_view name = "cross_entropy";
+  Targets targets;
+
+  Tensor<T> forward(Saver<T>& save, const Tensor<T>& logits) const {
+    const std::int64_t rows = targets.values.elements(), columns = logits.shape().back();
+    Tensor<T> losses = empty<T>(targets.values.shape()), statistics = empty<T>({3, rows});
+    T* maxima = detail::data_of<T>(statistics);
+    loops(T()).cross_entropy(logits.data(), targets.values.values().data(), targets.options.ignore_index,
+                             detail::data_of<T>(losses), maxima, maxima + rows, rows, columns);
+    save(logits);
+    save(statistics);
+    if (targets.options.reduction == Reduction::none) return losses;
+    const Tensor<T> total = sum(losses);
+    return targets.options.reduction == Reduction::sum ? total : total / targets.used;
+  }
+
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    const Tensor<T> logits = saved[0], scales = g * targets.weights<T>();
+    if (saved.recording()) return {composite(logits, scales)};
+    Tensor<T> statistics = saved[1];
+    const std::int64_t rows = targets.values.elements();
+    std::ranges::copy(scales.values(), detail::data_of<T>(statistics) + 2 * rows);
+    return {DeferredGradient{.kind = &CrossEntropyGradient<T>::kind, .a = logits, .b = statistics,
+                             .attributes = {reinterpret_cast<std::int64_t>(targets.values.values().data())},
+                             .shape = logits.shape()}};
+  }
+
+ private:
+  // The same in ops. Ignored rows may hold anything, such as infinities: they are cleared first.
+  Tensor<T> composite(const Tensor<T>& logits, const Tensor<T>& scales) const {
+    const Tensor<T> used = targets.all_used() ? logits : where(unsqueeze(targets.weights<T>(), -1), logits, 0);
+    return (softmax(used, -1) - one_hot<T>(targets.classes(), logits.shape().back())) * unsqueeze(scales, -1);
+  }
+};
+
+void check_same_shape(std::string_view op, const AnyTensor& input, const AnyTensor& target, Reduction reduction) {
+  detail::check_defined(op, input, 0);
+  detail::check_defined(op, target, 1);
+  if (input.shape() != target.shape())
+    throw ShapeError(fmt::format("{}: input {} and target {} differ; give them one shape, by reshape() or expand()", op,
+                                 to_string(input.shape()), to_string(target.shape())));
+  if (reduction == Reduction::mean && input.elements() == 0)
+    throw ValueError(fmt::format("{}: the mean over no elements, of shape {}, is undefined; use Reduction::sum", op,
+                                 to_string(input.shape())));
+}
+
+template <Real T>
+Tensor<T> reduced(const Tensor<T>& losses, Reduction reduction, Location at) {
+  if (reduction == Reduction::none) return losses;
+  return reduction == Reduction::mean ? mean(losses, {}, false, at) : sum(losses, {}, false, at);
+}
+
+// A loss whose every element is given by a formula.
+template <class F, Real T>
+Tensor<T> elementwise_loss(std::string_view op, const Tensor<T>& input, const Tensor<T>& target, Reduction reduction, Location at) {
+  check_same_shape(op, input, target, reduction);
+  return reduced(detail::elementwise<F>(at, input, target), reduction, at);
+}
+
+}  // namespace
+
+template <Real T>
+Tensor<T> cross_entropy(const Tensor<T>& logits, const Indices& targets, ClassLossOptions options, Location at) {
+  return apply(CrossEntropy<T>{checked("cross_entropy", logits, targets, options)}, at, logits);
+}
+
+template <Real T>
+Tensor<T> nll_loss(const Tensor<T>& log_probabilities, const Indices& targets, ClassLossOptions options, Location at) {
+  const Targets t = checked("nll_loss", log_probabilities, targets, options);
+  Shape column = targets.shape();
+  column.push_back(1);
+  Tensor<T> picked = reshape(gather(log_probabilities, -1, t.classes().reshape(column), at), targets.shape(), at);
+  const Tensor<T> weights = t.weights<T>();
+  if (!t.all_used()) picked = where(weights, picked, 0, at);  // an ignored row may hold an infinity
+  const Tensor<T> losses = picked * (-weights);
+  return options.reduction == Reduction::none ? losses : sum(losses, {}, false, at);
+}
+
+template <Real T>
+Tensor<T> mse_loss(const Tensor<T>& input, const Tensor<T>& target, Reduction reduction, Location at) {
+  return elementwise_loss<formulas::SquaredError>("mse_loss", input, target, reduction, at);
+}
+
+template <Real T>
+Tensor<T> l1_loss(const Tensor<T>& input, const Tensor<T>& target, Reduction reduction, Location at) {
+  return elementwise_loss<formulas::AbsoluteError>("l1_loss", input, target, reduction, at);
+}
+
+template <Real T>
+Tensor<T> binary_cross_entropy_with_logits(const Tensor<T>& input, const Tensor<T>& target, Reduction reduction, Location at) {
+  return elementwise_loss<formulas::BinaryCrossEntropy>("binary_cross_entropy_with_logits", input, target, reduction, at);
+}
+
+#define XGRAD_INSTANTIATE(T)                                                                      \
+  template Tensor<T> cross_entropy(const Tensor<T>&, const Indices&, ClassLossOptions, Location); \
+  template Tensor<T> nll_loss(const Tensor<T>&, const Indices&, ClassLossOptions, Location);      \
+  template Tensor<T> mse_loss(const Tensor<T>&, const Tensor<T>&, Reduction, Location);           \
+  template Tensor<T> l1_loss(const Tensor<T>&, const Tensor<T>&, Reduction, Location);            \
+  template Tensor<T> binary_cross_entropy_with_logits(const Tensor<T>&, const Tensor<T>&, Reduction, Location);
+XGRAD_INSTANTIATE(float)
+XGRAD_INSTANTIATE(double)
+#undef XGRAD_INSTANTIATE
+
+}  // namespace xgrad

@@ -1,0 +1,162 @@
+// The fused parts of recurrent cells, and products with one-hot rows.
+#include "ops/recurrent.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+#include "autograd/op.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/kernels/columns.hpp"
+#include "ops/layout.hpp"
+
+namespace xgrad {
+
+namespace {
+
+template <class F>
+const FormulaInfo& info() {
+  return detail::library_formula(formulas::All::index<F>());
+}
+
+// All column blocks of x as so many arguments of a formula.
+template <std::size_t blocks>
+void append_blocks(FormulaArgument*& next, const AnyTensor& x) {
+  for (int k = 0; k < static_cast<int>(blocks); ++k) *next++ = {&x, 0, k, static_cast<int>(blocks)};
+}
+
+template <class F, Real T>
+Tensor<T> sum_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& into, Location at) {
+  const std::array<FormulaArgument, 2> arguments{{{&zx}, {&zh}}};
+  std::array<AnyTensor, 1> result{into};
+  run_formula(info<F>(), arguments, result, at);
+  return Tensor<T>(std::move(result[0]));
+}
+
+// The gradient of a weight that one-hot rows selected columns of: the rows' gradients, added to those columns.
+struct ColumnGradient {
+  static const Indices& indices(const DeferredGradient& d) { return *reinterpret_cast<const Indices*>(d.attributes[0]); }
+
+  template <Real T>
+  static void written(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
+    T* out = detail::data_of<T>(into);
+    if (!accumulate) std::fill_n(out, into.elements(), T(0));
+    kernels::scatter_add_columns(d.shape[0], d.shape[1], indices(d).values(), reinterpret_cast<const T*>(d.a.bytes()), out);
+  }
+  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
+    d.a.dtype() == DType::float32 ? written<float>(d, into, accumulate) : written<double>(d, into, accumulate);
+  }
+  static AnyTensor record(const DeferredGradient& d);
+  static constexpr DeferredKind kind{write, record};
+};
+
+template <Real T>
+struct OneHotLinear {
+  static constexpr std::string_view name = "one_hot_linear";
+  Indices x;
+  bool has_bias;
+
+  Tensor<T> gathered(const Tensor<T>& weight, const T* bias) const {
+    Shape shape = x.shape();
+    shape.push_back(weight.shape()[0]);
+    AnyTensor y = AnyTensor::empty(shape, dtype_of<T>);
+    kernels::gather_columns(weight.shape()[0], weight.shape()[1], x.values(), weight.data(), bias, detail::data_of<T>(y));
+    return Tensor<T>(std::move(y));
+  }
+  Tensor<T> forward(const Tensor<T>& weight) const { return gathered(weight, nullptr); }
+  Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias) const { return gathered(weight, bias.data()); }
+
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    Gradients<T> result(1);
+    if (saved.needs(0))
+      result[0] = DeferredGradient{.kind = &ColumnGradient::kind, .a = g, .b = {},
+                                   .attributes = {reinterpret_cast<std::int64_t>(&x)}, .shape = saved.shape(0)};
+    if (has_bias) result.push_back(g);  // which the engine sums
+    return result;
+  }
+};
+
+// Its adjoint, for gradients of gradients: rows added to columns of zeros.
+template <Real T>
+struct AddToColumns {
+  static constexpr std::string_view name = "add_to_columns";
+  Indices x;
+  Shape shape;
+
+  Tensor<T> forward(const Tensor<T>& rows) const {
+    Tensor<T> y = zeros<T>(shape);
+    kernels::scatter_add_columns(shape[0], shape[1], x.values(), rows.data(), detail::data_of<T>(y));
+    return y;
+  }
+  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {one_hot_linear(x, g)}; }
+};
+
+AnyTensor ColumnGradient::record(const DeferredGradient& d) {
+  const auto at = Location::current();
+  if (d.a.dtype() == DType::float32) return apply(AddToColumns<float>{indices(d), d.shape}, at, Tensor<float>(d.a));
+  return apply(AddToColumns<double>{indices(d), d.shape}, at, Tensor<double>(d.a));
+}
+
+}  // namespace
+
+template <Real T>
+Tensor<T> rnn_tanh_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& into, Location at) {
+  return sum_cell<formulas::TanhOfSum>(zx, zh, into, at);
+}
+
+template <Real T>
+Tensor<T> rnn_relu_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& into, Location at) {
+  return sum_cell<formulas::ReluOfSum>(zx, zh, into, at);
+}
+
+template <Real T>
+std::array<Tensor<T>, 2> lstm_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& c, const Tensor<T>& into,
+                                   Location at) {
+  std::array<FormulaArgument, 9> arguments;
+  FormulaArgument* next = arguments.data();
+  append_blocks<4>(next, zx);
+  append_blocks<4>(next, zh);
+  *next = {&c};
+  std::array<AnyTensor, 2> results{into};
+  run_formula(info<formulas::LstmCell>(), arguments, results, at);
+  return {Tensor<T>(std::move(results[0])), Tensor<T>(std::move(results[1]))};
+}
+
+template <Real T>
+Tensor<T> gru_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& h, const Tensor<T>& into, Location at) {
+  std::array<FormulaArgument, 7> arguments;
+  FormulaArgument* next = arguments.data();
+  append_blocks<3>(next, zx);
+  append_blocks<3>(next, zh);
+  *next = {&h};
+  std::array<AnyTensor, 1> result{into};
+  run_formula(info<formulas::GruCell>(), arguments, result, at);
+  return Tensor<T>(std::move(result[0]));
+}
+
+template <Real T>
+Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
+  detail::check_defined("one_hot_linear", weight);
+  if (weight.rank() != 2 || (bias.defined() && bias.shape() != Shape{weight.shape()[0]}))
+    throw ShapeError(fmt::format("one_hot_linear: weight {}{}; a weight [out, in] and a bias [out] are needed",
+                                 to_string(weight.shape()),
+                                 bias.defined() ? fmt::format(", bias {}", to_string(bias.shape())) : ""));
+  check_indices("one_hot_linear", x, weight.shape()[1]);
+  if (bias.defined()) return apply(OneHotLinear<T>{x, true}, at, weight, bias);
+  return apply(OneHotLinear<T>{x, false}, at, weight);
+}
+
+#define XGRAD_INSTANTIATE(T)                                                                                        \
+  template Tensor<T> rnn_tanh_cell(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, Location);                 \
+  template Tensor<T> rnn_relu_cell(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, Location);                 \
+  template std::array<Tensor<T>, 2> lstm_cell(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, \
+                                              Location);                                                            \
+  template Tensor<T> gru_cell(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, Location);    \
+  template Tensor<T> one_hot_linear(const Indices&, const Tensor<T>&, const Tensor<T>&, Location);
+XGRAD_INSTANTIATE(float)
+XGRAD_INSTANTIATE(double)
+#undef XGRAD_INSTANTIATE
+
+}  // namespace xgrad
