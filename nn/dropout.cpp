@@ -1,0 +1,20 @@
+// Dropout as a module.
+#include "nn/dropout.hpp"
+
+#include <fmt/format.h>
+
+#include "ops/dropout.hpp"
+
+namespace xgrad::nn {
+
+template <Real T>
+Tensor<T> Dropout::operator()(const Tensor<T>& x, Location at) const {
+  return dropout(x, p, training, generator ? *generator : default_generator(), at);
+}
+
+std::string Dropout::attributes() const { return fmt::format("p={}", p); }
+
+template Tensor<float> Dropout::operator()(const Tensor<float>&, Location) const;
+template Tensor<double> Dropout::operator()(const Tensor<double>&, Location) const;
+
+}  // namespace xgrad::nn

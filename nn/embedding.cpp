@@ -1,0 +1,34 @@
+// A table of vectors, one for each index.
+#include "nn/embedding.hpp"
+
+#include <fmt/format.h>
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+#include "ops/index.hpp"
+
+namespace xgrad::nn {
+
+template <Real T>
+Embedding<T>::Embedding(std::int64_t rows, std::int64_t features, Generator& generator) {
+  if (rows < 0 || features < 0)
+    throw ValueError(fmt::format("Embedding: sizes must not be negative, got rows = {}, features = {}", rows, features));
+  weight = randn<T>({rows, features}, generator).set_requires_grad();
+}
+
+template <Real T>
+Tensor<T> Embedding<T>::operator()(const Indices& indices, Location at) const {
+  if (!weight.defined())
+    throw ValueError("Embedding: used before it has parameters; construct it with its sizes, Embedding<>{rows, features}");
+  return embedding(weight, indices, at);
+}
+
+template <Real T>
+std::string Embedding<T>::attributes() const {
+  return weight.defined() ? fmt::format("{}, {}", weight.shape()[0], weight.shape()[1]) : "no parameters";
+}
+
+template struct Embedding<float>;
+template struct Embedding<double>;
+
+}  // namespace xgrad::nn

@@ -1,0 +1,128 @@
+// Initialisers.
+#include "nn/init.hpp"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+#include "autograd/mode.hpp"
+#include "ops/kernels/orthogonalize.hpp"
+#include "ops/shape.hpp"
+
+namespace xgrad::nn::init {
+
+namespace {
+
+struct Fans {
+  double in, out;
+};
+
+Fans fans(std::string_view name, const Shape& shape) {
+  if (shape.rank() < 2)
+    throw ShapeError(fmt::format("{}: a tensor of shape {} has no fan in and fan out; at least two axes (out, in) are needed",
+                                 name, to_string(shape)));
+  const auto field = static_cast<double>(shape.elements(2, shape.rank()));
+  return {static_cast<double>(shape[1]) * field, static_cast<double>(shape[0]) * field};
+}
+
+double xavier_deviation(std::string_view name, const Shape& shape, double gain) {
+  const Fans fan = fans(name, shape);
+  return fan.in + fan.out > 0 ? gain * std::sqrt(2 / (fan.in + fan.out)) : 0;
+}
+
+double kaiming_deviation(std::string_view name, const Shape& shape, const KaimingOptions& options) {
+  const Fans both = fans(name, shape);
+  const double fan = options.fan == Fan::in ? both.in : both.out;
+  return fan > 0 ? calculate_gain(options.nonlinearity, options.negative_slope) / std::sqrt(fan) : 0;
+}
+
+// The uniform distribution of this deviation.
+template <Real T>
+Tensor<T> uniform_of(Tensor<T> x, double deviation, Generator& generator) {
+  const double bound = std::sqrt(3.0) * deviation;
+  return uniform(std::move(x), -bound, bound, generator);
+}
+
+}  // namespace
+
+double calculate_gain(Nonlinearity nonlinearity, double negative_slope) {
+  switch (nonlinearity) {
+    case Nonlinearity::tanh: return 5.0 / 3;
+    case Nonlinearity::relu: return std::sqrt(2.0);
+    case Nonlinearity::leaky_relu: return std::sqrt(2 / (1 + negative_slope * negative_slope));
+    case Nonlinearity::selu: return 3.0 / 4;
+    default: return 1;
+  }
+}
+
+template <Real T>
+Tensor<T> uniform(Tensor<T> x, double low, double high, Generator& generator) {
+  generator.fill_uniform(x.mutable_values(), low, high);
+  return x;
+}
+
+template <Real T>
+Tensor<T> normal(Tensor<T> x, double mean, double deviation, Generator& generator) {
+  generator.fill_normal(x.mutable_values(), mean, deviation);
+  return x;
+}
+
+template <Real T>
+Tensor<T> constant(Tensor<T> x, double value) {
+  x.assign(full<T>(x.shape(), value));
+  return x;
+}
+
+template <Real T>
+Tensor<T> xavier_uniform(Tensor<T> x, double gain, Generator& generator) {
+  const double deviation = xavier_deviation("xavier_uniform", x.shape(), gain);
+  return uniform_of(std::move(x), deviation, generator);
+}
+
+template <Real T>
+Tensor<T> xavier_normal(Tensor<T> x, double gain, Generator& generator) {
+  const double deviation = xavier_deviation("xavier_normal", x.shape(), gain);
+  return normal(std::move(x), 0, deviation, generator);
+}
+
+template <Real T>
+Tensor<T> kaiming_uniform(Tensor<T> x, KaimingOptions options, Generator& generator) {
+  const double deviation = kaiming_deviation("kaiming_uniform", x.shape(), options);
+  return uniform_of(std::move(x), deviation, generator);
+}
+
+template <Real T>
+Tensor<T> kaiming_normal(Tensor<T> x, KaimingOptions options, Generator& generator) {
+  const double deviation = kaiming_deviation("kaiming_normal", x.shape(), options);
+  return normal(std::move(x), 0, deviation, generator);
+}
+
+template <Real T>
+Tensor<T> orthogonal(Tensor<T> x, double gain, Generator& generator) {
+  fans("orthogonal", x.shape());
+  const std::int64_t rows = x.shape()[0], columns = x.shape().elements(1, x.rank());
+  const bool wide = rows <= columns;
+  Tensor<double> basis = randn<double>(wide ? Shape{rows, columns} : Shape{columns, rows}, generator);
+  kernels::orthonormalize_rows(basis.shape()[0], basis.shape()[1], basis.mutable_values().data());
+  const no_grad scope;
+  if (!wide) basis = transpose(basis, 0, 1);
+  x.assign(reshape(basis * gain, x.shape()).template to<T>());
+  return x;
+}
+
+#define XGRAD_INSTANTIATE(T)                                                \
+  template Tensor<T> uniform(Tensor<T>, double, double, Generator&);        \
+  template Tensor<T> normal(Tensor<T>, double, double, Generator&);         \
+  template Tensor<T> constant(Tensor<T>, double);                           \
+  template Tensor<T> xavier_uniform(Tensor<T>, double, Generator&);         \
+  template Tensor<T> xavier_normal(Tensor<T>, double, Generator&);          \
+  template Tensor<T> kaiming_uniform(Tensor<T>, KaimingOptions, Generator&); \
+  template Tensor<T> kaiming_normal(Tensor<T>, KaimingOptions, Generator&); \
+  template Tensor<T> orthogonal(Tensor<T>, double, Generator&);
+XGRAD_INSTANTIATE(float)
+XGRAD_INSTANTIATE(double)
+#undef XGRAD_INSTANTIATE
+
+}  // namespace xgrad::nn::init

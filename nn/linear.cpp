@@ -1,0 +1,40 @@
+// y = x Wᵀ + b
+#include "nn/linear.hpp"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+#include "nn/init.hpp"
+#include "ops/matmul.hpp"
+
+namespace xgrad::nn {
+
+template <Real T>
+Linear<T>::Linear(std::int64_t in, std::int64_t out, bool with_bias, Generator& generator) {
+  if (in < 0 || out < 0) throw ValueError(fmt::format("Linear: sizes must not be negative, got in = {}, out = {}", in, out));
+  const double bound = in > 0 ? 1 / std::sqrt(static_cast<double>(in)) : 0;  // kaiming_uniform with slope sqrt(5)
+  weight = init::uniform(empty<T>({out, in}), -bound, bound, generator).set_requires_grad();
+  if (with_bias) bias = init::uniform(empty<T>({out}), -bound, bound, generator).set_requires_grad();
+}
+
+template <Real T>
+Tensor<T> Linear<T>::operator()(const Tensor<T>& x, Location at) const {
+  if (!weight.defined())
+    throw ValueError("Linear: used before it has parameters; construct it with its sizes, Linear<>{in, out}");
+  return bias.defined() ? linear(x, weight, bias, at) : linear(x, weight, at);
+}
+
+template <Real T>
+std::string Linear<T>::attributes() const {
+  if (!weight.defined()) return "no parameters";
+  return fmt::format("in_features={}, out_features={}, bias={}", weight.shape()[1], weight.shape()[0],
+                     bias.defined() ? "True" : "False");
+}
+
+template struct Linear<float>;
+template struct Linear<double>;
+
+}  // namespace xgrad::nn

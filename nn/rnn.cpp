@@ -1,0 +1,310 @@
+// Recurrent networks, unrolled from ops.
+#include "nn/rnn.hpp"
+
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+#include "autograd/scope.hpp"
+#include "ops/dropout.hpp"
+#include "ops/index.hpp"
+#include "ops/matmul.hpp"
+#include "ops/recurrent.hpp"
+#include "ops/shape.hpp"
+
+namespace xgrad::nn {
+
+namespace {
+
+constexpr const char* name_of(Cell cell) { return cell == Cell::rnn ? "RNN" : cell == Cell::lstm ? "LSTM" : "GRU"; }
+constexpr std::int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell == Cell::lstm ? 4 : 3; }
+
+void check_options(Cell cell, std::int64_t input_size, std::int64_t hidden_size, const RecurrentOptions& options) {
+  const char* name = name_of(cell);
+  if (input_size < 1 || hidden_size < 1)
+    throw ValueError(fmt::format("{}: sizes must be at least 1, got in = {}, hidden = {}", name, input_size, hidden_size));
+  if (options.layers < 1) throw ValueError(fmt::format("{}: at least one layer is needed, got {}", name, options.layers));
+  if (!(options.dropout >= 0 && options.dropout <= 1))
+    throw ValueError(fmt::format("{}: dropout is a probability in [0, 1], got {}", name, options.dropout));
+  if (options.nonlinearity != Nonlinearity::tanh && (options.nonlinearity != Nonlinearity::relu || cell != Cell::rnn))
+    throw ValueError(fmt::format("{}: {}", name,
+                                 cell == Cell::rnn ? "the nonlinearity is tanh or relu"
+                                                   : "the nonlinearities are fixed; only RNN takes one"));
+}
+
+template <Real T>
+void check_parameters(const Recurrent<T>& rnn) {
+  if (rnn.layers.empty())
+    throw ValueError(fmt::format("{0}: used before it has parameters; construct it with its sizes, {0}<>{{in, hidden}}",
+                                 name_of(rnn.cell)));
+}
+
+template <Real T>
+void check_state(const Recurrent<T>& rnn, const RecurrentState<T>& state, std::int64_t batch) {
+  const Shape expected{batch, rnn.hidden_size};
+  const auto check = [&](const char* what, const auto& list) {
+    if (list.size() != rnn.layers.size())
+      throw ShapeError(fmt::format("{}: the state has {} of {} layers and the network {} layers; start from zero_state({})",
+                                   name_of(rnn.cell), what, list.size(), rnn.layers.size(), batch));
+    for (const Tensor<T>& x : list)
+      if (!x.defined() || x.shape() != expected)
+        throw ShapeError(fmt::format("{}: the state's {} has shape {} where this input needs {}; start from zero_state({})",
+                                     name_of(rnn.cell), what, x.defined() ? to_string(x.shape()) : "undefined",
+                                     to_string(expected), batch));
+  };
+  check("h", state.h);
+  if (rnn.cell == Cell::lstm) check("c", state.c);
+}
+
+template <Real T>
+[[noreturn]] void bad_input(const Recurrent<T>& rnn, const Shape& shape, std::string_view axes) {
+  throw ShapeError(fmt::format("{}: an input of shape {} where ({}) is needed", name_of(rnn.cell), to_string(shape), axes));
+}
+
+template <Real T>
+void check_step(const Recurrent<T>& rnn, const Tensor<T>& x) {
+  if (!x.defined() || x.rank() != 2 || x.shape()[1] != rnn.input_size)
+    bad_input(rnn, x.shape(), fmt::format("batch, {}", rnn.input_size));
+}
+template <Real T>
+void check_step(const Recurrent<T>& rnn, const Indices& x) {
+  if (x.shape().rank() != 1) bad_input(rnn, x.shape(), "batch");
+}
+
+template <Real T>
+void check_sequence(const Recurrent<T>& rnn, const Tensor<T>& x) {
+  if (!x.defined() || x.rank() != 3 || x.shape()[2] != rnn.input_size)
+    bad_input(rnn, x.shape(), fmt::format("{}, {}", rnn.options.batch_first ? "batch, time" : "time, batch", rnn.input_size));
+}
+template <Real T>
+void check_sequence(const Recurrent<T>& rnn, const Indices& x) {
+  if (x.shape().rank() != 2) bad_input(rnn, x.shape(), rnn.options.batch_first ? "batch, time" : "time, batch");
+}
+
+// The first two axes swapped.
+template <Real T>
+Tensor<T> swapped(const Tensor<T>& x, Location at) {
+  return transpose(x, 0, 1, at);
+}
+Indices swapped(const Indices& x, Location) {
+  const std::int64_t rows = x.shape()[0], columns = x.shape()[1];
+  std::vector<std::int64_t> values;
+  values.reserve(static_cast<std::size_t>(x.elements()));
+  for (std::int64_t j = 0; j < columns; ++j)
+    for (std::int64_t i = 0; i < rows; ++i) values.push_back(x.values()[static_cast<std::size_t>(i * columns + j)]);
+  return {{columns, rows}, std::move(values)};
+}
+
+template <Real T>
+Tensor<T> affine(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
+  return bias.defined() ? linear(x, weight, bias, at) : linear(x, weight, at);
+}
+
+// What goes from one layer to the next.
+template <Real T>
+Tensor<T> dropped(const Recurrent<T>& rnn, const Tensor<T>& x, Location at) {
+  return rnn.options.dropout > 0 ? dropout(x, rnn.options.dropout, rnn.training, default_generator(), at) : x;
+}
+
+// What a layer's input contributes to its pre-activations.
+template <Real T>
+Tensor<T> project(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
+  return affine(x, weight, bias, at);
+}
+// One-hot rows select columns of the weight. Many of them read better from the rows of its transpose, to which the bias
+// is then added once for each feature instead of once for each row; its gradient is as short.
+template <Real T>
+Tensor<T> project(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
+  if (2 * x.elements() < weight.shape()[1]) return one_hot_linear(x, weight, bias, at);
+  const Tensor<T> rows = transpose(weight, 0, 1, at);
+  return embedding(bias.defined() ? Operand<T>(rows, at) + bias : rows, x, at);
+}
+
+// One step of one layer, in place in h and c. The new h goes to `into` where that is defined.
+template <Real T>
+void advance(const Recurrent<T>& rnn, const Tensor<T>& zx, const Tensor<T>& zh, Tensor<T>& h, Tensor<T>& c,
+             const Tensor<T>& into, Location at) {
+  switch (rnn.cell) {
+    case Cell::rnn:
+      h = rnn.options.nonlinearity == Nonlinearity::tanh ? rnn_tanh_cell(zx, zh, into, at) : rnn_relu_cell(zx, zh, into, at);
+      break;
+    case Cell::lstm: {
+      auto [next_h, next_c] = lstm_cell(zx, zh, c, into, at);
+      h = std::move(next_h);
+      c = std::move(next_c);
+      break;
+    }
+    case Cell::gru: h = gru_cell(zx, zh, h, into, at); break;
+  }
+}
+
+// All steps of one layer: (time, batch, gates hidden) to (time, batch, hidden). Every h is written straight into its
+// place in the result, so joining them costs nothing.
+template <Real T>
+Tensor<T> unroll(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
+                 const Tensor<T>& step_bias, Tensor<T>& h, Tensor<T>& c, Location at) {
+  const auto inputs = unbind(zx, 0, at);
+  const Shape shape = h.shape();
+  const Tensor<T> buffer = empty<T>({static_cast<std::int64_t>(inputs.size()), shape[0], shape[1]});
+  typename RecurrentState<T>::List outputs;
+  outputs.reserve(inputs.size());
+  for (const Tensor<T>& input : inputs) {
+    const auto t = static_cast<std::int64_t>(outputs.size());
+    const Scope step("", t);
+    const Tensor<T> place(buffer.view(shape, t * shape.elements()));
+    advance(rnn, input, affine(h, layer.weight_hh, step_bias, at), h, c, place, at);
+    outputs.push_back(h);
+  }
+  if (h.requires_grad()) return stack(std::span<const Tensor<T>>(outputs), 0, at);
+  h = Tensor<T>(copy_of(h));  // nothing was recorded: the result is the buffer, which its user may write to
+  return buffer;
+}
+
+// All layers over x, (time, batch, …).
+template <Real T, class X>
+typename Recurrent<T>::Sequence run_layers(const Recurrent<T>& rnn, const X& x, const RecurrentState<T>& initial, Location at) {
+  typename Recurrent<T>::Sequence result{{}, initial};
+  auto& [output, state] = result;
+  state.c.resize(rnn.layers.size());
+  for (std::size_t k = 0; k < rnn.layers.size(); ++k) {
+    const auto& layer = rnn.layers[k];
+    const Scope scope(rnn.layers.size() > 1 ? fmt::format("l{}", k) : std::string());
+    // Both biases are added to the whole sequence at once. The GRU's reset gate acts on the second one: that stays.
+    const bool at_once = rnn.cell != Cell::gru && layer.bias_ih.defined();
+    const Tensor<T> bias = at_once ? Operand<T>(layer.bias_ih, at) + layer.bias_hh : layer.bias_ih;
+    const Tensor<T> zx = k == 0 ? project(x, layer.weight_ih, bias, at)
+                                : project(dropped(rnn, output, at), layer.weight_ih, bias, at);
+    output = unroll(rnn, layer, zx, at_once ? Tensor<T>() : layer.bias_hh, state.h[k], state.c[k], at);
+  }
+  if (rnn.cell != Cell::lstm) state.c.clear();
+  return result;
+}
+
+// `initial` null: from zeros.
+template <Real T, class X>
+typename Recurrent<T>::Sequence run_sequence(const Recurrent<T>& rnn, const X& x, const RecurrentState<T>* initial, Location at) {
+  check_parameters(rnn);
+  check_sequence(rnn, x);
+  const bool batch_first = rnn.options.batch_first;
+  const std::int64_t time = x.shape()[batch_first ? 1 : 0], batch = x.shape()[batch_first ? 0 : 1];
+  if (time == 0)
+    throw ShapeError(fmt::format("{}: a sequence of no steps, shape {}; at least one is needed", name_of(rnn.cell), to_string(x.shape())));
+  if (initial) check_state(rnn, *initial, batch);
+  auto result = run_layers(rnn, batch_first ? swapped(x, at) : x, initial ? *initial : rnn.zero_state(batch), at);
+  if (batch_first) result.output = swapped(result.output, at);
+  return result;
+}
+
+template <Real T, class X>
+RecurrentState<T> run_step(const Recurrent<T>& rnn, const X& x, const RecurrentState<T>& state, Location at) {
+  check_parameters(rnn);
+  check_step(rnn, x);
+  check_state(rnn, state, x.shape()[0]);
+  RecurrentState<T> next = state;
+  next.c.resize(rnn.layers.size());
+  for (std::size_t k = 0; k < rnn.layers.size(); ++k) {
+    const auto& layer = rnn.layers[k];
+    const Tensor<T> zx = k == 0 ? project(x, layer.weight_ih, layer.bias_ih, at)
+                                : project(dropped(rnn, next.h[k - 1], at), layer.weight_ih, layer.bias_ih, at);
+    advance(rnn, zx, affine(next.h[k], layer.weight_hh, layer.bias_hh, at), next.h[k], next.c[k], {}, at);
+  }
+  if (rnn.cell != Cell::lstm) next.c.clear();
+  return next;
+}
+
+}  // namespace
+
+template <Real T>
+const Tensor<T>& RecurrentState<T>::output() const {
+  if (h.empty()) throw ValueError("RecurrentState: this state is empty (default constructed); start from zero_state(batch)");
+  return h.back();
+}
+
+template <Real T>
+RecurrentState<T> detach(const RecurrentState<T>& state) {
+  RecurrentState<T> result;
+  // Copies: a slice of a sequence's output would keep the whole window in memory.
+  for (const Tensor<T>& h : state.h) result.h.push_back(Tensor<T>(copy_of(h)));
+  for (const Tensor<T>& c : state.c) result.c.push_back(c.detach());
+  return result;
+}
+
+template <Real T>
+Recurrent<T>::Recurrent(Cell which, std::int64_t in, std::int64_t hidden, const RecurrentOptions& chosen, Generator& generator)
+    : cell(which), input_size(in), hidden_size(hidden), options(chosen) {
+  check_options(which, in, hidden, chosen);
+  const double bound = 1 / std::sqrt(static_cast<double>(hidden));
+  const auto parameter = [&](const Shape& shape) {
+    return init::uniform(empty<T>(shape), -bound, bound, generator).set_requires_grad();
+  };
+  const std::int64_t rows = gates_of(which) * hidden;
+  for (std::int64_t k = 0; k < chosen.layers; ++k) {
+    Layer& layer = layers.emplace_back();
+    layer.weight_ih = parameter({rows, k == 0 ? in : hidden});
+    layer.weight_hh = parameter({rows, hidden});
+    if (!chosen.bias) continue;
+    layer.bias_ih = parameter({rows});
+    layer.bias_hh = parameter({rows});
+  }
+}
+
+template <Real T>
+RecurrentState<T> Recurrent<T>::zero_state(std::int64_t batch) const {
+  check_parameters(*this);
+  RecurrentState<T> state;
+  for (std::size_t k = 0; k < layers.size(); ++k) {
+    state.h.push_back(zeros<T>({batch, hidden_size}));
+    if (cell == Cell::lstm) state.c.push_back(zeros<T>({batch, hidden_size}));
+  }
+  return state;
+}
+
+template <Real T>
+RecurrentState<T> Recurrent<T>::step(const Tensor<T>& x, const RecurrentState<T>& state, Location at) const {
+  return run_step(*this, x, state, at);
+}
+template <Real T>
+RecurrentState<T> Recurrent<T>::step(const Indices& x, const RecurrentState<T>& state, Location at) const {
+  return run_step(*this, x, state, at);
+}
+
+template <Real T>
+auto Recurrent<T>::operator()(const Tensor<T>& x, const RecurrentState<T>& state, Location at) const -> Sequence {
+  return run_sequence(*this, x, &state, at);
+}
+template <Real T>
+auto Recurrent<T>::operator()(const Indices& x, const RecurrentState<T>& state, Location at) const -> Sequence {
+  return run_sequence(*this, x, &state, at);
+}
+template <Real T>
+auto Recurrent<T>::operator()(const Tensor<T>& x, Location at) const -> Sequence {
+  return run_sequence<T>(*this, x, nullptr, at);
+}
+template <Real T>
+auto Recurrent<T>::operator()(const Indices& x, Location at) const -> Sequence {
+  return run_sequence<T>(*this, x, nullptr, at);
+}
+
+template <Real T>
+std::string Recurrent<T>::attributes() const {
+  if (layers.empty()) return "no parameters";
+  std::string text = fmt::format("{}, {}", input_size, hidden_size);
+  if (options.layers != 1) text += fmt::format(", num_layers={}", options.layers);
+  if (!options.bias) text += ", bias=False";
+  if (options.batch_first) text += ", batch_first=True";
+  if (options.dropout > 0) text += fmt::format(", dropout={}", options.dropout);
+  if (options.nonlinearity != Nonlinearity::tanh) text += ", nonlinearity=relu";
+  return text;
+}
+
+template struct RecurrentState<float>;
+template struct RecurrentState<double>;
+template RecurrentState<float> detach(const RecurrentState<float>&);
+template RecurrentState<double> detach(const RecurrentState<double>&);
+template struct Recurrent<float>;
+template struct Recurrent<double>;
+
+}  // namespace xgrad::nn

@@ -1,0 +1,125 @@
+// Recurrent networks: RNN, LSTM and GRU, as one step or over a whole sequence. Each is unrolled from ops, so that
+// back-propagation through time is nothing but the backward pass.
+#pragma once
+
+#include <vector>
+
+#include "autograd/indices.hpp"
+#include "autograd/random.hpp"
+#include "nn/init.hpp"
+#include "nn/module.hpp"
+
+namespace xgrad::nn {
+
+enum class Cell { rnn, lstm, gru };
+
+struct RecurrentOptions {
+  std::int64_t layers = 1;
+  double dropout = 0;        ///< between layers, while training
+  bool batch_first = false;  ///< sequences are (batch, time, feature) instead of (time, batch, feature)
+  bool bias = true;
+  Nonlinearity nonlinearity = Nonlinearity::tanh;  ///< of RNN only: tanh or relu
+};
+
+/// What a network carries from step to step: for each layer h, and for an LSTM c, of shape (batch, hidden).
+template <Real T = float>
+struct RecurrentState {
+  using List = std::vector<Tensor<T>, pool::Allocator<Tensor<T>>>;
+  List h, c;
+
+  /// h of the last layer, the network's output. Throws ValueError for a default-constructed state.
+  const Tensor<T>& output() const;
+};
+
+/// The same values without their history, in memory of their own: what truncated BPTT carries into the next window.
+template <Real T>
+RecurrentState<T> detach(const RecurrentState<T>& state);
+
+/// All of torch.nn.RNN, LSTM and GRU but `bidirectional` and `proj_size`; `RNN`, `LSTM` and `GRU` below fix the cell.
+template <Real T = float>
+struct Recurrent {
+  using value_type = T;
+
+  struct Layer {
+    Tensor<T> weight_ih, weight_hh, bias_ih, bias_hh;  // (gates hidden, in), (gates hidden, hidden), (gates hidden)
+  };
+
+  /// Output of the last layer at every step, (time, batch, hidden) or batch first, and the state after the last.
+  struct Sequence {
+    Tensor<T> output;
+    RecurrentState<T> state;
+  };
+
+  Cell cell = Cell::rnn;
+  std::int64_t input_size = 0, hidden_size = 0;
+  RecurrentOptions options;
+  std::vector<Layer> layers;
+  bool training = true;
+
+  Recurrent() = default;
+  /// Parameters uniform in ±1/sqrt(hidden). Throws ValueError for sizes below 1, no layers, a dropout outside [0, 1].
+  Recurrent(Cell cell, std::int64_t in, std::int64_t hidden, const RecurrentOptions& options = {},
+            Generator& generator = default_generator());
+
+  /// Zeros for `batch` sequences side by side.
+  RecurrentState<T> zero_state(std::int64_t batch) const;
+
+  /// One time step. x is (batch, in), or (batch) indices that stand for one-hot rows, which are never formed.
+  /// Throws ValueError before the module has parameters, ShapeError where x or the state do not fit.
+  RecurrentState<T> step(const Tensor<T>& x, const RecurrentState<T>& state, Location at = Location::current()) const;
+  RecurrentState<T> step(const Indices& x, const RecurrentState<T>& state, Location at = Location::current()) const;
+
+  /// All time steps. x is (time, batch, in), or (time, batch) indices; (batch, time, …) where `batch_first`.
+  /// Throws as step() does, and for a sequence of no steps.
+  Sequence operator()(const Tensor<T>& x, const RecurrentState<T>& state, Location at = Location::current()) const;
+  Sequence operator()(const Indices& x, const RecurrentState<T>& state, Location at = Location::current()) const;
+  /// From the zero state.
+  Sequence operator()(const Tensor<T>& x, Location at = Location::current()) const;
+  Sequence operator()(const Indices& x, Location at = Location::current()) const;
+
+  void visit(auto&& v) {
+    for (std::size_t k = 0; k < layers.size(); ++k) {
+      const std::string suffix = "_l" + std::to_string(k);
+      v("weight_ih" + suffix, layers[k].weight_ih);
+      v("weight_hh" + suffix, layers[k].weight_hh);
+      v("bias_ih" + suffix, layers[k].bias_ih);
+      v("bias_hh" + suffix, layers[k].bias_hh);
+    }
+    v.training(training);
+  }
+  std::string attributes() const;
+};
+
+/// h' = tanh or relu of W_ih x + b_ih + W_hh h + b_hh. `RNN<> rnn{in, hidden, {.layers = 2}}`.
+template <Real T = float>
+struct RNN : Recurrent<T> {
+  RNN() = default;
+  RNN(std::int64_t in, std::int64_t hidden, const RecurrentOptions& chosen = {},
+      Generator& generator = default_generator())
+      : Recurrent<T>(Cell::rnn, in, hidden, chosen, generator) {}
+};
+
+/// Long short-term memory; gates in the order i, f, g, o (see lstm_cell).
+template <Real T = float>
+struct LSTM : Recurrent<T> {
+  LSTM() { this->cell = Cell::lstm; }
+  LSTM(std::int64_t in, std::int64_t hidden, const RecurrentOptions& chosen = {},
+       Generator& generator = default_generator())
+      : Recurrent<T>(Cell::lstm, in, hidden, chosen, generator) {}
+};
+
+/// Gated recurrent unit; gates in the order r, z, n (see gru_cell).
+template <Real T = float>
+struct GRU : Recurrent<T> {
+  GRU() { this->cell = Cell::gru; }
+  GRU(std::int64_t in, std::int64_t hidden, const RecurrentOptions& chosen = {},
+      Generator& generator = default_generator())
+      : Recurrent<T>(Cell::gru, in, hidden, chosen, generator) {}
+};
+
+extern template struct RecurrentState<float>;
+extern template struct RecurrentState<double>;
+extern template struct Recurrent<float>;
+extern template struct Recurrent<double>;
+
+}  // namespace xgrad::nn

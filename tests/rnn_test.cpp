@@ -1,0 +1,302 @@
+// RNN, LSTM and GRU against PyTorch's numbers, and their forms against each other.
+#include "nn/rnn.hpp"
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+#include "autograd/mode.hpp"
+#include "nn/safetensors.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/index.hpp"
+#include "ops/reduce.hpp"
+#include "ops/shape.hpp"
+#include "tests/catch.hpp"
+
+namespace {
+
+using namespace xgrad;
+using Catch::Matchers::Contains;
+using D = Tensor<double>;
+using State = nn::RecurrentState<double>;
+
+constexpr double close = 1e-12;  // of values and gradients of order 1
+
+bool equal(const D& a, const D& b, double tolerance = close) { return allclose(a, b, 0, tolerance); }
+
+std::vector<D> slices(const D& x) { return unbind(x, 0); }
+D joined(const State::List& list) { return stack(std::span<const D>(list)); }
+
+// A network of PyTorch's with its inputs and its results.
+class Fixture {
+ public:
+  explicit Fixture(std::string name) : name_(std::move(name)) {
+    static const nn::Safetensors file = nn::load_safetensors(XGRAD_FIXTURES "/torch/recurrent.safetensors");
+    tensors_ = &file.tensors;
+  }
+  D operator()(const std::string& what) const {
+    const AnyTensor* found = tensors_->find(name_ + "." + what);
+    REQUIRE(found);
+    return D(copy_of(*found));
+  }
+  nn::Recurrent<double> network(nn::RecurrentOptions options = {}) const {
+    options.layers = 2;
+    if (name_ == "rnn_relu") options.nonlinearity = nn::Nonlinearity::relu;
+    if (name_ == "gru_no_bias") options.bias = false;
+    const nn::Cell cell = name_ == "lstm" ? nn::Cell::lstm : name_.starts_with("gru") ? nn::Cell::gru : nn::Cell::rnn;
+    nn::Recurrent<double> rnn(cell, 4, 6, options);
+    nn::StateDict parameters;
+    const std::string prefix = name_ + ".parameter.";
+    for (const auto& [name, tensor] : *tensors_)
+      if (name.starts_with(prefix)) parameters.push_back({name.substr(prefix.size()), tensor});
+    nn::load_state_dict(rnn, parameters);
+    return rnn;
+  }
+  State initial() const {
+    State state;
+    for (D& h : slices((*this)("h0"))) state.h.push_back(h.set_requires_grad());
+    if (name_ == "lstm")
+      for (D& c : slices((*this)("c0"))) state.c.push_back(c.set_requires_grad());
+    return state;
+  }
+  // The loss whose gradients the file holds.
+  D loss(const D& output, const State& state) const {
+    D total = sum(output * (*this)("weight"));
+    for (const auto* list : {&state.h, &state.c})
+      for (const D& s : *list) total = total + sum(s * s);
+    return total;
+  }
+  void check_gradients(const nn::Recurrent<double>& rnn, const State& state) const {
+    for (const auto& [name, p] : nn::named_parameters(rnn)) {
+      INFO(name);
+      CHECK(equal(p.grad(), (*this)("grad." + name)));
+    }
+    for (std::size_t k = 0; k < state.h.size(); ++k) CHECK(equal(state.h[k].grad(), slices((*this)("grad.h0"))[k]));
+    for (std::size_t k = 0; k < state.c.size(); ++k) CHECK(equal(state.c[k].grad(), slices((*this)("grad.c0"))[k]));
+  }
+
+ private:
+  std::string name_;
+  const nn::StateDict* tensors_;
+};
+
+auto any_network() { return GENERATE(as<std::string>(), "rnn_tanh", "rnn_relu", "lstm", "gru", "gru_no_bias"); }
+auto any_cell() { return GENERATE(nn::Cell::rnn, nn::Cell::lstm, nn::Cell::gru); }
+
+// The whole sequence by steps.
+nn::Recurrent<double>::Sequence by_steps(const nn::Recurrent<double>& rnn, const auto& x, State state, std::int64_t time) {
+  std::vector<D> outputs;
+  for (std::int64_t t = 0; t < time; ++t) {
+    if constexpr (std::same_as<std::remove_cvref_t<decltype(x)>, Indices>)
+      state = rnn.step(x[t], state);
+    else
+      state = rnn.step(select(x, 0, t), state);
+    outputs.push_back(state.output());
+  }
+  return {stack(outputs), state};
+}
+
+TEST_CASE("a sequence gives PyTorch's outputs, states and gradients") {
+  const std::string name = any_network();
+  INFO(name);
+  const Fixture fixture(name);
+  const auto rnn = fixture.network();
+  const D x = fixture("x").set_requires_grad();
+  const State initial = fixture.initial();
+
+  const auto [output, state] = rnn(x, initial);
+  CHECK(equal(output, fixture("output")));
+  CHECK(equal(joined(state.h), fixture("h")));
+  if (name == "lstm") CHECK(equal(joined(state.c), fixture("c")));
+  CHECK(state.c.empty() == (name != "lstm"));
+  CHECK(state.output().values().data() != nullptr);
+
+  fixture.loss(output, state).backward();
+  CHECK(equal(x.grad(), fixture("grad.x")));
+  fixture.check_gradients(rnn, initial);
+}
+
+TEST_CASE("steps give the numbers and gradients of the sequence") {
+  const std::string name = any_network();
+  INFO(name);
+  const Fixture fixture(name);
+  const auto rnn = fixture.network();
+  const D x = fixture("x").set_requires_grad();
+  const State initial = fixture.initial();
+  const auto [output, state] = by_steps(rnn, x, initial, x.size(0));
+  CHECK(equal(output, fixture("output")));
+  fixture.loss(output, state).backward();
+  CHECK(equal(x.grad(), fixture("grad.x")));
+  fixture.check_gradients(rnn, initial);
+}
+
+TEST_CASE("indices stand for one-hot rows: the same numbers and gradients") {
+  const nn::Cell cell = any_cell();
+  const bool bias = GENERATE(true, false);
+  // Few indices for the features, and many: they are read in different ways.
+  const std::int64_t features = GENERATE(3, 40), time = 4, batch = 3;
+  Generator generator(3);
+  const nn::Recurrent<double> rnn(cell, features, 5, {.layers = 2, .bias = bias}, generator);
+  std::vector<std::int64_t> values;
+  for (std::int64_t i = 0; i < time * batch; ++i) values.push_back((i * i + i / 2) % features);
+  const Indices x({time, batch}, values);
+  const D rows = one_hot<double>(x, features);
+  const D weight = randn<double>({time, batch, 5}, generator);
+
+  const auto gradients = [&](const auto& result) {
+    nn::zero_grad(rnn);
+    (sum(result.output * weight) + sum(square(result.state.output()))).backward();
+    std::vector<D> all;
+    for (const D& p : nn::parameters(rnn)) all.push_back(p.grad());
+    return all;
+  };
+  const auto dense = rnn(rows);
+  const auto expected = gradients(dense);
+  const auto check = [&](const auto& result) {
+    CHECK(equal(result.output, dense.output, 1e-15));
+    const auto found = gradients(result);
+    for (std::size_t k = 0; k < found.size(); ++k) CHECK(equal(found[k], expected[k], 1e-14));
+  };
+  check(rnn(x));
+  check(by_steps(rnn, x, rnn.zero_state(batch), time));
+  check(by_steps(rnn, rows, rnn.zero_state(batch), time));
+}
+
+TEST_CASE("batch_first swaps the first two axes of input and output") {
+  const Fixture fixture(any_network());
+  const auto time_first = fixture.network(), batch_first = fixture.network({.batch_first = true});
+  const State initial = fixture.initial();
+  const D x = fixture("x");
+  const auto expected = time_first(x, initial), found = batch_first(transpose(x, 0, 1), initial);
+  CHECK(equal(transpose(found.output, 0, 1), expected.output, 0));
+  CHECK(equal(found.state.output(), expected.state.output(), 0));
+  CHECK(batch_first(transpose(x, 0, 1)).output.shape() == Shape{3, 5, 6});
+
+  Generator generator(1);
+  nn::LSTM<double> lstm(4, 2, {.batch_first = true}, generator);
+  const Indices indices{{0, 1, 2}, {3, 3, 1}};
+  CHECK(equal(lstm(indices).output, lstm(one_hot<double>(indices, 4)).output, 0));
+}
+
+TEST_CASE("truncated: a detached state carries values and no history") {
+  const Fixture fixture(any_network());
+  const auto rnn = fixture.network();
+  const auto xs = slices(fixture("x"));
+  const D first = stack({xs[0], xs[1]}), second = stack({xs[2], xs[3], xs[4]});
+  const auto start = rnn(first);
+  const State carried = nn::detach(start.state);
+  CHECK(equal(carried.output(), start.state.output(), 0));
+  CHECK_FALSE(carried.output().requires_grad());
+  CHECK(carried.output().storage()->unique());  // it does not hold on to the window
+  const auto whole = rnn(stack(xs)), rest = rnn(second, carried);
+  CHECK(equal(rest.output, stack(std::vector<D>{slices(whole.output)[2], slices(whole.output)[3], slices(whole.output)[4]})));
+  sum(rest.output).backward();  // and nothing is differentiated twice
+  sum(start.output).backward();
+}
+
+TEST_CASE("without recording the results are the same, and belong to their holder") {
+  const Fixture fixture(any_network());
+  const auto rnn = fixture.network();
+  const auto expected = rnn(fixture("x"), fixture.initial());
+  const no_grad scope;
+  auto found = rnn(fixture("x"), fixture.initial());
+  CHECK(equal(found.output, expected.output, 0));
+  found.output.assign(zeros<double>(found.output.shape()));
+  CHECK(equal(joined(found.state.h), joined(expected.state.h), 0));
+}
+
+TEST_CASE("a recorded sequence is written in place: its output costs no copy") {
+  Generator generator(1);
+  const nn::LSTM<double> rnn(4, 8, {}, generator);
+  const auto result = rnn(randn<double>({6, 2, 4}, generator));
+  CHECK(result.output.storage().get() == result.state.output().storage().get());
+}
+
+TEST_CASE("parameters have PyTorch's names, shapes and order") {
+  const nn::LSTM<> lstm(3, 5, {.layers = 2});
+  const std::vector<std::pair<std::string, Shape>> expected = {
+      {"weight_ih_l0", {20, 3}}, {"weight_hh_l0", {20, 5}}, {"bias_ih_l0", {20}}, {"bias_hh_l0", {20}},
+      {"weight_ih_l1", {20, 5}}, {"weight_hh_l1", {20, 5}}, {"bias_ih_l1", {20}}, {"bias_hh_l1", {20}}};
+  const auto found = nn::named_parameters(lstm);
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    CHECK(found[i].first == expected[i].first);
+    CHECK(found[i].second.shape() == expected[i].second);
+    CHECK(found[i].second.requires_grad());
+    for (const float v : found[i].second.values()) CHECK(std::abs(v) <= 1 / std::sqrt(5.0f));
+  }
+  CHECK(nn::count_parameters(nn::GRU<>(3, 5)) == 3 * 5 * (3 + 5 + 2));
+  CHECK(nn::count_parameters(nn::RNN<>(3, 5, {.bias = false})) == 5 * (3 + 5));
+  CHECK(nn::to_string(lstm) == "LSTM(3, 5, num_layers=2)");
+  CHECK(nn::to_string(nn::RNN<>(3, 5, {.dropout = 0.5, .batch_first = true, .bias = false, .nonlinearity = nn::Nonlinearity::relu})) ==
+        "RNN(3, 5, bias=False, batch_first=True, dropout=0.5, nonlinearity=relu)");
+}
+
+TEST_CASE("the same generator makes the same parameters") {
+  Generator a(5), b(5), c(6);
+  const auto first = nn::parameters(nn::GRU<>(2, 3, {}, a)), again = nn::parameters(nn::GRU<>(2, 3, {}, b)),
+             other = nn::parameters(nn::GRU<>(2, 3, {}, c));
+  CHECK(allclose(first[1], again[1], 0, 0));
+  CHECK_FALSE(allclose(first[1], other[1], 0, 0));
+}
+
+TEST_CASE("dropout lies between layers, while training only, and repeats with the seed") {
+  Generator generator(2);
+  nn::LSTM<double> rnn(4, 16, {.layers = 2, .dropout = 0.5}, generator);
+  const nn::LSTM<double> without = [&] {
+    nn::LSTM<double> copy = rnn;
+    copy.options.dropout = 0;
+    return copy;
+  }();
+  const D x = randn<double>({5, 3, 4}, generator);
+  const auto run = [&](std::uint64_t seed) {
+    manual_seed(seed);
+    return rnn(x);
+  };
+  CHECK(equal(run(1).output, run(1).output, 0));
+  CHECK_FALSE(equal(run(1).output, run(2).output, 1e-3));
+  CHECK_FALSE(equal(run(1).output, without(x).output, 1e-3));
+  CHECK(equal(run(1).state.h[0], without(x).state.h[0], 0));  // the first layer is not touched
+  const D first = select(x, 0, 0);
+  CHECK_FALSE(equal(rnn.step(first, rnn.zero_state(3)).output(), without.step(first, rnn.zero_state(3)).output(), 1e-3));
+
+  nn::eval(rnn);
+  CHECK(equal(run(1).output, without(x).output, 0));
+  CHECK(equal(rnn.step(first, rnn.zero_state(3)).output(), without.step(first, rnn.zero_state(3)).output(), 0));
+}
+
+TEST_CASE("recurrent networks refuse what does not fit") {
+  const nn::LSTM<> lstm(4, 3, {.layers = 2});
+  const nn::LSTM<> batch_first(4, 3, {.batch_first = true});
+  const auto state = lstm.zero_state(2);
+  CHECK_THROWS_WITH(nn::LSTM<>()(zeros({1, 1, 1})), Contains("LSTM: used before it has parameters"));
+  CHECK_THROWS_WITH(nn::GRU<>().step(Indices{1}, {}), Contains("GRU: used before it has parameters"));
+  CHECK_THROWS_WITH(nn::RNN<>().zero_state(2), Contains("RNN<>{in, hidden}"));
+  CHECK_THROWS_WITH(lstm(zeros({5, 2, 3})), Contains("LSTM: an input of shape [5, 2, 3] where (time, batch, 4) is needed"));
+  CHECK_THROWS_WITH(batch_first(zeros({5, 2})), Contains("where (batch, time, 4) is needed"));
+  CHECK_THROWS_WITH(lstm(Indices{1, 2}), Contains("where (time, batch) is needed"));
+  CHECK_THROWS_WITH(lstm.step(zeros({2, 5}), state), Contains("where (batch, 4) is needed"));
+  CHECK_THROWS_WITH(lstm.step(Indices({1, 1}, {1}), state), Contains("where (batch) is needed"));
+  CHECK_THROWS_WITH(lstm(Tensor<>()), Contains("where (time, batch, 4) is needed"));
+  CHECK_THROWS_WITH(lstm(zeros({0, 2, 4})), Contains("a sequence of no steps"));
+  CHECK_THROWS_WITH(batch_first(zeros({2, 0, 4})), Contains("a sequence of no steps"));
+  CHECK_THROWS_WITH(lstm(zeros({5, 3, 4}), state),
+                    Contains("the state's h has shape [2, 3] where this input needs [3, 3]; start from zero_state(3)"));
+  CHECK_THROWS_WITH(lstm.step(zeros({2, 4}), {}), Contains("the state has h of 0 layers and the network 2"));
+  CHECK_THROWS_WITH(lstm.step(zeros({2, 4}), {state.h, {}}), Contains("the state has c of 0 layers"));
+  CHECK_THROWS_AS(lstm(Indices{{1, 4}}), ValueError);
+  CHECK_THROWS_AS(lstm.step(Indices{1, -1}, state), ValueError);
+  CHECK_THROWS_WITH(nn::RecurrentState<>().output(), Contains("zero_state(batch)"));
+  CHECK(lstm(zeros({5, 2, 4}), state).output.shape() == Shape{5, 2, 3});  // and it still works
+
+  CHECK_THROWS_WITH(nn::RNN<>(0, 3), Contains("RNN: sizes must be at least 1, got in = 0, hidden = 3"));
+  CHECK_THROWS_WITH(nn::RNN<>(2, 3, {.layers = 0}), Contains("at least one layer"));
+  CHECK_THROWS_WITH(nn::RNN<>(2, 3, {.dropout = 1.5}), Contains("dropout is a probability in [0, 1], got 1.5"));
+  CHECK_THROWS_WITH(nn::RNN<>(2, 3, {.nonlinearity = nn::Nonlinearity::sigmoid}), Contains("tanh or relu"));
+  CHECK_THROWS_WITH(nn::GRU<>(2, 3, {.nonlinearity = nn::Nonlinearity::relu}), Contains("only RNN takes one"));
+}
+
+TEST_CASE("an empty batch goes through") {
+  const nn::GRU<> gru(4, 3);
+  CHECK(gru(zeros({5, 0, 4})).output.shape() == Shape{5, 0, 3});
+}
+
+}  // namespace
