@@ -1,0 +1,87 @@
+// What all optimizers share.
+#include "optim/optimizer.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+
+namespace xgrad::optim {
+
+template <Real T>
+Optimizer<T>::Optimizer(const char* name, std::vector<Tensor<T>> parameters)
+    : name_(name), parameters_(std::move(parameters)), steps_(parameters_.size()) {
+  if (parameters_.empty())
+    throw ValueError(fmt::format("{}: no parameters; pass those of a module that has some, nn::parameters(module)", name));
+  for (std::size_t k = 0; k < parameters_.size(); ++k) {
+    const Tensor<T>& p = parameters_[k];
+    if (!p.defined()) throw ValueError(fmt::format("{}: parameter {} is undefined (default constructed)", name, k));
+    if (!p.node() || !p.is_leaf())
+      throw ValueError(fmt::format("{}: parameter {} of shape {} {}", name, k, xgrad::to_string(p.shape()),
+                                   p.node() ? fmt::format("is the result of '{}', not a leaf; optimize what it was computed from", p.op_name())
+                                            : std::string("takes no gradient; call set_requires_grad() on it first")));
+    const auto same = [&](const Tensor<T>& q) { return q.node() == p.node(); };
+    if (std::count_if(parameters_.begin(), parameters_.begin() + static_cast<std::ptrdiff_t>(k), same))
+      throw ValueError(fmt::format("{}: parameter {} of shape {} is given twice", name, k, xgrad::to_string(p.shape())));
+  }
+}
+
+template <Real T>
+void Optimizer<T>::zero_grad() {
+  for (Tensor<T>& p : parameters_) p.zero_grad();
+}
+
+template <Real T>
+void Optimizer<T>::add_buffers(const char* name) {
+  buffer_names_.push_back(name);
+  auto& list = buffers_.emplace_back();
+  for (const Tensor<T>& p : parameters_) list.push_back(zeros<T>(p.shape()));
+}
+
+template <Real T>
+std::vector<NamedState> Optimizer<T>::state() const {
+  Tensor<double> steps = zeros<double>({static_cast<std::int64_t>(steps_.size())});
+  std::ranges::copy(steps_, steps.mutable_values().begin());
+  std::vector<NamedState> result{{"step", steps}};
+  for (std::size_t b = 0; b < buffers_.size(); ++b)
+    for (std::size_t k = 0; k < parameters_.size(); ++k)
+      result.push_back({fmt::format("{}.{}", buffer_names_[b], k), buffers_[b][k]});
+  return result;
+}
+
+template <Real T>
+void Optimizer<T>::load_state(const std::vector<NamedState>& state) {
+  const auto own = this->state();
+  if (state.size() != own.size())
+    throw FormatError(fmt::format("{}: a state of {} tensors where this optimizer has {}; it belongs to other options or "
+                                  "other parameters; nothing was changed",
+                                  name_, state.size(), own.size()));
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    const AnyTensor &given = state[i].tensor, &expected = own[i].tensor;
+    if (state[i].name != own[i].name || !given.defined() || given.shape() != expected.shape() || given.dtype() != expected.dtype())
+      throw FormatError(fmt::format("{}: the state holds '{}' {} where '{}' {} is expected; nothing was changed", name_,
+                                    state[i].name, given.defined() ? xgrad::to_string(given.shape()) : "undefined",
+                                    own[i].name, xgrad::to_string(expected.shape())));
+  }
+  for (std::size_t i = 1; i < own.size(); ++i) Tensor<T>(own[i].tensor).assign(Tensor<T>(state[i].tensor));
+  const auto steps = Tensor<double>(state[0].tensor).values();
+  std::ranges::transform(steps, steps_.begin(), [](double n) { return std::llround(n); });
+}
+
+namespace detail {
+
+void check_option(const char* optimizer, const char* option, double value, double low, double high) {
+  if (!(value >= low && value < high))
+    throw ValueError(high < 1e300 ? fmt::format("{}: {} is {}; it lies in [{}, {})", optimizer, option, value, low, high)
+                                  : fmt::format("{}: {} is {}; it is finite and at least {}", optimizer, option, value, low));
+}
+
+}  // namespace detail
+
+template class Optimizer<float>;
+template class Optimizer<double>;
+
+}  // namespace xgrad::optim

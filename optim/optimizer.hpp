@@ -1,0 +1,79 @@
+// What all optimizers share: the parameters, their state, and how it is saved.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "autograd/tensor.hpp"
+
+namespace xgrad::optim {
+
+/// A tensor of an optimizer's state under its name, such as "exp_avg.0" for parameter 0.
+struct NamedState {
+  std::string name;
+  AnyTensor tensor;
+};
+
+/// The part of an optimizer that is the same for all. Parameters without a gradient are left alone by step(), and their
+/// own step counts with them.
+template <Real T>
+class Optimizer {
+ public:
+  /// Clears the gradients of all parameters.
+  void zero_grad();
+
+  const std::vector<Tensor<T>>& parameters() const { return parameters_; }
+
+  /// The state as it is now, sharing memory with the optimizer; empty before the first step where there is none.
+  std::vector<NamedState> state() const;
+  /// Copies a state that state() of an equal optimizer gave. Throws FormatError, having changed nothing, where names or
+  /// shapes differ.
+  void load_state(const std::vector<NamedState>& state);
+
+ protected:
+  /// Throws ValueError for no parameters, one that can have no gradient, or one that is given twice.
+  Optimizer(const char* name, std::vector<Tensor<T>> parameters);
+  ~Optimizer() = default;
+  Optimizer(Optimizer&&) = default;  // and no copies: they would share the state
+  Optimizer& operator=(Optimizer&&) = default;
+
+  const char* name() const { return name_; }
+
+  /// One zero tensor for each parameter.
+  void add_buffers(const char* name);
+
+  /// f(elements, parameter, gradient, step count from 1, k) for each parameter k that has a gradient.
+  template <class F>
+  void each(F f) {
+    for (std::size_t k = 0; k < parameters_.size(); ++k) {
+      const Tensor<T> gradient = parameters_[k].grad();
+      if (gradient.defined())
+        f(gradient.elements(), parameters_[k].mutable_values().data(), gradient.data(), ++steps_[k], k);
+    }
+  }
+
+  /// Parameter k's part of the buffers of that number, in the order of add_buffers; null where there are none.
+  T* buffer(std::size_t number, std::size_t k) {
+    return number < buffers_.size() ? buffers_[number][k].mutable_values().data() : nullptr;
+  }
+
+ private:
+  const char* name_;
+  std::vector<Tensor<T>> parameters_;
+  std::vector<std::int64_t> steps_;
+  std::vector<const char*> buffer_names_;
+  std::vector<std::vector<Tensor<T>>> buffers_;
+};
+
+namespace detail {
+
+// Throws ValueError naming the optimizer and the option unless low <= value and value < high.
+void check_option(const char* optimizer, const char* option, double value, double low = 0, double high = 1e300);
+
+}  // namespace detail
+
+extern template class Optimizer<float>;
+extern template class Optimizer<double>;
+
+}  // namespace xgrad::optim

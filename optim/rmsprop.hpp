@@ -1,0 +1,37 @@
+// RMSprop.
+#pragma once
+
+#include "optim/optimizer.hpp"
+
+namespace xgrad::optim {
+
+struct RMSpropOptions {
+  double lr = 1e-2;
+  double alpha = 0.99;  ///< decay of the mean square
+  double eps = 1e-8;
+  double weight_decay = 0;  ///< added to the gradient, times the parameter
+  double momentum = 0;
+  bool centered = false;  ///< divide by the deviation instead of the root mean square
+};
+
+/// torch.optim.RMSprop (Tieleman & Hinton 2012; centered: Graves 2013).
+template <Real T>
+class RMSprop : public Optimizer<T> {
+ public:
+  /// Throws ValueError for no parameters, or a negative or infinite option.
+  explicit RMSprop(std::vector<Tensor<T>> parameters, RMSpropOptions options = {});
+
+  void step();
+
+  const RMSpropOptions& options() const { return options_; }
+  double lr() const { return options_.lr; }
+  void set_lr(double lr);
+
+ private:
+  RMSpropOptions options_;
+};
+
+extern template class RMSprop<float>;
+extern template class RMSprop<double>;
+
+}  // namespace xgrad::optim

@@ -1,0 +1,38 @@
+// Stochastic gradient descent.
+#include "optim/sgd.hpp"
+
+#include "autograd/error.hpp"
+#include "autograd/kernels/optimizer.hpp"
+
+namespace xgrad::optim {
+
+template <Real T>
+SGD<T>::SGD(std::vector<Tensor<T>> parameters, SGDOptions options)
+    : Optimizer<T>("SGD", std::move(parameters)), options_(options) {
+  detail::check_option("SGD", "lr", options.lr);
+  detail::check_option("SGD", "momentum", options.momentum);
+  detail::check_option("SGD", "weight_decay", options.weight_decay);
+  if (options.nesterov && (options.momentum == 0 || options.dampening != 0))
+    throw ValueError("SGD: nesterov needs a momentum above 0 and no dampening");
+  if (options.momentum != 0) this->add_buffers("momentum_buffer");
+}
+
+template <Real T>
+void SGD<T>::step() {
+  const auto& o = options_;
+  this->each([&](std::int64_t n, T* p, const T* g, std::int64_t t, std::size_t k) {
+    kernels::update_loops<T>().sgd(n, p, g, this->buffer(0, k),
+                                   {o.lr, o.momentum, o.dampening, o.weight_decay, o.nesterov, t == 1});
+  });
+}
+
+template <Real T>
+void SGD<T>::set_lr(double lr) {
+  detail::check_option("SGD", "lr", lr);
+  options_.lr = lr;
+}
+
+template class SGD<float>;
+template class SGD<double>;
+
+}  // namespace xgrad::optim

@@ -1,0 +1,201 @@
+// Optimizers against PyTorch's numbers, step by step, and what they refuse.
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+#include "nn/safetensors.hpp"
+#include "optim/adam.hpp"
+#include "optim/rmsprop.hpp"
+#include "optim/sgd.hpp"
+#include "tests/catch.hpp"
+
+namespace {
+
+using namespace xgrad;
+using Catch::Matchers::Contains;
+
+const nn::StateDict& reference() {
+  static const nn::StateDict tensors = nn::load_safetensors(XGRAD_FIXTURES "/torch/optim.safetensors").tensors;
+  return tensors;
+}
+
+template <Real T>
+Tensor<T> expected(const std::string& name) {
+  const AnyTensor* found = reference().find(name);
+  INFO(name);
+  REQUIRE(found);
+  return Tensor<double>(copy_of(*found)).to<T>();
+}
+
+template <Real T>
+std::vector<Tensor<T>> start() {
+  std::vector<Tensor<T>> parameters;
+  for (int k = 0; k < 2; ++k) parameters.push_back(expected<T>(fmt::format("start.{}", k)).set_requires_grad());
+  return parameters;
+}
+
+// The script that wrote the numbers leaves one gradient out.
+template <Real T>
+void set_gradients(std::vector<Tensor<T>>& parameters, int step) {
+  for (int k = 0; k < 2; ++k)
+    parameters[static_cast<std::size_t>(k)].set_grad(
+        step == 2 && k == 1 ? Tensor<T>() : expected<T>(fmt::format("gradient.{}.{}", step, k)));
+}
+
+constexpr int steps = 6;
+
+// `make(parameters)` gives the optimizer that the numbers under `name` come from.
+template <Real T>
+void check(const std::string& name, auto make) {
+  INFO(name);
+  auto parameters = start<T>();
+  auto optimizer = make(parameters);
+  for (int t = 0; t < steps; ++t) {
+    set_gradients(parameters, t);
+    optimizer.step();
+    for (int k = 0; k < 2; ++k) {
+      INFO("step " << t << ", parameter " << k);
+      const double tolerance = std::same_as<T, double> ? 1e-13 : 3e-6;
+      CHECK(allclose(parameters[static_cast<std::size_t>(k)], expected<T>(fmt::format("{}.{}.{}", name, t, k)), tolerance, tolerance));
+    }
+  }
+}
+
+template <Real T>
+void check_all() {
+  using P = std::vector<Tensor<T>>;
+  using optim::Adam, optim::AdamW, optim::RMSprop, optim::SGD;
+  check<T>("sgd", [](P& p) { return SGD(p, {.lr = 0.1}); });
+  check<T>("sgd_momentum", [](P& p) { return SGD(p, {.lr = 0.1, .momentum = 0.9, .dampening = 0.3, .weight_decay = 0.01}); });
+  check<T>("sgd_nesterov", [](P& p) { return SGD(p, {.lr = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01}); });
+  check<T>("adam", [](P& p) { return Adam(p); });
+  check<T>("adam_options", [](P& p) { return Adam(p, {.lr = 0.02, .betas = {0.8, 0.95}, .eps = 1e-6, .weight_decay = 0.1}); });
+  check<T>("adam_amsgrad", [](P& p) { return Adam(p, {.lr = 0.02, .amsgrad = true}); });
+  check<T>("adamw", [](P& p) { return AdamW(p); });
+  check<T>("adamw_options", [](P& p) {
+    return AdamW(p, {.lr = 0.02, .betas = {0.8, 0.95}, .eps = 1e-6, .weight_decay = 0.3, .amsgrad = true});
+  });
+  check<T>("rmsprop", [](P& p) { return RMSprop(p); });
+  check<T>("rmsprop_momentum", [](P& p) {
+    return RMSprop(p, {.lr = 0.02, .alpha = 0.9, .eps = 1e-6, .weight_decay = 0.1, .momentum = 0.8});
+  });
+  check<T>("rmsprop_centered", [](P& p) { return RMSprop(p, {.lr = 0.02, .centered = true}); });
+  check<T>("rmsprop_both", [](P& p) { return RMSprop(p, {.lr = 0.02, .momentum = 0.8, .centered = true}); });
+}
+
+TEST_CASE("every step of every optimizer is PyTorch's, in double") { check_all<double>(); }
+TEST_CASE("every step of every optimizer is PyTorch's, in float") { check_all<float>(); }
+
+// Tails of every length, against the same update one element at a time.
+TEMPLATE_TEST_CASE("the loops treat all elements alike and write nothing behind them", "", float, double) {
+  using T = TestType;
+  for (std::int64_t n = 0; n < 40; ++n) {
+    Generator generator(7);
+    const Tensor<T> value = randn<T>({n}, generator), gradient = randn<T>({n}, generator);
+    Tensor<T> whole = value.clone();  // has n elements, and behind them what must stay as it is
+    std::vector<T> guard(static_cast<std::size_t>(n) + 8, T(42));
+    Tensor<T> guarded(AnyTensor::empty({n + 8}, dtype_of<T>));
+    guarded.assign(full<T>({n + 8}, 42));
+    Tensor<T> front(guarded.view({n}));
+    front.assign(value);
+    front.set_requires_grad().set_grad(gradient);
+    whole.set_requires_grad().set_grad(gradient);
+    optim::Adam a(std::vector{front}, {.lr = 0.1, .amsgrad = true}), b(std::vector{whole}, {.lr = 0.1, .amsgrad = true});
+    for (int t = 0; t < 3; ++t) a.step(), b.step();
+    CHECK(allclose(front, whole, 0, 0));
+    for (std::size_t i = 0; i < 8; ++i) CHECK(guarded.values()[static_cast<std::size_t>(n) + i] == T(42));
+    for (std::int64_t i = 0; i < n; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      Tensor<T> single{value.values()[at]};
+      single.set_requires_grad().set_grad(Tensor<T>{gradient.values()[at]});
+      optim::Adam c(std::vector{single}, {.lr = 0.1, .amsgrad = true});
+      for (int t = 0; t < 3; ++t) c.step();
+      CHECK(single.item() == whole.values()[at]);
+    }
+  }
+}
+
+TEST_CASE("a step raises the version of what it changes, and of nothing else") {
+  auto parameters = start<double>();
+  optim::Adam optimizer(parameters);
+  set_gradients(parameters, 2);  // none for the second
+  const auto before = parameters[0].version(), untouched = parameters[1].version();
+  optimizer.step();
+  CHECK(parameters[0].version() > before);
+  CHECK(parameters[1].version() == untouched);
+}
+
+TEST_CASE("the learning rate can be changed on the way") {
+  auto a = start<double>(), b = start<double>();
+  optim::SGD changed(a, {.lr = 1}), fixed(b, {.lr = 0.25});
+  changed.set_lr(0.25);
+  CHECK(changed.lr() == 0.25);
+  CHECK(changed.options().lr == 0.25);
+  set_gradients(a, 0), set_gradients(b, 0);
+  changed.step(), fixed.step();
+  CHECK(allclose(a[0], b[0], 0, 0));
+}
+
+TEST_CASE("zero_grad clears every gradient") {
+  auto parameters = start<double>();
+  set_gradients(parameters, 0);
+  optim::SGD optimizer(parameters);
+  optimizer.zero_grad();
+  for (const auto& p : optimizer.parameters()) CHECK_FALSE(p.grad().defined());
+}
+
+TEST_CASE("a saved state goes on where it was left") {
+  const optim::AdamOptions options{.lr = 0.02, .amsgrad = true};
+  auto parameters = start<double>();
+  optim::Adam first(parameters, options);
+  for (int t = 0; t < 3; ++t) set_gradients(parameters, t), first.step();
+
+  std::vector<Tensor<double>> copies;
+  for (auto& p : parameters) copies.push_back(Tensor<double>(copy_of(p)).set_requires_grad());
+  optim::Adam second(copies, options);
+  const auto state = first.state();
+  CHECK(state.size() == 7);
+  CHECK(state[0].name == "step");
+  CHECK(state[1].name == "exp_avg.0");
+  CHECK(state.back().name == "max_exp_avg_sq.1");
+  second.load_state(state);
+  for (int t = 3; t < steps; ++t) {
+    set_gradients(parameters, t), first.step();
+    set_gradients(copies, t), second.step();
+  }
+  for (std::size_t k = 0; k < 2; ++k) CHECK(allclose(parameters[k], copies[k], 0, 0));
+
+  optim::Adam plain(copies);
+  CHECK_THROWS_WITH(plain.load_state(state), Contains("Adam: a state of 7 tensors where this optimizer has 5"));
+  auto wrong = state;
+  wrong[1].tensor = zeros<double>({4});
+  CHECK_THROWS_WITH(second.load_state(wrong), Contains("'exp_avg.0' [4] where 'exp_avg.0' [3, 7] is expected; nothing was changed"));
+}
+
+TEST_CASE("optimizers refuse parameters and options that cannot work") {
+  using P = std::vector<Tensor<>>;
+  const auto parameter = [] { return zeros({2, 3}).set_requires_grad(); };
+  const P good{parameter()};
+  CHECK_THROWS_AS(optim::SGD(P{}), ValueError);
+  CHECK_THROWS_WITH(optim::Adam(P{}), Contains("Adam: no parameters"));
+  CHECK_THROWS_WITH(optim::AdamW(P{}), Contains("AdamW: no parameters"));
+  CHECK_THROWS_WITH(optim::RMSprop(P{}), Contains("RMSprop: no parameters"));
+  CHECK_THROWS_WITH(optim::SGD(P{parameter(), Tensor<>()}), Contains("parameter 1 is undefined"));
+  CHECK_THROWS_WITH(optim::SGD(P{zeros({2, 3})}), Contains("parameter 0 of shape [2, 3] takes no gradient; call set_requires_grad()"));
+  CHECK_THROWS_WITH(optim::SGD(P{good[0] * 2}), Contains("parameter 0 of shape [2, 3] is the result of 'mul', not a leaf"));
+  CHECK_THROWS_WITH(optim::SGD(P{good[0], good[0]}), Contains("parameter 1 of shape [2, 3] is given twice"));
+  CHECK_THROWS_WITH(optim::SGD(good, {.lr = -1}), Contains("SGD: lr is -1; it is finite and at least 0"));
+  CHECK_THROWS_WITH(optim::SGD(good, {.lr = std::numeric_limits<double>::quiet_NaN()}), Contains("lr is nan"));
+  CHECK_THROWS_WITH(optim::SGD(good, {.nesterov = true}), Contains("nesterov needs a momentum"));
+  CHECK_THROWS_WITH(optim::SGD(good, {.momentum = 0.9, .dampening = 0.1, .nesterov = true}), Contains("no dampening"));
+  CHECK_THROWS_WITH(optim::Adam(good, {.betas = {0.9, 1}}), Contains("Adam: betas[1] is 1; it lies in [0, 1)"));
+  CHECK_THROWS_WITH(optim::AdamW(good, {.eps = -1}), Contains("AdamW: eps is -1"));
+  CHECK_THROWS_WITH(optim::RMSprop(good, {.alpha = -1}), Contains("RMSprop: alpha is -1"));
+  optim::Adam optimizer(good);
+  CHECK_THROWS_WITH(optimizer.set_lr(-2), Contains("lr is -2"));
+  CHECK(optimizer.lr() == 1e-3);
+}
+
+}  // namespace
