@@ -11,8 +11,6 @@
 #include "autograd/mode.hpp"
 #include "autograd/node.hpp"
 #include "catch.hpp"
-#include "ops/kernels/packing.hpp"
-#include "ops/kernels/product.hpp"
 #include "ops/kernels/rows.hpp"
 
 using namespace xgrad;
@@ -356,6 +354,15 @@ TEMPLATE_TEST_CASE("packing changes results by rounding only", "", float, double
       check_close(with.gx, without.gx.template to<double>(), limit);
       check_close(with.gw, without.gw.template to<double>(), limit);
     }
+}
+
+TEST_CASE("gradients through packed operands, and theirs") {
+  const PackingScope on(true);
+  Generator random(16);
+  const auto x = randn<double>({9, 12}, random), w = randn<double>({11, 12}, random);
+  const auto f = [](const Tensor<double>& a, const Tensor<double>& b) { return linear(a, b) + linear(a * a, b); };
+  CHECK(gradcheck(f, {x, w}));
+  CHECK(gradgradcheck(f, {x, w}));
 }
 
 TEST_CASE("a parameter that was written to is packed anew") {

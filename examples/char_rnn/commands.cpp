@@ -1,0 +1,115 @@
+// The commands of char-rnn: what they print, and what they do with the library.
+#include "commands.hpp"
+
+#include <fmt/format.h>
+#include <xgrad/models/char_rnn.hpp>
+#include <xgrad/models/sample.hpp>
+#include <xgrad/models/text.hpp>
+#include <xgrad/models/trainer.hpp>
+#include <xgrad/models/vocabulary.hpp>
+#include <xgrad/ops/kernels/gemm.hpp>
+
+#include <csignal>
+#include <numbers>
+#include <string_view>
+
+#include "files.hpp"
+#include "progress.hpp"
+
+namespace xgrad_demo {
+extern const std::string_view demo_text;
+}
+
+namespace char_rnn {
+
+namespace {
+
+using namespace xgrad;
+using namespace xgrad::models;
+
+// Ctrl-C: the first ends training after the step, the second ends the program.
+volatile std::sig_atomic_t interrupted = 0;
+extern "C" void on_interrupt(int) {
+  interrupted = 1;
+  std::signal(SIGINT, SIG_DFL);
+}
+
+// "1 thread", "2 threads": what BLAS really has got.
+std::string start(const Common& common) {
+  manual_seed(common.seed);
+  kernels::set_blas_threads(common.threads);
+  const int threads = kernels::blas_threads();
+  return threads == 1 ? "1 thread" : fmt::format("{} threads", threads);
+}
+
+std::string nats(double loss) { return fmt::format("{:.4f} nats, {:.4f} bits per character", loss, loss / std::numbers::ln2); }
+
+// Trains with a progress line until the end or Ctrl-C; returns whether it came to the end.
+bool train_with_progress(CharRNN<>& model, std::span<const std::int64_t> text, const TrainOptions& options,
+                         double seconds = 0) {
+  std::signal(SIGINT, on_interrupt);
+  ProgressLine line;
+  train(model, text, options, [&](const TrainProgress& p) {
+    const double done = seconds > 0 ? std::min(1.0, line.seconds() / seconds)
+                                    : static_cast<double>(p.step) / static_cast<double>(p.steps);
+    line.update(p.step, seconds > 0 ? 0 : p.steps, p.loss, p.characters, done);
+    return !interrupted && done < 1;
+  });
+  std::signal(SIGINT, SIG_DFL);
+  return !interrupted;
+}
+
+void describe(const CharRNN<>& model, const std::string& threads) {
+  const CharRNNConfig& c = model.config;
+  fmt::print("model: {}, {} layer{} of {} units, {} parameters; {}\n", cell_name(c.cell), c.layers, c.layers == 1 ? "" : "s",
+             c.hidden, nn::count_parameters(model), threads);
+}
+
+}  // namespace
+
+int run(const TrainCommand& c) {
+  check_writable(c.out);
+  const std::string threads = start(c);
+  const std::string text = c.text.empty() ? std::string(xgrad_demo::demo_text) : read_file(c.text);
+  const Vocabulary vocabulary = Vocabulary::of(text, c.bytes ? TextUnit::byte : TextUnit::code_point);
+  const std::vector<std::int64_t> indices = vocabulary.encode(text);
+  const auto [training, validation] = split_text(indices, c.validation);
+  fmt::print("text: {}, {} characters, {} different\n", c.text.empty() ? "the story inside the program" : c.text.string(),
+             indices.size(), vocabulary.size());
+
+  CharRNN<> model({.vocabulary = vocabulary.size(), .hidden = c.hidden, .layers = c.layers, .cell = cell_of(c.cell),
+                   .dropout = c.dropout});
+  describe(model, threads);
+  if (c.validation > 0) const Windows two(validation, 1, 1);  // now, not after training
+  const bool finished = train_with_progress(model, training, {.batch = c.batch, .seq_len = c.seq_len, .epochs = c.epochs,
+                                                              .steps = c.steps, .lr = c.lr, .clip_norm = c.clip});
+  if (finished && c.validation > 0) fmt::print("validation: {}\n", nats(evaluate(model, validation, {.batch = c.batch, .seq_len = c.seq_len})));
+  save_char_rnn(c.out, model, vocabulary);
+  fmt::print("{}: {}\n", finished ? "saved" : "interrupted, saved as it is", c.out.string());
+  return finished ? 0 : 130;
+}
+
+int run(const SampleCommand& c) {
+  start(c);
+  const auto [model, vocabulary] = load_char_rnn(c.file);
+  const std::string text = sample(model, vocabulary, c.prompt, c.length, {.temperature = c.temperature, .greedy = c.greedy});
+  fmt::print("{}{}\n", c.prompt, text);
+  return 0;
+}
+
+int run(const DemoCommand& c) {
+  if (!c.out.empty()) check_writable(c.out);
+  const std::string threads = start(c);
+  const Vocabulary vocabulary = Vocabulary::of(xgrad_demo::demo_text);
+  const std::vector<std::int64_t> indices = vocabulary.encode(xgrad_demo::demo_text);
+  fmt::print("A story of {} characters, {} different, is learned for {}.\n", indices.size(), vocabulary.size(), clock_text(c.seconds));
+  CharRNN<> model({.vocabulary = vocabulary.size(), .hidden = 128});
+  describe(model, threads);
+  const bool finished = train_with_progress(model, indices, {.batch = 16, .seq_len = 64, .epochs = 1'000'000}, c.seconds);
+  if (!c.out.empty()) save_char_rnn(c.out, model, vocabulary);
+  const std::string prompt = "The ";
+  fmt::print("\nIt writes:\n\n{}{}\n", prompt, sample(model, vocabulary, prompt, c.length, {.temperature = c.temperature}));
+  return finished ? 0 : 130;
+}
+
+}  // namespace char_rnn

@@ -1,0 +1,43 @@
+// Training a CharRNN by truncated back-propagation through time, and measuring it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "models/char_rnn.hpp"
+
+namespace xgrad::models {
+
+struct TrainOptions {
+  std::int64_t batch = 50, seq_len = 50;  ///< parts of the text read side by side, steps between two updates
+  std::int64_t epochs = 1;                ///< passes over the text
+  std::int64_t steps = 0;                 ///< updates, instead of passes, where it is not 0
+  double lr = 2e-3;                       ///< of Adam
+  double clip_norm = 5;                   ///< largest norm of all gradients together
+};
+
+struct TrainProgress {
+  std::int64_t step, steps;  ///< updates done, and in all
+  double loss;               ///< of this step's window, mean nats per character
+  std::int64_t characters;   ///< predicted so far
+};
+
+/// Trains on a text of character indices with Adam. The state is carried from window to window without its history,
+/// and starts from zero with each pass. `progress` is called after every step and returns whether to go on.
+/// Throws ValueError for options or a text that do not do (see Windows), NonFiniteError when the loss is not finite
+/// any more, before the step that would spoil the parameters.
+template <Real T>
+void train(CharRNN<T>& model, std::span<const std::int64_t> text, const TrainOptions& options,
+           const std::function<bool(const TrainProgress&)>& progress = {});
+
+struct EvaluateOptions {
+  std::int64_t batch = 1, seq_len = 50;  ///< they affect speed, and at how many places the state starts from zero
+};
+
+/// Mean cross-entropy in nats per character over a text, state carried, dropout off, nothing recorded.
+/// Throws ValueError for a text of fewer than two characters in each of the batch's parts.
+template <Real T>
+double evaluate(const CharRNN<T>& model, std::span<const std::int64_t> text, const EvaluateOptions& options = {});
+
+}  // namespace xgrad::models

@@ -1,0 +1,104 @@
+// The small modules: Linear, Embedding, Dropout, activations, losses, Sequential.
+#include <cmath>
+
+#include "autograd/create.hpp"
+#include "autograd/error.hpp"
+#include "nn/activation.hpp"
+#include "nn/dropout.hpp"
+#include "nn/embedding.hpp"
+#include "nn/linear.hpp"
+#include "nn/loss.hpp"
+#include "nn/sequential.hpp"
+#include "tests/catch.hpp"
+
+namespace {
+
+using namespace xgrad;
+using Catch::Matchers::Contains;
+using Names = std::vector<std::string>;
+
+TEST_CASE("Linear has PyTorch's shapes and range, and refuses what does not fit") {
+  Generator generator(1);
+  const nn::Linear<> linear(100, 7, true, generator);
+  CHECK(linear.weight.shape() == Shape{7, 100});
+  CHECK(linear.bias.shape() == Shape{7});
+  for (const auto& p : nn::parameters(linear))
+    for (const float v : p.values()) CHECK(std::abs(v) <= 0.1f);
+  CHECK(linear(zeros({5, 2, 100})).shape() == Shape{5, 2, 7});
+  CHECK(allclose(linear(zeros({100})), linear.bias, 0, 0));
+  CHECK_FALSE(nn::Linear<>(2, 3, false).bias.defined());
+  CHECK(allclose(nn::Linear<>(2, 3, false)(zeros({1, 2})), zeros({1, 3}), 0, 0));
+  CHECK_THROWS_AS(linear(zeros({5, 99})), ShapeError);
+  CHECK_THROWS_WITH(nn::Linear<>()(zeros({1, 2})), Contains("Linear: used before it has parameters; construct it with its sizes"));
+  CHECK_THROWS_WITH(nn::Linear<>(-1, 2), Contains("got in = -1, out = 2"));
+}
+
+TEST_CASE("Embedding reads rows") {
+  Generator generator(1);
+  const nn::Embedding<> embedding(5, 3, generator);
+  const auto y = embedding(Indices{{4, 0}, {0, 1}});
+  CHECK(y.shape() == Shape{2, 2, 3});
+  CHECK(y.values()[0] == embedding.weight.values()[12]);
+  CHECK(nn::to_string(embedding) == "Embedding(5, 3)");
+  CHECK_THROWS_AS(embedding(Indices{5}), ValueError);
+  CHECK_THROWS_WITH(nn::Embedding<>()(Indices{1}), Contains("Embedding: used before it has parameters"));
+  CHECK_THROWS_WITH(nn::Embedding<>(1, -2), Contains("features = -2"));
+}
+
+TEST_CASE("Sequential chains modules and functions, numbered as PyTorch's") {
+  nn::Sequential net{nn::Linear<>{2, 8}, nn::Tanh(), [](const auto& x) { return x * 2; }, nn::Linear<>{8, 1}};
+  const auto x = ones({4, 2});
+  CHECK(allclose(net(x), net.at<3>()(tanh(net.at<0>()(x)) * 2), 0, 0));
+  Names names;
+  for (const auto& [name, p] : nn::named_parameters(net)) names.push_back(name);
+  CHECK(names == Names{"0.weight", "0.bias", "3.weight", "3.bias"});
+  CHECK(nn::to_string(net) ==
+        "Sequential(\n"
+        "  (0): Linear(in_features=2, out_features=8, bias=True)\n"
+        "  (1): Tanh()\n"
+        "  (3): Linear(in_features=8, out_features=1, bias=True)\n"
+        ")");
+  const auto copy = nn::clone(net);
+  CHECK(copy.at<0>().weight.data() != net.at<0>().weight.data());
+  const nn::Sequential activations{nn::ReLU(), nn::Sigmoid(), nn::GELU(), nn::SiLU(), nn::ELU(), nn::LeakyReLU(),
+                                   nn::LogSoftmax(), nn::Softmax{0}};
+  CHECK(allclose(activations(x), softmax(log_softmax(leaky_relu(elu(silu(gelu(sigmoid(relu(x))))))), 0), 0, 0));
+}
+
+TEST_CASE("Dropout drops while training only, as its generator says") {
+  Generator a(3), b(3);
+  nn::Dropout first{.p = 0.25, .generator = &a}, second{.p = 0.25, .generator = &b};
+  const auto x = ones({100, 100});
+  const auto y = first(x);
+  CHECK(allclose(y, second(x), 0, 0));
+  CHECK_FALSE(allclose(y, first(x)));
+  std::int64_t dropped = 0;
+  for (const float v : y.values()) {
+    CHECK((v == 0 || v == Approx(1 / 0.75)));
+    dropped += v == 0;
+  }
+  CHECK(std::abs(static_cast<double>(dropped) - 2500) < 5 * std::sqrt(10000 * 0.25 * 0.75));
+  nn::eval(first);
+  CHECK(allclose(first(x), x, 0, 0));
+  CHECK(nn::to_string(first) == "Dropout(p=0.25)");
+  CHECK_THROWS_AS(nn::Dropout{1.5}(x), ValueError);
+  const auto masked = nn::Dropout()(ones<double>({3}));  // from the default generator
+  CHECK(masked.elements() == 3);
+}
+
+TEST_CASE("losses as modules are the functions") {
+  Generator g(1);
+  const auto logits = randn({4, 3}, g), other = rand({4, 3}, g);
+  const Indices targets{0, 2, 1, 2};
+  CHECK(nn::CrossEntropyLoss()(logits, targets).item() == cross_entropy(logits, targets).item());
+  CHECK(nn::CrossEntropyLoss{{.reduction = Reduction::sum, .ignore_index = 2}}(logits, targets).item() ==
+        cross_entropy(logits, targets, {.reduction = Reduction::sum, .ignore_index = 2}).item());
+  CHECK(nn::NLLLoss()(logits, targets).item() == nll_loss(logits, targets).item());
+  CHECK(nn::MSELoss()(logits, other).item() == mse_loss(logits, other).item());
+  CHECK(nn::MSELoss{Reduction::none}(logits, other).shape() == Shape{4, 3});
+  CHECK(nn::L1Loss{Reduction::sum}(logits, other).item() == l1_loss(logits, other, Reduction::sum).item());
+  CHECK(nn::BCEWithLogitsLoss()(logits, other).item() == binary_cross_entropy_with_logits(logits, other).item());
+  CHECK(nn::to_string(nn::MSELoss()) == "MSELoss()");
+}
+
+}  // namespace

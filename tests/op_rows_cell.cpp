@@ -1,0 +1,50 @@
+// Rows of the table of ops: the fused parts of recurrent cells, and products with one-hot rows.
+#include "op_table.hpp"
+#include "ops/recurrent.hpp"
+
+namespace xgrad::testing {
+
+namespace {
+
+// Hidden sizes below, at and beyond a register's width; an empty batch; a state for the whole batch.
+std::vector<std::vector<Shape>> cell_shapes(std::int64_t gates, bool with_state) {
+  std::vector<std::vector<Shape>> cases;
+  for (const Shape& h : {Shape{2, 3}, Shape{1, 1}, Shape{3, 8}, Shape{2, 17}, Shape{0, 2}, Shape{2, 0}}) {
+    const Shape z{h[0], gates * h[1]};
+    cases.push_back(with_state ? std::vector<Shape>{z, z, h} : std::vector<Shape>{z, z});
+  }
+  if (with_state) cases.push_back({{3, 2 * gates}, {3, 2 * gates}, {1, 2}});
+  return cases;
+}
+
+// As many distinct indices below `limit` as there is room for, some of them twice.
+Indices some_indices(const Shape& shape, std::int64_t limit) {
+  std::vector<std::int64_t> values;
+  for (std::int64_t i = 0; i < shape.elements(); ++i) values.push_back((i * i + 2) % limit);
+  return {shape, std::move(values)};
+}
+
+}  // namespace
+
+void add_cell_rows(OpTable& table) {
+  table.add({.name = "rnn_tanh_cell", .function = op([](const auto& x) { return rnn_tanh_cell(x[0], x[1]); }),
+             .cases = cell_shapes(1, false)});
+  table.add({.name = "rnn_relu_cell", .function = op([](const auto& x) { return rnn_relu_cell(x[0], x[1]); }),
+             .cases = {{{2, 3}, {2, 3}}, {{3, 8}, {3, 8}}, {{2, 17}, {2, 17}}, {{0, 2}, {0, 2}}},
+             .domains = {{.low = 0.2}, {.low = -0.1, .high = 0.1}}});
+  table.add({.name = "rnn_relu_cell", .note = "where it is 0", .function = op([](const auto& x) { return rnn_relu_cell(x[0], x[1]); }),
+             .cases = {{{2, 3}, {2, 3}}}, .domains = {{.high = -0.2}, {.low = -0.1, .high = 0.1}}});
+  table.add({.name = "lstm_cell", .function = op([](const auto& x) { return lstm_cell(x[0], x[1], x[2]); }),
+             .cases = cell_shapes(4, true)});
+  table.add({.name = "gru_cell", .function = op([](const auto& x) { return gru_cell(x[0], x[1], x[2]); }),
+             .cases = cell_shapes(3, true)});
+  for (const Shape& shape : {Shape{5}, Shape{2, 3}, Shape{1}, Shape{0}})
+    table.add({.name = "one_hot_linear", .note = "indices of shape " + to_string(shape),
+               .function = op([shape](const auto& x) { return one_hot_linear(some_indices(shape, x[0].size(1)), x[0], x[1]); }),
+               .cases = {{{4, 7}, {4}}, {{70, 3}, {70}}, {{1, 1}, {1}}, {{0, 2}, {0}}}, .same_input = false});
+  table.add({.name = "one_hot_linear", .note = "without a bias",
+             .function = op([](const auto& x) { return one_hot_linear(some_indices({6}, x[0].size(1)), x[0]); }),
+             .cases = {{{4, 7}}, {{3, 1}}}});
+}
+
+}  // namespace xgrad::testing
