@@ -15,10 +15,6 @@ AnyTensor::AnyTensor(const AnyTensor& other)
 
 void AnyTensor::release(Node* node) noexcept { node->release(); }
 
-AnyTensor AnyTensor::empty(const Shape& shape, DType dtype) {
-  return {Ref<Storage>::adopt(Storage::make(shape.elements(), dtype)), 0, shape};
-}
-
 AnyTensor AnyTensor::full(const Shape& shape, DType dtype, double value) {
   AnyTensor result = empty(shape, dtype);
   if (dtype == DType::float32)
@@ -33,10 +29,6 @@ AnyTensor AnyTensor::zeros(const Shape& shape, DType dtype) { return full(shape,
 bool AnyTensor::requires_grad() const { return needs_gradient(*this); }
 
 bool AnyTensor::is_leaf() const { return !node_ || node_->is_leaf(); }
-
-Edge AnyTensor::edge() const { return {Ref<Node>::share(node_), output_}; }
-
-Edge AnyTensor::take_edge() { return {Ref<Node>::adopt(std::exchange(node_, nullptr)), output_}; }
 
 void AnyTensor::attach(Ref<Node> node, std::uint32_t output) {
   if (node_) release(node_);

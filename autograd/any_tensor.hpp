@@ -15,6 +15,9 @@ struct Edge;
 class AnyTensor {
  public:
   AnyTensor() = default;
+  /// `shape.elements()` elements of a storage, from `offset` on.
+  AnyTensor(Ref<Storage> storage, std::int64_t offset, const Shape& shape)
+      : storage_(std::move(storage)), offset_(offset), shape_(shape) {}
   AnyTensor(const AnyTensor& other);
   AnyTensor(AnyTensor&& other) noexcept
       : storage_(std::move(other.storage_)),
@@ -40,7 +43,9 @@ class AnyTensor {
   }
 
   /// Uninitialised elements.
-  static AnyTensor empty(const Shape& shape, DType dtype);
+  static AnyTensor empty(const Shape& shape, DType dtype) {
+    return {Ref<Storage>::adopt(Storage::make(shape.elements(), dtype)), 0, shape};
+  }
   static AnyTensor zeros(const Shape& shape, DType dtype);
   static AnyTensor full(const Shape& shape, DType dtype, double value);
 
@@ -66,22 +71,23 @@ class AnyTensor {
   const Ref<Storage>& storage() const { return storage_; }
   Node* node() const { return node_; }
   std::uint32_t output() const { return output_; }
-  Edge edge() const;
+  inline Edge edge() const;  // these two are in node.hpp
   /// The same, taking the reference along: this handle forgets its history.
-  Edge take_edge();
+  inline Edge take_edge();
   void attach(Ref<Node> node, std::uint32_t output);
   AnyTensor detached() const;
+  /// Gives the storage away; this handle becomes undefined but for its history.
+  Ref<Storage> take_storage() { return std::move(storage_); }
   /// The same elements, or `shape.elements()` of them from `offset` elements on, under another shape; no node.
   AnyTensor view(const Shape& shape, std::int64_t offset = 0) const;
   /// Whether nobody else holds the storage.
   bool unique() const { return storage_->unique(); }
   /// Whether the data ends where the storage does, so that loops may write into its slack.
   bool owns_tail() const { return offset_ == 0 && unique(); }
+  /// Whether the storage is all this handle's: nobody else holds it, and it has no more elements.
+  bool owns_storage() const { return owns_tail() && storage_->fits(elements()); }
 
  protected:
-  AnyTensor(Ref<Storage> storage, std::int64_t offset, const Shape& shape)
-      : storage_(std::move(storage)), offset_(offset), shape_(shape) {}
-
   Ref<Storage> storage_;
   std::int64_t offset_ = 0;
   Shape shape_;

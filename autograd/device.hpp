@@ -12,6 +12,8 @@ namespace xgrad {
 class Device {
  public:
   static constexpr Device cpu() { return Device{}; }
+  /// The fastest device that is there: for programs that take what they get.
+  static Device best() { return cpu(); }
 
   /// A device by its name, as in PyTorch ("cpu"). Throws ValueError for any other.
   explicit Device(std::string_view name) {

@@ -16,17 +16,25 @@
 
 namespace xgrad {
 
-using kernels::Loop;
-using kernels::LoopInput;
-using kernels::LoopOutput;
-
 namespace {
 
 constexpr int max_inputs = FormulaInfo::max_inputs;
 constexpr std::uint64_t bit(int k) { return std::uint64_t{1} << k; }
 
-Shape block_shape(const AnyTensor& tensor, int blocks) {
-  Shape shape = tensor.shape();
+// Calls f(k) for each bit k that is set, lowest first.
+template <class F>
+void for_each_bit(std::uint64_t bits, F f) {
+  for (; bits; bits &= bits - 1) f(std::countr_zero(bits));
+}
+
+std::uint8_t count_bits(std::uint64_t bits) {  // few: cheaper than std::popcount without the instruction
+  std::uint8_t n = 0;
+  for_each_bit(bits, [&](int) { ++n; });
+  return n;
+}
+
+Shape block_shape(const Shape& whole, int blocks) {
+  Shape shape = whole;
   if (blocks > 1) shape.set(shape.rank() - 1, shape.back() / blocks);
   return shape;
 }
@@ -40,17 +48,79 @@ struct NumberCell {
     else
       new (bytes) double(value);
   }
+  double value(DType dtype) const {
+    return dtype == DType::float32 ? static_cast<double>(*reinterpret_cast<const float*>(bytes))
+                                   : *reinterpret_cast<const double*>(bytes);
+  }
 };
 constexpr NumberCell zero_cell{};
 
-// What backward reads of one leaf of the adjoint: a tensor of forward, or a number.
+Shape common_shape(const FormulaInfo& info, std::span<const FormulaArgument> arguments) {
+  Shape shape;
+  for (const FormulaArgument& a : arguments) {
+    if (!a.tensor) continue;
+    if (!a.tensor->defined())
+      throw ValueError(fmt::format("{}: an operand is undefined (a default-constructed tensor, or a module without "
+                                   "parameters); give it a value first",
+                                   info.name));
+    if (a.blocks > 1 && (a.tensor->rank() == 0 || a.tensor->shape().back() % a.blocks != 0))
+      throw ShapeError(fmt::format("{}: the last axis of {} does not divide into {} equal blocks", info.name,
+                                   to_string(a.tensor->shape()), a.blocks));
+    shape = broadcast(info.name, shape, block_shape(a.tensor->shape(), a.blocks));
+  }
+  return shape;
+}
+
+// A formula's arguments, and what one look at them tells; sets of arguments have a bit for each.
+struct Call {
+  Call(const FormulaInfo& formula, std::span<const FormulaArgument> given, Location where) : info(formula), arguments(given), at(where) {
+    const AnyTensor* some = nullptr;
+    for (std::size_t k = 0; k < arguments.size(); ++k) {
+      const FormulaArgument& a = arguments[k];
+      if (!a.tensor) {
+        numbers |= 1u << k;
+        continue;
+      }
+      if (!some) some = a.tensor;
+      alike = alike && a.blocks == 1 && a.tensor->defined() && a.tensor->shape() == some->shape();
+      blocked = blocked || a.blocks > 1;
+      if (needs_gradient(*a.tensor)) wanted |= 1u << k;
+    }
+    if (!is_recording()) wanted = 0;
+    shape = alike ? some->shape() : common_shape(info, arguments);
+    dtype = some->dtype();
+    for_each_bit(wanted, [&](int k) { reads |= info.reads[static_cast<std::size_t>(k)]; });
+    reads &= bit(info.leaf_gradient(0)) - 1;
+  }
+
+  // Whether argument k is a temporary that no other argument is, too.
+  bool expires(std::size_t k) const {
+    const auto is_same = [&](const FormulaArgument& a) { return a.tensor == arguments[k].tensor; };
+    return arguments[k].expiring && std::ranges::count_if(arguments, is_same) == 1;
+  }
+  AnyTensor& temporary(std::size_t k) const { return const_cast<AnyTensor&>(*arguments[k].tensor); }
+
+  const FormulaInfo& info;
+  std::span<const FormulaArgument> arguments;
+  Location at;
+  Shape shape;           // of the outputs
+  DType dtype;
+  bool alike = true;     // every tensor has this shape and is read whole
+  bool blocked = false;  // some tensor is read in column blocks
+  std::uint32_t numbers = 0, wanted = 0;  // arguments that are numbers; whose gradients are to be had
+  std::uint64_t reads = 0;                // leaves of the adjoint that backward will read, gradients aside
+};
+
+// What backward reads of one leaf of the adjoint: a tensor of forward, or a number. A tensor's shape is the node's,
+// or where those differ stands apart.
 struct SavedTensor {
-  AnyTensor tensor;
+  Ref<Storage> storage;
+  std::int64_t offset;
   std::uint32_t version;
   std::int32_t leaf;
 };
 struct SavedNumber {
-  double value;
+  NumberCell cell;
   std::int64_t leaf;
 };
 
@@ -60,322 +130,315 @@ struct BlockArgument {
 };
 
 // A recorded formula. Behind the object, in its block of memory: edges, saved tensors, saved numbers, then, where
-// there are any, captured constants and the block arguments.
+// there are any, the saved tensors' shapes, captured constants and the block arguments.
 class FormulaNode final : public Node {
  public:
-  /// `reads`: on return, the leaves of the adjoint that backward will read, a bit each.
-  static Ref<FormulaNode> make(const FormulaInfo& info, std::span<const FormulaArgument> arguments, const Shape& shape,
-                               DType dtype, Location at, const double* captured, std::uint64_t& reads);
+  static Ref<FormulaNode> make(const Call& call, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept,
+                               const double* captured);
 
   std::string_view name() const override { return info_.name; }
   const Shape& output_shape(std::size_t) const override { return shape_; }
   void backward(std::span<GradientSlot> gradients, GradientSink& sink) override;
   void release_saved() noexcept override;
-  void save(std::span<const FormulaArgument> arguments, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept);
 
  private:
-  FormulaNode(const FormulaInfo& info, const Shape& shape, DType dtype, Location at)
-      : Node(dtype, at, false), info_(info), shape_(shape) {}
+  // What decides the layout.
+  struct Parts {
+    std::uint8_t tensors, numbers;
+    bool alike, captured, blocked;
+    bool holding = true;  // the saved tensors are still there
+  };
+
+  FormulaNode(const Call& call, Parts parts)
+      : Node(call.dtype, call.at, false), parts_(parts), info_(call.info), shape_(call.shape) {}
   void destroy() noexcept override;
 
   template <class A>
   A* behind(std::size_t bytes) { return reinterpret_cast<A*>(reinterpret_cast<std::byte*>(this + 1) + bytes); }
-  std::size_t edge_bytes() const { return static_cast<std::size_t>(info_.inputs) * sizeof(Edge); }
-  std::size_t number_offset() const { return edge_bytes() + tensors_made_ * sizeof(SavedTensor); }
-  std::size_t constant_offset() const { return number_offset() + numbers_ * sizeof(SavedNumber); }
-  std::size_t block_offset() const {
-    return constant_offset() + (captured_ ? static_cast<std::size_t>(info_.adjoint->captured) * sizeof(double) : 0);
+  struct Offsets {
+    std::size_t tensors, numbers, shapes, constants, blocks, end;
+    Offsets(const FormulaInfo& info, Parts parts) {
+      const auto inputs = static_cast<std::size_t>(info.inputs);
+      tensors = inputs * sizeof(Edge);
+      numbers = tensors + parts.tensors * sizeof(SavedTensor);
+      shapes = numbers + parts.numbers * sizeof(SavedNumber);
+      constants = shapes + (parts.alike ? 0 : parts.tensors * sizeof(Shape));
+      blocks = constants + (parts.captured ? static_cast<std::size_t>(info.adjoint->captured) * sizeof(double) : 0);
+      end = blocks + (parts.blocked ? inputs * sizeof(BlockArgument) : 0);
+    }
+  };
+  Offsets offsets() const { return {info_, parts_}; }
+  std::span<SavedTensor> saved_tensors() { return {behind<SavedTensor>(offsets().tensors), parts_.holding ? parts_.tensors : 0u}; }
+  std::span<SavedNumber> saved_numbers() { return {behind<SavedNumber>(offsets().numbers), parts_.numbers}; }
+  const Shape& saved_shape(const SavedTensor& saved) {
+    return parts_.alike ? shape_ : behind<Shape>(offsets().shapes)[&saved - saved_tensors().data()];
   }
-  std::size_t total_bytes() const {
-    return sizeof(FormulaNode) + block_offset() + (blocked_ ? static_cast<std::size_t>(info_.inputs) * sizeof(BlockArgument) : 0);
-  }
-  std::span<SavedTensor> saved_tensors() { return {behind<SavedTensor>(edge_bytes()), tensors_}; }
-  std::span<SavedNumber> saved_numbers() { return {behind<SavedNumber>(number_offset()), numbers_}; }
   using Constants = std::array<double, Program::max_constants>;
   const double* constants(const Program& adjoint, Constants& merged) {
-    if (!captured_) return adjoint.constants.data();
+    if (!parts_.captured) return adjoint.constants.data();
     merged = adjoint.constants;
-    std::copy_n(behind<double>(constant_offset()), adjoint.captured, merged.data());
+    std::copy_n(behind<double>(offsets().constants), adjoint.captured, merged.data());
     return merged.data();
   }
-  BlockArgument block(int k) { return blocked_ ? behind<BlockArgument>(block_offset())[k] : BlockArgument{0, 1, static_cast<std::uint8_t>(k)}; }
-  void check_unchanged(const SavedTensor& saved) const;
+  BlockArgument block(int k) {
+    return parts_.blocked ? behind<BlockArgument>(offsets().blocks)[k] : BlockArgument{0, 1, static_cast<std::uint8_t>(k)};
+  }
 
-  void backward_kernel(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted);
+  void save(const Call& call, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept);
+  void save_blocks(const Call& call);
+  void check_unchanged(const SavedTensor& saved);
+
+  class Targets;
+  std::uint32_t passed_on(const GradientSink& sink, std::uint32_t wanted);
+  void pass_on(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t passed);
+  void run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted, bool overwrite);
+  void lay_leaves(LoopPlan& plan, std::span<const GradientSlot> gradients);
+  void find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted, GradientSlot* spare);
+  bool blocks_fill(int k, const AnyTensor& buffer, std::uint32_t wanted);
+  bool repeats_block(int k, std::uint32_t wanted);
+  bool is_whole(int k, const GradientSink& sink) {
+    return parts_.alike || (block(k).blocks == 1 && sink.shape(static_cast<std::size_t>(k)) == shape_);
+  }
   void backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted);
   AnyTensor recorded_leaf(int leaf, std::span<GradientSlot> gradients);
-  class Targets;
-  void run_adjoint(std::span<GradientSlot> gradients, Targets& targets);
 
+  Parts parts_;  // first, where it fits behind the members of Node
   const FormulaInfo& info_;
   Shape shape_;
-  std::uint8_t tensors_ = 0, tensors_made_ = 0, numbers_ = 0;
-  bool captured_ = false, blocked_ = false;
 };
 
-Ref<FormulaNode> FormulaNode::make(const FormulaInfo& info, std::span<const FormulaArgument> arguments,
-                                   const Shape& shape, DType dtype, Location at, const double* captured,
-                                   std::uint64_t& reads) {
-  const std::size_t n = arguments.size();
-  reads = 0;
-  bool blocked = false;
-  for (std::size_t k = 0; k < n; ++k) {
-    if (arguments[k].tensor && needs_gradient(*arguments[k].tensor)) reads |= info.reads[k];
-    blocked |= arguments[k].blocks > 1;
-  }
-  std::size_t tensors = 0, numbers = 0;
-  for (int leaf = 0; leaf < info.leaf_gradient(0); ++leaf) {
-    if (!(reads & bit(leaf))) continue;
-    leaf < info.inputs && !arguments[static_cast<std::size_t>(leaf)].tensor ? ++numbers : ++tensors;
-  }
-  const auto n_constants = captured ? static_cast<std::size_t>(info.adjoint->captured) : 0;
-  const std::size_t bytes = sizeof(FormulaNode) + n * sizeof(Edge) + tensors * sizeof(SavedTensor) +
-                            numbers * sizeof(SavedNumber) + n_constants * sizeof(double) +
-                            (blocked ? n * sizeof(BlockArgument) : 0);
-  auto* node = new (pool::allocate(bytes)) FormulaNode(info, shape, dtype, at);
-  node->tensors_ = node->tensors_made_ = static_cast<std::uint8_t>(tensors);
-  node->numbers_ = static_cast<std::uint8_t>(numbers);
-  node->captured_ = captured != nullptr;
-  node->blocked_ = blocked;
+Ref<FormulaNode> FormulaNode::make(const Call& call, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept,
+                                   const double* captured) {
+  const std::size_t n = call.arguments.size();
+  const Parts parts{.tensors = count_bits(call.reads & ~std::uint64_t{call.numbers}), .numbers = count_bits(call.reads & call.numbers),
+                    .alike = call.alike, .captured = captured != nullptr, .blocked = call.blocked};
+  auto* node = new (pool::allocate(sizeof(FormulaNode) + Offsets(call.info, parts).end, pool::Use::node)) FormulaNode(call, parts);
   auto* edges = node->behind<Edge>(0);
   for (std::size_t k = 0; k < n; ++k) {
-    const FormulaArgument& a = arguments[k];
-    if (!a.tensor || !needs_gradient(*a.tensor))
+    if (!(call.wanted >> k & 1))
       new (edges + k) Edge{};
     else
-      new (edges + k) Edge(a.expiring ? const_cast<AnyTensor*>(a.tensor)->take_edge() : a.tensor->edge());
+      new (edges + k) Edge(call.expires(k) ? call.temporary(k).take_edge() : call.arguments[k].tensor->edge());
   }
-  for (SavedTensor& saved : node->saved_tensors()) new (&saved) SavedTensor;
-  std::copy_n(captured, n_constants, node->behind<double>(node->constant_offset()));
-  for (std::size_t k = 0; k < n && blocked; ++k) {
-    const FormulaArgument& a = arguments[k];
+  node->connect(edges, n, static_cast<std::size_t>(call.info.outputs + call.info.kept));
+  node->save(call, outputs, kept);
+  if (captured)
+    std::copy_n(captured, call.info.adjoint->captured, node->behind<double>(node->offsets().constants));
+  if (call.blocked) node->save_blocks(call);
+  return Ref<FormulaNode>::adopt(node);
+}
+
+void FormulaNode::save(const Call& call, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept) {
+  SavedTensor* tensor = saved_tensors().data();
+  SavedNumber* number = saved_numbers().data();
+  for_each_bit(call.reads, [&](int leaf) {
+    const auto i = static_cast<std::size_t>(leaf);
+    const std::size_t first_kept = static_cast<std::size_t>(info_.inputs) + outputs.size();
+    const AnyTensor* value = i < call.arguments.size() ? call.arguments[i].tensor
+                             : i < first_kept          ? &outputs[i - call.arguments.size()]
+                                                       : &kept[i - first_kept];
+    if (!value) {
+      new (number) SavedNumber{{}, leaf};
+      number++->cell.set(call.arguments[i].number, call.dtype);
+      return;
+    }
+    new (tensor) SavedTensor{value->storage(), value->offset(), value->version(), leaf};
+    if (!parts_.alike) new (behind<Shape>(offsets().shapes) + (tensor - saved_tensors().data())) Shape(value->shape());
+    ++tensor;
+  });
+}
+
+void FormulaNode::save_blocks(const Call& call) {
+  for (std::size_t k = 0; k < call.arguments.size(); ++k) {
+    const FormulaArgument& a = call.arguments[k];
     std::size_t first = k;
     if (a.blocks > 1)
-      for (first = 0; arguments[first].tensor != a.tensor || arguments[first].blocks != a.blocks;) ++first;
-    new (node->behind<BlockArgument>(node->block_offset()) + k) BlockArgument{
+      for (first = 0; call.arguments[first].tensor != a.tensor || call.arguments[first].blocks != a.blocks;) ++first;
+    new (behind<BlockArgument>(offsets().blocks) + k) BlockArgument{
         static_cast<std::uint8_t>(a.block), static_cast<std::uint8_t>(a.blocks), static_cast<std::uint8_t>(first)};
   }
-  node->connect(edges, n, static_cast<std::size_t>(info.outputs + info.kept));
-  return Ref<FormulaNode>::adopt(node);
 }
 
 void FormulaNode::destroy() noexcept {
   release_saved();
   std::destroy_n(edges().data(), edges().size());
-  const std::size_t bytes = total_bytes();
+  const std::size_t bytes = sizeof(FormulaNode) + offsets().end;
   this->~FormulaNode();
-  pool::deallocate(this, bytes);
+  pool::deallocate(this, bytes, pool::Use::node);
 }
 
 void FormulaNode::release_saved() noexcept {
-  std::destroy_n(saved_tensors().data(), tensors_);
-  tensors_ = 0;
+  std::destroy_n(saved_tensors().data(), saved_tensors().size());
+  parts_.holding = false;
 }
 
-void FormulaNode::save(std::span<const FormulaArgument> arguments, std::span<const AnyTensor> outputs,
-                       std::span<const AnyTensor> kept) {
-  if (tensors_ + numbers_ == 0) return;
-  std::uint64_t reads = 0;
-  for (std::size_t k = 0; k < arguments.size(); ++k)
-    if (edges()[k].node) reads |= info_.reads[k];
-  SavedTensor* tensor = saved_tensors().data();
-  SavedNumber* number = saved_numbers().data();
-  for (int leaf = 0; leaf < info_.leaf_gradient(0); ++leaf) {
-    if (!(reads & bit(leaf))) continue;
-    const AnyTensor* value = nullptr;
-    if (leaf < info_.inputs)
-      value = arguments[static_cast<std::size_t>(leaf)].tensor;
-    else if (leaf < info_.inputs + info_.outputs)
-      value = &outputs[static_cast<std::size_t>(leaf - info_.inputs)];
-    else
-      value = &kept[static_cast<std::size_t>(leaf - info_.inputs - info_.outputs)];
-    if (value)
-      *tensor++ = {value->detached(), value->version(), leaf};
-    else
-      *number++ = {arguments[static_cast<std::size_t>(leaf)].number, leaf};
-  }
-}
-
-void FormulaNode::check_unchanged(const SavedTensor& saved) const {
-  if (saved.tensor.version() == saved.version) return;
+void FormulaNode::check_unchanged(const SavedTensor& saved) {
+  if (saved.storage->version() == saved.version) return;
   const bool input = saved.leaf < info_.inputs;
   throw GraphError(fmt::format(
       "backward of '{}': {} {}, of shape {}, was changed in place after the op saved it{}; compute with clone() of it, "
       "or change it after backward",
       info_.name, input ? "input" : "result", input ? saved.leaf : saved.leaf - info_.inputs,
-      to_string(saved.tensor.shape()), describe(location())));
+      to_string(saved_shape(saved)), describe(location())));
 }
 
 void FormulaNode::backward(std::span<GradientSlot> gradients, GradientSink& sink) {
   std::uint32_t wanted = 0;
-  for (int k = 0; k < info_.inputs; ++k)
-    if (info_.recorded_adjoint->outputs[static_cast<std::size_t>(k)] >= 0 && sink.wants(static_cast<std::size_t>(k))) wanted |= 1u << k;
+  for_each_bit(info_.differentiable, [&](int k) {
+    if (sink.wants(static_cast<std::size_t>(k))) wanted |= 1u << k;
+  });
   if (!wanted) return;
   const auto kept_gradients = gradients.subspan(static_cast<std::size_t>(info_.outputs));  // of a second derivative
   const bool recorded = sink.create_graph() ||
                         std::ranges::any_of(kept_gradients, [](const GradientSlot& slot) { return slot.value.defined(); });
-  recorded ? backward_recorded(gradients, sink, wanted) : backward_kernel(gradients, sink, wanted);
+  if (recorded) return backward_recorded(gradients, sink, wanted);
+  const std::uint32_t passed = passed_on(sink, wanted);
+  if (wanted != passed) run_adjoint(gradients, sink, wanted & ~passed, passed == 0);
+  if (passed) pass_on(gradients, sink, passed);
 }
 
-// Where the adjoint loop leaves the gradient of each input.
+// The inputs whose gradient is that of an output as it is.
+std::uint32_t FormulaNode::passed_on(const GradientSink& sink, std::uint32_t wanted) {
+  std::uint32_t passed = wanted & info_.passing;
+  if (!parts_.alike)
+    for_each_bit(passed, [&](int k) {
+      if (!is_whole(k, sink)) passed &= ~(1u << k);
+    });
+  return passed;
+}
+
+void FormulaNode::pass_on(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t passed) {
+  for (; passed; passed &= passed - 1) {
+    const auto i = static_cast<std::size_t>(std::countr_zero(passed));
+    GradientSlot& slot = gradients[static_cast<std::size_t>(info_.passes[i])];
+    if (!slot.value.defined()) continue;
+    const bool last = (passed & (passed - 1)) == 0;
+    if (!last) slot.ownership = Ownership::shared;
+    last ? sink.add(i, std::move(slot.value), slot.ownership) : sink.add(i, slot.value, Ownership::shared);
+  }
+}
+
+// Where the adjoint loop leaves the gradients of the inputs; sets of inputs have a bit for each.
 class FormulaNode::Targets {
  public:
-  enum class Kind : std::uint8_t { none, passed, computed, twin };  // twin: the same expression as an earlier one
   struct Target {
-    AnyTensor buffer;
-    Kind kind = Kind::none;
-    bool accumulate = false, deliver = false, has_twin = false;
+    GradientSlot* slot;
+    bool accumulate;
+    bool free_tail;  // what lies behind may be overwritten
   };
 
-  explicit Targets(int inputs) : inputs_(inputs) {
-    for (int k = 0; k < inputs; ++k) new (&(*this)[k]) Target;
-  }
-  Targets(const Targets&) = delete;
-  ~Targets() { std::destroy_n(&(*this)[0], inputs_); }
-  Target& operator[](int k) { return *std::launder(reinterpret_cast<Target*>(memory_) + k); }
-  int size() const { return inputs_; }
+  Target& operator[](int k) { return targets_[static_cast<std::size_t>(k)]; }
+  bool in_loop(int k) const { return (direct | apart) >> k & 1; }
 
-  bool any_computed = false;
-  bool flat = true;  // every gradient has the outputs' shape
+  GradientSlot* make_apart(const Shape& shape, DType dtype) {
+    if (slots_apart_.empty()) slots_apart_.reserve(max_inputs);
+    return &slots_apart_.emplace_back(AnyTensor::empty(shape, dtype), Ownership::owned);
+  }
+
+  std::uint32_t direct = 0;  // written where the engine accumulates them
+  std::uint32_t apart = 0;   // into a buffer of their own, then added: one loop must not write to one place twice
+  std::uint32_t twins = 0;   // the same expression as an earlier one
 
  private:
-  int inputs_;
-  alignas(Target) std::byte memory_[max_inputs * sizeof(Target)];  // constructed as far as there are inputs
+  std::array<Target, max_inputs> targets_;  // uninitialised but for those in the loop
+  std::vector<GradientSlot, pool::Allocator<GradientSlot>> slots_apart_;
 };
 
-// Every wanted gradient in one loop over the outputs' shape, each into the buffer where it accumulates.
-void FormulaNode::backward_kernel(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted) {
-  using Kind = Targets::Kind;
-  Targets targets(info_.inputs);
-  for (int k = 0; k < info_.inputs; ++k) {
-    if (!(wanted & (1u << k))) continue;
+void FormulaNode::find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted, GradientSlot* spare) {
+  for_each_bit(wanted, [&](int k) {
     const auto i = static_cast<std::size_t>(k);
+    const bool whole = is_whole(k, sink);
+    if (const int twin = info_.same_as[i]; twin < k && whole && targets.direct >> twin & 1 && !targets[twin].accumulate &&
+                                           is_whole(twin, sink) && !sink.same_target(i, static_cast<std::size_t>(twin))) {
+      targets.twins |= 1u << k;
+      return;
+    }
     Targets::Target& target = targets[k];
-    const BlockArgument argument = block(k);
-    const Shape& input_shape = sink.shape(i);
-    const bool whole = argument.blocks == 1 && input_shape == shape_;
-    if (whole && info_.passes[i] >= 0) {
-      target.kind = Kind::passed;
-      continue;
+    if (const int first = block(k).first; first != k && targets.in_loop(first) && !repeats_block(k, wanted)) {  // a buffer that is there
+      target = targets[first];
+      targets.direct |= 1u << k;
+      return;
     }
-    if (const int twin = info_.same_as[i]; whole && twin < k && targets[twin].kind == Kind::computed &&
-                                           targets[twin].deliver && targets[twin].buffer.shape() == shape_) {
-      target.kind = Kind::twin;
-      targets[twin].has_twin = true;
-      continue;
-    }
-    target.kind = Kind::computed;
-    targets.any_computed = true;
-    targets.flat &= whole;
-    std::uint32_t before = 0, after = 0;  // wanted blocks of the tensor that this is one of, a bit each
-    for (int j = argument.first; blocked_ && j < info_.inputs; ++j)
-      if (block(j).first == argument.first && (wanted & (1u << j))) (j < k ? before : after) |= 1u << block(j).block;
-    const bool repeated = before & (1u << argument.block);
-    if (argument.first != k && !repeated && targets[argument.first].kind == Kind::computed) {  // a buffer that is there
-      target.buffer = targets[argument.first].buffer;
-      target.accumulate = targets[argument.first].accumulate;
-      continue;
-    }
-    bool clash = false;  // two gradients must not go to one buffer in one loop
-    for (int j = 0; j < k; ++j) clash |= targets[j].kind == Kind::computed && sink.same_target(i, static_cast<std::size_t>(j));
-    if (clash)
-      target.buffer = AnyTensor::empty(input_shape, dtype());
-    else
-      target.buffer = sink.destination(i, target.accumulate);
-    target.deliver = !target.accumulate;
-    if (whole || target.accumulate) continue;
-    const bool complete = argument.first == k && std::popcount(after) == argument.blocks;
-    if (complete && block_shape(target.buffer, argument.blocks) == shape_) continue;
-    // Sums, and blocks that leave gaps, start from zero.
-    std::fill_n(target.buffer.mutable_bytes(), input_shape.elements() * static_cast<std::int64_t>(size_of(dtype())), std::byte{0});
+    bool taken = false;
+    for (int j = 0; j < k; ++j) taken = taken || (targets.in_loop(j) && sink.same_target(i, static_cast<std::size_t>(j)));
+    (taken ? targets.apart : targets.direct) |= 1u << k;
+    target.accumulate = false;
+    target.slot = taken ? targets.make_apart(sink.shape(i), dtype()) : &sink.destination(i, target.accumulate, whole ? spare : nullptr);
+    AnyTensor& buffer = target.slot->value;
+    const bool overwrites = spare && !spare->value.defined();  // a gradient that the loop still reads
+    if (overwrites) spare = nullptr;
+    target.free_tail = !target.accumulate && (parts_.alike || !overwrites) && buffer.owns_tail();
+    if (whole || target.accumulate || blocks_fill(k, buffer, wanted)) return;
+    std::fill_n(buffer.mutable_bytes(), buffer.elements() * static_cast<std::int64_t>(size_of(dtype())), std::byte{0});
     target.accumulate = true;
+  });
+}
+
+// Whether the loop writes every element of the gradient that argument k is the first block of.
+bool FormulaNode::blocks_fill(int k, const AnyTensor& buffer, std::uint32_t wanted) {
+  std::uint32_t filled = 0;
+  for (int j = k; j < info_.inputs; ++j)
+    if (block(j).first == k && (wanted >> j & 1)) filled |= 1u << block(j).block;
+  return block(k).first == k && filled + 1 == 1u << block(k).blocks && block_shape(buffer.shape(), block(k).blocks) == shape_;
+}
+
+// Whether an earlier argument is the same block of the same tensor.
+bool FormulaNode::repeats_block(int k, std::uint32_t wanted) {
+  for (int j = block(k).first; j < k; ++j)
+    if (block(j).first == block(k).first && block(j).block == block(k).block && (wanted >> j & 1)) return true;
+  return false;
+}
+
+void FormulaNode::lay_leaves(LoopPlan& plan, std::span<const GradientSlot> gradients) {
+  const int first_gradient = info_.leaf_gradient(0), n = info_.adjoint->inputs;
+  std::uint64_t rest = bit(first_gradient) - 1;
+  for (const SavedTensor& saved : saved_tensors()) {
+    check_unchanged(saved);
+    const BlockArgument b = saved.leaf < info_.inputs ? block(saved.leaf) : BlockArgument{};
+    const std::byte* data = saved.storage->data() + saved.offset * static_cast<std::int64_t>(size_of(dtype()));
+    plan.input(saved.leaf, data, saved_shape(saved), dtype(), b.block, b.blocks);
+    rest &= ~bit(saved.leaf);
   }
-  if (targets.any_computed) run_adjoint(gradients, targets);
-  for (int k = 0; k < info_.inputs; ++k) {
-    const auto i = static_cast<std::size_t>(k);
-    Targets::Target& target = targets[k];
-    if (target.kind == Kind::passed) {
-      GradientSlot& slot = gradients[static_cast<std::size_t>(info_.passes[i])];
-      if (!slot.value.defined()) continue;
-      const bool last = (wanted >> (k + 1)) == 0;
-      last ? sink.add(i, std::move(slot.value), slot.ownership) : sink.add(i, slot.value, Ownership::shared);
-      if (!last) slot.ownership = Ownership::shared;
-    } else if (target.kind == Kind::twin) {
-      sink.add(i, targets[info_.same_as[i]].buffer, Ownership::shared);
-    } else if (target.deliver) {
-      if (target.has_twin)
-        sink.add(i, target.buffer, Ownership::shared);
-      else
-        sink.add(i, std::move(target.buffer), Ownership::owned);
-    }
+  for (const SavedNumber& saved : saved_numbers()) {
+    plan.number(static_cast<int>(saved.leaf), saved.cell.bytes);
+    rest &= ~bit(static_cast<int>(saved.leaf));
+  }
+  for_each_bit(rest, [&](int leaf) { plan.number(leaf, zero_cell.bytes); });
+  for (int leaf = first_gradient; leaf < n; ++leaf) {
+    const AnyTensor& g = gradients[static_cast<std::size_t>(leaf - first_gradient)].value;
+    g.defined() ? plan.input(leaf, g) : plan.number(leaf, zero_cell.bytes);
   }
 }
 
-void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, Targets& targets) {
-  struct Leaf {
-    const AnyTensor* tensor;
-    const std::byte* number;
-  };
-  std::array<Leaf, LoopPlan::max_inputs> leaves;  // uninitialised beyond what is used
-  std::array<NumberCell, max_inputs> cells;
-  const int n = info_.adjoint->inputs, first_gradient = info_.leaf_gradient(0);
-  for (int leaf = 0; leaf < first_gradient; ++leaf) leaves[static_cast<std::size_t>(leaf)] = {nullptr, zero_cell.bytes};
-  bool flat = targets.flat;
-  for (const SavedTensor& saved : saved_tensors()) {
-    check_unchanged(saved);
-    leaves[static_cast<std::size_t>(saved.leaf)].tensor = &saved.tensor;
-    flat = flat && saved.tensor.shape() == shape_;
-  }
-  for (const SavedNumber& saved : saved_numbers()) {
-    cells[static_cast<std::size_t>(saved.leaf)].set(saved.value, dtype());
-    leaves[static_cast<std::size_t>(saved.leaf)].number = cells[static_cast<std::size_t>(saved.leaf)].bytes;
-  }
-  for (int leaf = first_gradient; leaf < n; ++leaf) {
-    const AnyTensor& g = gradients[static_cast<std::size_t>(leaf - first_gradient)].value;
-    leaves[static_cast<std::size_t>(leaf)] = {g.defined() ? &g : nullptr, zero_cell.bytes};
-  }
+// Every wanted gradient in one loop over the outputs' shape, each into the buffer where it accumulates; with `overwrite`,
+// one of them over a gradient that only this node still needs.
+void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted, bool overwrite) {
   Constants merged;
-  const double* values = constants(*info_.adjoint, merged);
-  const auto kernel = info_.backward_kernel[static_cast<std::size_t>(dtype())];
-  const auto free_tail = [](Targets::Target& t) { return t.deliver && t.buffer.owns_tail(); };
-  if (flat && !blocked_) {
-    std::array<LoopInput, LoopPlan::max_inputs> in;
-    std::array<LoopOutput, max_inputs> out;
-    Loop loop;
-    loop.padded = true;
-    for (std::size_t leaf = 0; leaf < static_cast<std::size_t>(n); ++leaf) {
-      in[leaf].data = leaves[leaf].tensor ? leaves[leaf].tensor->bytes() : leaves[leaf].number;
-      in[leaf].inner = leaves[leaf].tensor ? 1 : 0;
-    }
-    for (int k = 0; k < info_.inputs; ++k) {
-      LoopOutput& o = out[static_cast<std::size_t>(k)];
-      const bool computed = targets[k].kind == Targets::Kind::computed;
-      o.data = computed ? targets[k].buffer.mutable_bytes() : nullptr;
-      o.inner = 1;
-      o.accumulate = targets[k].accumulate;
-      loop.padded = loop.padded && (!computed || free_tail(targets[k]));
-    }
-    loop.inner = shape_.elements();
-    loop.outer_rank = 0;
-    loop.inputs = in.data();
-    loop.outputs = out.data();
-    loop.constants = values;
-    return kernel(loop);
-  }
-  LoopPlan plan(shape_, values);
-  for (int leaf = 0; leaf < n; ++leaf) {
-    const Leaf& l = leaves[static_cast<std::size_t>(leaf)];
-    const BlockArgument b = leaf < info_.inputs ? block(leaf) : BlockArgument{};
-    l.tensor ? plan.input(leaf, *l.tensor, b.block, b.blocks) : plan.number(leaf, l.number);
-  }
+  LoopPlan plan(shape_, constants(*info_.adjoint, merged), parts_.alike);
+  lay_leaves(plan, gradients);
+  const auto ours = [](const GradientSlot& g) { return g.value.defined() && g.ownership == Ownership::owned; };
+  const auto spare = overwrite ? std::ranges::find_if(gradients, ours) : gradients.end();
+  Targets targets;
+  find_targets(targets, sink, wanted, spare != gradients.end() ? &*spare : nullptr);
   for (int k = 0; k < info_.inputs; ++k) {
-    Targets::Target& t = targets[k];
-    if (t.kind == Targets::Kind::computed)
-      plan.output(k, t.buffer, block(k).block, block(k).blocks, t.accumulate, free_tail(t));
+    const Targets::Target& t = targets[k];
+    if (targets.in_loop(k))
+      plan.output(k, t.slot->value, block(k).block, block(k).blocks, t.accumulate, t.free_tail);
     else
       plan.no_output(k);
   }
-  kernel(plan.finish());
+  info_.backward_kernel[static_cast<std::size_t>(dtype())](plan.finish());
+  if (this_thread.anomaly)
+    for_each_bit(targets.direct, [&](int k) { check_finite(info_.name, targets[k].slot->value, location(), true); });
+  // Twins first: what is added afterwards may go to the place that they share.
+  for_each_bit(targets.twins, [&](int k) {
+    GradientSlot& first = *targets[info_.same_as[static_cast<std::size_t>(k)]].slot;
+    first.ownership = Ownership::shared;
+    sink.add(static_cast<std::size_t>(k), first.value, Ownership::shared);
+  });
+  for_each_bit(targets.apart, [&](int k) {
+    sink.add(static_cast<std::size_t>(k), std::move(targets[k].slot->value), Ownership::owned);
+  });
 }
 
 AnyTensor FormulaNode::recorded_leaf(int leaf, std::span<GradientSlot> gradients) {
@@ -385,10 +448,10 @@ AnyTensor FormulaNode::recorded_leaf(int leaf, std::span<GradientSlot> gradients
     return value.defined() ? value : AnyTensor::zeros(shape_, dtype());
   }
   for (const SavedNumber& saved : saved_numbers())
-    if (saved.leaf == leaf) return AnyTensor::full({}, dtype(), saved.value);
+    if (saved.leaf == leaf) return AnyTensor::full({}, dtype(), saved.cell.value(dtype()));
   const SavedTensor& saved = *std::ranges::find(saved_tensors(), leaf, &SavedTensor::leaf);
   check_unchanged(saved);
-  AnyTensor value = saved.tensor;
+  AnyTensor value(saved.storage, saved.offset, saved_shape(saved));
   if (leaf < info_.inputs) {
     const Edge& edge = edges()[static_cast<std::size_t>(leaf)];
     if (edge.node) value.attach(edge.node, edge.output);
@@ -438,25 +501,41 @@ class KeptValues {
   std::vector<AnyTensor, pool::Allocator<AnyTensor>> values_;
 };
 
-Shape common_shape(const FormulaInfo& info, std::span<const FormulaArgument> arguments) {
-  Shape shape;
-  for (const FormulaArgument& a : arguments) {
-    if (!a.tensor) continue;
-    if (!a.tensor->defined())
-      throw ValueError(fmt::format("{}: an operand is undefined (a default-constructed tensor, or a module without "
-                                   "parameters); give it a value first",
-                                   info.name));
-    if (a.blocks > 1 && (a.tensor->rank() == 0 || a.tensor->shape().back() % a.blocks != 0))
-      throw ShapeError(fmt::format("{}: the last axis of {} does not divide into {} equal blocks", info.name,
-                                   to_string(a.tensor->shape()), a.blocks));
-    shape = broadcast(info.name, shape, block_shape(*a.tensor, a.blocks));
-  }
-  return shape;
+// Memory for the result: that of a temporary that is read here for the last time, or new.
+AnyTensor new_result(const Call& call) {
+  for (std::size_t k = 0; k < call.arguments.size() && call.alike; ++k)
+    if (call.expires(k) && !(call.reads >> k & 1) && call.temporary(k).defined() && call.temporary(k).owns_storage()) {
+      Ref<Storage> storage = call.temporary(k).take_storage();
+      storage->raise_version();
+      return {std::move(storage), 0, call.shape};
+    }
+  return AnyTensor::empty(call.shape, call.dtype);
 }
 
-}  // namespace
+void check_destination(const Call& call, const AnyTensor& destination) {
+  if (destination.shape() != call.shape || destination.dtype() != call.dtype)
+    throw ShapeError(fmt::format("{}: the result has shape {} and its destination {}", call.info.name,
+                                 to_string(call.shape), to_string(destination.shape())));
+  const auto end = [](const AnyTensor& x) { return x.bytes() + x.elements() * static_cast<std::int64_t>(size_of(x.dtype())); };
+  for (const FormulaArgument& a : call.arguments)
+    if (call.wanted && a.tensor && a.tensor->bytes() < end(destination) && destination.bytes() < end(*a.tensor))
+      throw GraphError(fmt::format("{}: the destination overlaps an operand, which backward may have to read; compute into "
+                                   "another tensor, or under no_grad",
+                                   call.info.name));
+}
 
-namespace {
+// Makes the results that do not come with memory of their own. Returns whether all were made here.
+bool make_results(const Call& call, std::span<AnyTensor> outputs) {
+  bool all = true;
+  for (const AnyTensor& output : outputs) {  // first, before a temporary gives its memory away
+    if (!output.defined()) continue;
+    check_destination(call, output);
+    all = false;
+  }
+  for (AnyTensor& output : outputs)
+    if (!output.defined()) output = new_result(call);
+  return all;
+}
 
 // The steps that the wanted results (a bit each) depend on.
 std::array<bool, Program::max_instructions> steps_behind(const Program& program, std::uint32_t wanted) {
@@ -486,113 +565,51 @@ FormulaInfo analyzed(FormulaInfo info) {
     info.same_as[i] = static_cast<std::int8_t>(k);
     for (int j = k - 1; j >= 0; --j)
       if (result >= 0 && info.adjoint->outputs[static_cast<std::size_t>(j)] == info.adjoint->outputs[i]) info.same_as[i] = static_cast<std::int8_t>(j);
+    if (result >= 0) info.differentiable |= 1u << k;
     info.passes[i] = -1;
     const int fast = info.adjoint->outputs[i];
     if (fast >= 0 && info.adjoint->code[static_cast<std::size_t>(fast)].op == Opcode::input) {
       const int leaf = info.adjoint->code[static_cast<std::size_t>(fast)].a;
       if (leaf >= info.leaf_gradient(0)) info.passes[i] = static_cast<std::int8_t>(leaf - info.leaf_gradient(0));
+      if (info.passes[i] >= 0) info.passing |= 1u << k;
     }
   }
   return info;
 }
 
-static void check_destination(const FormulaInfo& info, std::span<const FormulaArgument> arguments,
-                              const AnyTensor& destination, const Shape& shape, DType dtype, bool recorded) {
-  if (destination.shape() != shape || destination.dtype() != dtype)
-    throw ShapeError(fmt::format("{}: the result has shape {} and its destination {}", info.name, to_string(shape),
-                                 to_string(destination.shape())));
-  const auto end = [](const AnyTensor& x) { return x.bytes() + x.elements() * static_cast<std::int64_t>(size_of(x.dtype())); };
-  for (const FormulaArgument& a : arguments)
-    if (recorded && a.tensor && a.tensor->bytes() < end(destination) && destination.bytes() < end(*a.tensor))
-      throw GraphError(fmt::format("{}: the destination overlaps an operand, which backward may have to read; compute into "
-                                   "another tensor, or under no_grad",
-                                   info.name));
-}
-
 void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> arguments, std::span<AnyTensor> outputs,
                  Location at, FormulaConstants constants) {
-  const AnyTensor* some = nullptr;
-  bool alike = true, needed = false;
-  for (const FormulaArgument& a : arguments) {
-    if (!a.tensor) continue;
-    alike = alike && a.blocks == 1 && a.tensor->defined() && (!some || a.tensor->shape() == some->shape());
-    if (!some) some = a.tensor;
-    needed = needed || needs_gradient(*a.tensor);
-  }
-  needed = needed && is_recording();
-  const Shape shape = alike ? some->shape() : common_shape(info, arguments);
-  const DType dtype = some->dtype();
-
-  Ref<FormulaNode> node;
-  std::uint64_t reads = 0;
-  if (needed) node = FormulaNode::make(info, arguments, shape, dtype, at, constants.adjoint, reads);
-
-  bool free_tails = true;
-  for (AnyTensor& output : outputs) {
-    if (!output.defined()) {
-      output = AnyTensor::empty(shape, dtype);
-    } else {
-      check_destination(info, arguments, output, shape, dtype, needed);
-      free_tails = false;
-    }
-  }
-  KeptValues kept;
-  for (int k = 0; k < info.kept && node; ++k)
-    if (reads & bit(info.leaf_output(info.outputs + k))) kept.at(k) = AnyTensor::empty(shape, dtype);
-
+  const Call call(info, arguments, at);
+  LoopPlan plan(call.shape, constants.forward ? constants.forward : info.forward->constants.data(), call.alike);
   std::array<NumberCell, max_inputs> cells;
-  for (std::size_t k = 0; k < arguments.size(); ++k)
-    if (!arguments[k].tensor) cells[k].set(arguments[k].number, dtype);
-  const double* values = constants.forward ? constants.forward : info.forward->constants.data();
-  const auto kernel = info.forward_kernel[static_cast<std::size_t>(dtype)];
-  if (alike) {
-    std::array<LoopInput, max_inputs> in;
-    std::array<LoopOutput, max_inputs> out;
-    for (std::size_t k = 0; k < arguments.size(); ++k) {
-      in[k].data = arguments[k].tensor ? arguments[k].tensor->bytes() : cells[k].bytes;
-      in[k].inner = arguments[k].tensor ? 1 : 0;
-    }
-    for (std::size_t k = 0; k < outputs.size(); ++k) {
-      out[k].data = outputs[k].mutable_bytes();
-      out[k].inner = 1;
-    }
-    for (int k = 0; k < info.kept; ++k) {
-      LoopOutput& o = out[outputs.size() + static_cast<std::size_t>(k)];
-      o.data = kept.at(k).defined() ? kept.at(k).mutable_bytes() : nullptr;
-      o.inner = 1;
-    }
-    Loop loop;
-    loop.inner = shape.elements();
-    loop.outer_rank = 0;
-    loop.padded = free_tails;
-    loop.inputs = in.data();
-    loop.outputs = out.data();
-    loop.constants = values;
-    kernel(loop);
-  } else {
-    LoopPlan plan(shape, values);
-    for (std::size_t k = 0; k < arguments.size(); ++k) {
-      const FormulaArgument& a = arguments[k];
-      a.tensor ? plan.input(static_cast<int>(k), *a.tensor, a.block, a.blocks) : plan.number(static_cast<int>(k), cells[k].bytes);
-    }
-    for (int k = 0; k < info.outputs; ++k) plan.output(k, outputs[static_cast<std::size_t>(k)], 0, 1, false, free_tails);
-    for (int k = 0; k < info.kept; ++k)
-      kept.at(k).defined() ? plan.output(info.outputs + k, kept.at(k), 0, 1, false, free_tails) : plan.no_output(info.outputs + k);
-    kernel(plan.finish());
+  for (std::size_t k = 0; k < arguments.size(); ++k) {
+    const FormulaArgument& a = arguments[k];
+    if (!a.tensor) cells[k].set(a.number, call.dtype);
+    a.tensor ? plan.input(static_cast<int>(k), *a.tensor, a.block, a.blocks) : plan.number(static_cast<int>(k), cells[k].bytes);
   }
+  const bool free_tails = make_results(call, outputs);
+  for (int k = 0; k < info.outputs; ++k) plan.output(k, outputs[static_cast<std::size_t>(k)], 0, 1, false, free_tails);
+  KeptValues kept;
+  for (int k = 0; k < info.kept; ++k) {
+    if (call.reads >> info.leaf_output(info.outputs + k) & 1)
+      plan.output(info.outputs + k, kept.at(k) = AnyTensor::empty(call.shape, call.dtype), 0, 1, false, free_tails);
+    else
+      plan.no_output(info.outputs + k);
+  }
+  info.forward_kernel[static_cast<std::size_t>(call.dtype)](plan.finish());
 
   if (this_thread.anomaly)
     for (const AnyTensor& output : outputs) check_finite(info.name, output, at, false);
-  if (!node) return;
-  node->save(arguments, outputs, kept.values());
-  for (std::size_t k = 0; k < outputs.size(); ++k)
-    outputs[k].attach(k + 1 < outputs.size() ? node : std::move(node), static_cast<std::uint32_t>(k));
+  if (!call.wanted) return;
+  Ref<Node> node = FormulaNode::make(call, outputs, kept.values(), constants.adjoint);
+  for (std::size_t k = 0; k + 1 < outputs.size(); ++k) outputs[k].attach(node, static_cast<std::uint32_t>(k));
+  outputs.back().attach(std::move(node), static_cast<std::uint32_t>(outputs.size() - 1));
 }
 
 AnyTensor run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgument> arguments, Location at) {
-  std::array<AnyTensor, 1> result;
-  run_formula(info, {arguments.begin(), arguments.size()}, result, at);
-  return std::move(result[0]);
+  AnyTensor result;
+  run_formula(info, {arguments.begin(), arguments.size()}, {&result, 1}, at);
+  return result;
 }
 
 std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTensor> leaves, const double* constants,
@@ -655,7 +672,7 @@ void check_finite(std::string_view op, const AnyTensor& value, Location at, bool
   const double found = value.dtype() == DType::float32
                            ? static_cast<double>(reinterpret_cast<const float*>(value.bytes())[at_element])
                            : reinterpret_cast<const double*>(value.bytes())[at_element];
-  throw NonFiniteError(fmt::format("anomaly: {} of '{}' holds {} at element {} of shape {}{}; its inputs were finite",
+  throw NonFiniteError(fmt::format("anomaly: {} of '{}' holds {} at element {} of shape {}{}",
                                    in_backward ? "a gradient" : "the result", op, found, at_element,
                                    to_string(value.shape()), describe(at)));
 }

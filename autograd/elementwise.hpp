@@ -16,6 +16,9 @@ namespace xgrad {
 
 using Location = std::source_location;
 
+template <Real T>
+class Tensor;
+
 /// A formula with its derivative, compiled: everything about it that is known before it meets tensors.
 struct FormulaInfo {
   static constexpr int max_inputs = 16;
@@ -31,6 +34,7 @@ struct FormulaInfo {
   // the same expression; and the output whose gradient it simply passes on, or -1.
   std::array<std::uint64_t, max_inputs> reads{};
   std::array<std::int8_t, max_inputs> same_as{}, passes{};
+  std::uint32_t differentiable = 0, passing = 0;  // the inputs that have a gradient; those of which it is passed on
 
   int leaf_output(int k) const { return inputs + k; }
   int leaf_gradient(int k) const { return inputs + outputs + kept + k; }
@@ -45,7 +49,7 @@ struct FormulaArgument {
   const AnyTensor* tensor = nullptr;
   double number = 0;
   int block = 0, blocks = 1;
-  bool expiring = false;  // a temporary: its history may be taken over
+  bool expiring = false;  // a temporary: its history and its memory may be taken over
 };
 
 /// Computes the formula's outputs, broadcast against each other, and records a node when an argument needs
@@ -65,8 +69,14 @@ std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTenso
 /// The formula of a single primitive operation.
 const FormulaInfo& primitive(Opcode op);
 
-/// One-output convenience.
+/// One-output conveniences; the second where every tensor is known to be of T.
 AnyTensor run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgument> arguments, Location at);
+template <Real T>
+Tensor<T> run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgument> arguments, Location at) {
+  Tensor<T> result;
+  run_formula(info, {arguments.begin(), arguments.size()}, {static_cast<AnyTensor*>(&result), 1}, at);
+  return result;
+}
 
 /// `tensor` copied out to `shape`, which it broadcasts to. Differentiable.
 AnyTensor broadcast_to(const AnyTensor& tensor, const Shape& shape, Location at = Location::current());

@@ -13,20 +13,20 @@
 namespace xgrad {
 
 Engine::~Engine() {
-  for (const Queued& queued : heap_) free_slots(*queued.node);  // only after an exception
+  for (const Queued& queued : heap_) free_slots(*queued.node, queued.node->outputs());  // only after an exception
   for (Node* node : visited_) node->wanted_ = false;
 }
 
-void Engine::free_slots(Node& node) noexcept {
+void Engine::free_slots(Node& node, std::size_t outputs) noexcept {
   if (!node.slots_) return;
-  std::destroy_n(node.slots_, node.outputs_);
-  pool::deallocate(std::exchange(node.slots_, nullptr), node.outputs_ * sizeof(GradientSlot));
+  std::destroy_n(node.slots_, outputs);
+  pool::deallocate(std::exchange(node.slots_, nullptr), outputs * sizeof(GradientSlot));
 }
 
 bool Engine::wants(const Edge& edge) const {
   Node* node = edge.node.get();
   if (!node) return false;
-  if (!selective_) return !node->is_leaf() || static_cast<Leaf*>(node)->requires_grad;
+  if (!selective_) return takes_gradient(*node);
   if (!node->is_leaf()) return node->wanted_;
   return std::ranges::any_of(captures_, [&](const Capture& c) { return c.node == node; });
 }
@@ -138,9 +138,10 @@ void Engine::run() {
 void Engine::visit(Node& node) {
   struct Slots {  // freed however the visit ends
     Node& node;
-    ~Slots() { free_slots(node); }
-  } cleanup{node};
-  const std::span<GradientSlot> slots(node.slots_, node.outputs_);
+    std::size_t outputs;  // read at once: right after `released_`, in the same word, is written it would have to wait
+    ~Slots() { free_slots(node, outputs); }
+  } cleanup{node, node.outputs()};
+  const std::span<GradientSlot> slots(node.slots_, cleanup.outputs);
   if (node.hooks_) run_hooks(node, slots);
   if (!captures_.empty()) capture(node, slots);
   if (selective_ && std::ranges::none_of(node.edges(), [&](const Edge& e) { return wants(e); })) return;
@@ -148,7 +149,7 @@ void Engine::visit(Node& node) {
     throw GraphError(fmt::format("backward: the graph of '{}' was freed by an earlier backward through it{}; pass "
                                  "{{.retain_graph = true}} to the earlier one, or detach() what is carried over",
                                  node.name(), describe(node.location_)));
-  GradientSink sink(*this, node, options_.create_graph);
+  GradientSink sink(*this, node, options_.create_graph, selective_);
   node.backward(slots, sink);
   if (!options_.retain_graph && !options_.create_graph) {
     node.release_saved();
@@ -204,9 +205,9 @@ std::vector<AnyTensor> Engine::grad(std::span<const AnyTensor> outputs, std::spa
   return std::move(captured_);
 }
 
-bool GradientSink::wants(std::size_t i) const { return engine_.wants(edge(i)); }
+bool GradientSink::selected(std::size_t i) const { return engine_.wants(edge(i)); }
 
-void GradientSink::add(std::size_t i, AnyTensor gradient, Ownership ownership) {
+void GradientSink::add(std::size_t i, AnyTensor&& gradient, Ownership ownership) {
   const Shape& expected = shape(i);
   if (gradient.shape() != expected) {
     if (!broadcasts_to(expected, gradient.shape()))
@@ -218,7 +219,8 @@ void GradientSink::add(std::size_t i, AnyTensor gradient, Ownership ownership) {
   if (this_thread.anomaly) check_finite(node_.name(), gradient, node_.location(), true);
   GradientSlot& target = *engine_.slot(edge(i));
   if (!target.value.defined()) {
-    target = {std::move(gradient), ownership};
+    target.value = std::move(gradient);
+    target.ownership = ownership;
   } else if (!create_graph_ && target.ownership == Ownership::owned) {
     add_into(target.value, gradient);
   } else if (!create_graph_ && ownership == Ownership::owned) {
@@ -229,23 +231,22 @@ void GradientSink::add(std::size_t i, AnyTensor gradient, Ownership ownership) {
   }
 }
 
-AnyTensor GradientSink::destination(std::size_t i, bool& accumulate) {
-  const GradientSlot& target = *engine_.slot(edge(i));
-  accumulate = target.value.defined() && target.ownership == Ownership::owned && !create_graph_;
-  if (accumulate) return target.value;
-  if (!target.value.defined()) {
-    AnyTensor home = edge(i).node->gradient_home(edge(i).output);
-    if (home.defined()) return home;
-  }
-  return AnyTensor::empty(shape(i), edge(i).node->dtype());
+GradientSlot& GradientSink::destination(std::size_t i, bool& accumulate, GradientSlot* spare) {
+  Node& from = *edge(i).node;
+  GradientSlot& target = *engine_.slot(edge(i));
+  accumulate = target.value.defined();
+  if (accumulate && target.ownership == Ownership::shared) target.value = copy_of(target.value);
+  if (!accumulate && from.outputs_ > 1) target.value = from.gradient_home(edge(i).output);
+  if (!target.value.defined()) target.value = spare ? std::move(spare->value) : AnyTensor::empty(shape(i), from.dtype_);
+  target.ownership = Ownership::owned;
+  return target;
 }
 
 void GradientSink::add(std::size_t i, const DeferredGradient& gradient) {
   if (create_graph_ || gradient.shape != shape(i)) return add(i, gradient.kind->record(gradient), Ownership::owned);
   bool accumulate = false;
-  AnyTensor into = destination(i, accumulate);
+  AnyTensor& into = destination(i, accumulate).value;
   gradient.kind->write(gradient, into, accumulate);
-  if (!accumulate) return add(i, std::move(into), Ownership::owned);
   if (this_thread.anomaly) check_finite(node_.name(), into, node_.location(), true);
 }
 

@@ -1,6 +1,7 @@
 // The backward pass: newest node first, by a heap of creation numbers.
 #pragma once
 
+#include <deque>
 #include <vector>
 
 #include "autograd/node.hpp"
@@ -51,13 +52,13 @@ class Engine {
   void visit(Node& node);
   void run_hooks(Node& node, std::span<GradientSlot> slots);
   void capture(const Node& node, std::span<GradientSlot> slots);
-  static void free_slots(Node& node) noexcept;
+  static void free_slots(Node& node, std::size_t outputs) noexcept;
 
   BackwardOptions options_;
   Location at_;
   bool selective_ = false;  // grad(): only towards the inputs
   PoolVector<Queued> heap_;
-  PoolVector<LeafSlot> leaves_;
+  std::deque<LeafSlot, pool::Allocator<LeafSlot>> leaves_;  // slots stay where they are
   PoolVector<std::uint32_t> leaf_index_;  // open addressing by address: number in leaves_, plus one
   PoolVector<Node*> visited_;
   PoolVector<Capture> captures_;

@@ -1,11 +1,9 @@
 // formula("name", lambda): an elementwise op in one line, with its derivatives.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
-#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -169,14 +167,15 @@ class Formula {
       if constexpr (std::is_empty_v<F> && std::is_empty_v<V>) {
         run_formula(info, arguments, out, at);
       } else {
-        const Program forward = known_again(detail::trace(f_, std::make_index_sequence<n>()), *info.forward);
+        constexpr auto inputs = std::make_index_sequence<n>();
+        const auto forward = detail::constants_now(detail::trace(f_, inputs), *info.forward, name_);
         if constexpr (std::same_as<V, detail::NoVjp>) {
-          run_formula(info, arguments, out, at, {forward.constants.data(), forward.constants.data()});
+          run_formula(info, arguments, out, at, {forward.data(), forward.data()});
         } else {
           using Outputs = typename detail::HandAdjointProgram<F, V, n>::Outputs;
-          const Program adjoint = known_again(
-              detail::trace_vjp(vjp_, forward, Outputs(), std::make_index_sequence<n>()), *info.adjoint);
-          run_formula(info, arguments, out, at, {forward.constants.data(), adjoint.constants.data()});
+          const Program now = detail::trace_vjp(vjp_, *info.forward, Outputs(), inputs);
+          const auto adjoint = detail::constants_now(now, *info.adjoint, name_);
+          run_formula(info, arguments, out, at, {forward.data(), adjoint.data()});
         }
       }
       if constexpr (results == 1) {
@@ -187,15 +186,6 @@ class Formula {
         return tensors;
       }
     }
-  }
-
-  // The lambda was run again, for the constants with their values of now; the rest must have come out as it was compiled.
-  const Program& known_again(const Program& now, const Program& known) const {
-    const bool same = std::equal(now.code.begin(), now.code.begin() + now.instructions, known.code.begin(),
-                                 known.code.begin() + known.instructions);
-    if (!same || now.outputs != known.outputs)
-      throw ValueError(std::string(name_) + ": what the formula computes depends on a captured value; branch with where()");
-    return now;
   }
 
   const char* name_;

@@ -61,7 +61,11 @@ class Differences {
  public:
   Differences(const CheckedFunction& f, Input inputs, const Tensors& cotangents, double step)
       : f_(f), cotangents_(cotangents), step_(step) {
-    for (const auto& x : inputs) point_.emplace_back(copy_of(x));
+    for (const auto& x : inputs) {
+      const double size = largest(x);
+      point_.emplace_back(copy_of(x));
+      least_step_.push_back(step * (size > 0 && size < 1 ? size : 1));
+    }
   }
 
   struct Estimate {
@@ -69,7 +73,7 @@ class Differences {
   };
 
   Estimate by(std::size_t input, std::size_t element) {
-    const double x = point_[input].values()[element], h = step_ * std::max(1.0, std::abs(x));
+    const double x = point_[input].values()[element], h = std::max(step_ * std::abs(x), least_step_[input]);
     const std::array<double, 4> offsets{-2, -1, 1, 2}, weights{1, -8, 8, -1};
     std::array<Tensors, 4> at;
     for (std::size_t k = 0; k < 4; ++k) {
@@ -98,6 +102,7 @@ class Differences {
   const Tensors& cotangents_;
   double step_;
   Tensors point_;
+  std::vector<double> least_step_;  // of each input
 };
 
 std::string position(std::size_t element, const Shape& shape) {

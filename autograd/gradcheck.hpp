@@ -16,7 +16,8 @@
 namespace xgrad {
 
 struct GradcheckOptions {
-  double step = 1e-4;       ///< of the differences, times max(1, |x|); 2 steps to either side must meet no kink
+  double step = 1e-4;       ///< of the differences, times |x| or 1 (the largest |x| if all are smaller), whichever is
+                            ///< larger; 2 steps to either side of x must meet no kink
   double tolerance = 1e-6;  ///< of the error, as a part of the gradient array's largest entry
   std::uint64_t seed = 0;   ///< of the random cotangent
 };

@@ -13,6 +13,13 @@
 
 namespace xgrad {
 
+/// A range of integers, or an xtensor array or expression of them (whose iterators are those of C++17).
+template <class R>
+concept IntegerArray = requires(const R& values) {
+  requires std::integral<std::remove_cvref_t<decltype(*values.begin())>>;
+  values.end();
+};
+
 /// A read-only, shared, row-major array of 64-bit integers. Made from lists, ranges of integers, or any integer
 /// xtensor expression.
 class Indices {
@@ -25,8 +32,8 @@ class Indices {
   /// Rows of equal length. Throws ShapeError for ragged ones.
   Indices(std::initializer_list<std::initializer_list<std::int64_t>> rows);
 
-  template <std::ranges::input_range R>
-    requires(std::integral<std::ranges::range_value_t<R>> && !std::derived_from<std::remove_cvref_t<R>, Indices>)
+  template <IntegerArray R>
+    requires(!std::derived_from<R, Indices>)
   Indices(const R& values) : Indices(shape_of(values), copied(values)) {}
 
   const Shape& shape() const { return shape_; }

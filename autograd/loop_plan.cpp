@@ -5,14 +5,7 @@
 
 namespace xgrad {
 
-LoopPlan::LoopPlan(const Shape& shape, const double* constants) : shape_(shape) {
-  loop_.constants = constants;
-  loop_.inputs = inputs_.data();
-  loop_.outputs = outputs_.data();
-}
-
-void LoopPlan::lay(Strides& strides, const AnyTensor& tensor, int blocks) const {
-  const Shape& own = tensor.shape();
+void LoopPlan::lay(Strides& strides, const Shape& own, int blocks) const {
   const std::size_t lead = shape_.rank() - own.rank();
   strides.fill(0);
   std::int64_t step = 1;
@@ -23,38 +16,41 @@ void LoopPlan::lay(Strides& strides, const AnyTensor& tensor, int blocks) const 
   }
 }
 
-void LoopPlan::input(int k, const AnyTensor& tensor, int block, int blocks) {
-  const auto i = static_cast<std::size_t>(k);
-  n_in_ = std::max(n_in_, k + 1);
-  lay(in_strides_[i], tensor, blocks);
-  const std::int64_t skip = blocks == 1 ? 0 : block * (tensor.shape().back() / blocks);
-  inputs_[i].data = tensor.bytes() + skip * static_cast<std::int64_t>(size_of(tensor.dtype()));
+namespace {
+
+// How many bytes into the last axis a column block starts.
+std::int64_t block_start(const Shape& shape, DType dtype, int block, int blocks) {
+  return blocks == 1 ? 0 : block * (shape.back() / blocks) * static_cast<std::int64_t>(size_of(dtype));
 }
 
-void LoopPlan::number(int k, const std::byte* value) {
+}  // namespace
+
+void LoopPlan::lay_input(int k, const Shape& shape, DType dtype, int block, int blocks) {
+  const auto i = static_cast<std::size_t>(k);
+  n_in_ = std::max(n_in_, k + 1);
+  lay(in_strides_[i], shape, blocks);
+  inputs_[i].data += block_start(shape, dtype, block, blocks);
+}
+
+void LoopPlan::lay_number(int k) {
   n_in_ = std::max(n_in_, k + 1);
   in_strides_[static_cast<std::size_t>(k)].fill(0);
-  inputs_[static_cast<std::size_t>(k)].data = value;
 }
 
-void LoopPlan::output(int k, AnyTensor& tensor, int block, int blocks, bool accumulate, bool free_tail) {
+void LoopPlan::lay_output(int k, const AnyTensor& tensor, int block, int blocks, bool accumulate) {
   const auto i = static_cast<std::size_t>(k);
   n_out_ = std::max(n_out_, k + 1);
-  lay(out_strides_[i], tensor, blocks);
-  const std::int64_t skip = blocks == 1 ? 0 : block * (tensor.shape().back() / blocks);
-  outputs_[i].data = tensor.mutable_bytes() + skip * static_cast<std::int64_t>(size_of(tensor.dtype()));
-  outputs_[i].accumulate = accumulate;
+  lay(out_strides_[i], tensor.shape(), blocks);
+  outputs_[i].data += block_start(tensor.shape(), tensor.dtype(), block, blocks);
   accumulates_ |= accumulate;
-  free_tails_ &= free_tail && blocks == 1;
 }
 
-void LoopPlan::no_output(int k) {
+void LoopPlan::lay_no_output(int k) {
   n_out_ = std::max(n_out_, k + 1);
-  outputs_[static_cast<std::size_t>(k)].data = nullptr;
   out_strides_[static_cast<std::size_t>(k)].fill(0);
 }
 
-const kernels::Loop& LoopPlan::finish() {
+void LoopPlan::merge_axes() {
   // Axes from the innermost outwards, each merged into the one inside it where all strides agree. In place: the
   // strides of merged axis a end up in position a, counted from the inside.
   std::array<std::int64_t, Shape::max_rank> extents;
@@ -90,7 +86,6 @@ const kernels::Loop& LoopPlan::finish() {
   for (int k = 0; k < n_out_; ++k)
     if (outputs_[static_cast<std::size_t>(k)].data && outputs_[static_cast<std::size_t>(k)].inner == 0) padded = false;
   loop_.padded = padded;
-  return loop_;
 }
 
 }  // namespace xgrad

@@ -36,7 +36,8 @@ struct enable_grad : RecordingScope {
 /// names it and where it was called (PyTorch's torch.autograd.detect_anomaly). Costs a read of every result.
 class anomaly {
  public:
-  anomaly() : before_(std::exchange(this_thread.anomaly, true)) {}
+  anomaly() : anomaly(true) {}
+  explicit anomaly(bool on) : before_(std::exchange(this_thread.anomaly, on)) {}
   anomaly(const anomaly&) = delete;
   anomaly& operator=(const anomaly&) = delete;
   ~anomaly() { this_thread.anomaly = before_; }

@@ -10,23 +10,6 @@
 
 namespace xgrad {
 
-Node::Node(DType dtype, std::source_location location, bool leaf)
-    : scope_(this_thread.scope), location_(location), dtype_(dtype), leaf_(leaf) {
-  this_thread.count(this_thread.live_nodes, 1);
-}
-
-Node::~Node() { this_thread.count(this_thread.live_nodes, -1); }
-
-void Node::connect(Edge* edges, std::size_t inputs, std::size_t outputs) {
-  edges_ = edges;
-  inputs_ = static_cast<std::uint32_t>(inputs);
-  outputs_ = static_cast<std::uint32_t>(outputs);
-  std::uint64_t& next = this_thread.sequence;
-  for (const Edge& edge : this->edges())
-    if (edge.node) next = std::max(next, edge.node->sequence_);  // it may come from another thread
-  sequence_ = ++next;
-}
-
 // Ending a node releases its edges, which come back here: they queue up instead of recursing.
 void Node::destroy_chain(Node* node) noexcept {
   ThreadState& thread = this_thread;
@@ -43,12 +26,12 @@ void Node::destroy_chain(Node* node) noexcept {
 Leaf::Leaf(const Shape& shape, DType dtype) : Node(dtype, {}, true), shape_(shape) { connect(nullptr, 0, 1); }
 
 Ref<Leaf> Leaf::make(const Shape& shape, DType dtype) {
-  return Ref<Leaf>::adopt(new (pool::allocate(sizeof(Leaf))) Leaf(shape, dtype));
+  return Ref<Leaf>::adopt(new (pool::allocate(sizeof(Leaf), pool::Use::node)) Leaf(shape, dtype));
 }
 
 void Leaf::destroy() noexcept {
   this->~Leaf();
-  pool::deallocate(this, sizeof(Leaf));
+  pool::deallocate(this, sizeof(Leaf), pool::Use::node);
 }
 
 AnyTensor Leaf::grad() const {

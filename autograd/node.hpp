@@ -1,6 +1,7 @@
 // A node of the graph: one recorded op, or a leaf. Nodes point only at what they read.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "autograd/any_tensor.hpp"
+#include "autograd/thread_state.hpp"
 
 namespace xgrad {
 
@@ -57,7 +59,7 @@ class Node {
   /// Lets go of what was saved for backward.
   virtual void release_saved() noexcept {}
 
-  /// A region into which the gradient of this output is best written; undefined: anywhere.
+  /// A region into which the gradient of this output, of several, is best written; undefined: anywhere.
   virtual AnyTensor gradient_home(std::size_t) { return {}; }
 
   /// One line for graph exports: attributes such as axes; may be empty.
@@ -79,8 +81,11 @@ class Node {
   }
 
  protected:
-  Node(DType dtype, std::source_location location, bool leaf);
-  virtual ~Node();
+  Node(DType dtype, std::source_location location, bool leaf)
+      : scope_(this_thread.scope), location_(location), dtype_(dtype), leaf_(leaf) {
+    this_thread.count(this_thread.live_nodes, 1);
+  }
+  virtual ~Node() { this_thread.count(this_thread.live_nodes, -1); }
 
   /// Numbers the node after its inputs. To be called once `edges_` stands.
   void connect(Edge* edges, std::size_t inputs, std::size_t outputs);
@@ -133,10 +138,23 @@ class Leaf final : public Node {
   AnyTensor grad_;
 };
 
-/// AnyTensor::requires_grad, where a call would be too much.
-inline bool needs_gradient(const AnyTensor& x) {
-  const Node* node = x.node();
-  return node && (!node->is_leaf() || static_cast<const Leaf*>(node)->requires_grad.load(std::memory_order_relaxed));
+inline void Node::connect(Edge* edges, std::size_t inputs, std::size_t outputs) {
+  edges_ = edges;
+  inputs_ = static_cast<std::uint32_t>(inputs);
+  outputs_ = static_cast<std::uint32_t>(outputs);
+  std::uint64_t& next = this_thread.sequence;
+  for (const Edge& edge : this->edges())
+    if (edge.node) next = std::max(next, edge.node->sequence_);  // it may come from another thread
+  sequence_ = ++next;
 }
+
+inline Edge AnyTensor::edge() const { return {Ref<Node>::share(node_), output_}; }
+inline Edge AnyTensor::take_edge() { return {Ref<Node>::adopt(std::exchange(node_, nullptr)), output_}; }
+
+/// AnyTensor::requires_grad, where a call would be too much.
+inline bool takes_gradient(const Node& node) {
+  return !node.is_leaf() || static_cast<const Leaf&>(node).requires_grad.load(std::memory_order_relaxed);
+}
+inline bool needs_gradient(const AnyTensor& x) { return x.node() && takes_gradient(*x.node()); }
 
 }  // namespace xgrad

@@ -115,7 +115,7 @@ template <class Op, Real T>
 class OpNode final : public Node {
  public:
   static Ref<OpNode> make(Op op, Location at) {
-    return Ref<OpNode>::adopt(new (pool::allocate(sizeof(OpNode))) OpNode(std::move(op), at));
+    return Ref<OpNode>::adopt(new (pool::allocate(sizeof(OpNode), pool::Use::node)) OpNode(std::move(op), at));
   }
 
   void record(std::span<const Tensor<T>* const> inputs, std::span<Tensor<T>> outputs, Saver<T>& saver) {
@@ -145,6 +145,7 @@ class OpNode final : public Node {
   void backward(std::span<GradientSlot> slots, GradientSink& sink) override {
     Gradients<T> gradients;
     {
+      const anomaly inside(false);  // what comes of it is checked, under this op's name
       const View saved(*this, sink, slots);
       if constexpr (requires(const Tensor<T>& g) { op_.vjp(saved, g); }) {
         const Tensor<T> g(slots[0].value);
@@ -189,7 +190,7 @@ class OpNode final : public Node {
   OpNode(Op op, Location at) : Node(dtype_of<T>, at, false), op_(std::move(op)) {}
   void destroy() noexcept override {
     this->~OpNode();
-    pool::deallocate(this, sizeof(OpNode));
+    pool::deallocate(this, sizeof(OpNode), pool::Use::node);
   }
 
   static bool same(const AnyTensor& a, const AnyTensor& b) {
@@ -227,6 +228,7 @@ namespace detail {
 template <Real T, class Op, class... In>
 auto run_forward(Op& op, Saver<T>& saver, const In&... in) {
   const no_grad scope;
+  const anomaly inside(false);  // the result is checked, under this op's name
   if constexpr (requires { op.forward(saver, in...); })
     return op.forward(saver, in...);
   else

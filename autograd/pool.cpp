@@ -10,43 +10,28 @@
 
 #include "autograd/thread_state.hpp"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define XGRAD_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define XGRAD_ASAN 1
-#endif
-#endif
-
 namespace xgrad {
 
 constinit thread_local ThreadState this_thread;
 
 namespace {
 
-#ifdef XGRAD_ASAN
-constexpr bool cached = false;  // every block from the system, so that the sanitizer sees its bounds and its end
-#else
-constexpr bool cached = true;
-#endif
-
 constexpr std::size_t slab_bytes = 256 * 1024;
-constexpr std::size_t small_limit = 512;
+
+using pool::cached;
+using pool::small_limit;
 
 struct SizeClass {
   std::size_t index, bytes;
 };
 
 // Small: multiples of 16. Large: four steps to each doubling.
-[[gnu::always_inline]] inline SizeClass size_class(std::size_t bytes) {
-  if (bytes <= small_limit) [[likely]] {
-    const std::size_t index = (bytes + 15) / 16;
-    return {index, std::max<std::size_t>(index, 1) * 16};
-  }
+SizeClass size_class(std::size_t bytes, pool::Use use) {
+  if (bytes <= small_limit) return {pool::small_class(bytes, use), static_cast<std::size_t>(pool::small_bytes(bytes))};
   const std::size_t exponent = std::bit_width(bytes - 1) - 1;  // 2^exponent < bytes <= 2^(exponent + 1)
   const std::size_t step = std::size_t{1} << (exponent - 2);
   const std::size_t quarter = (bytes - (std::size_t{1} << exponent) + step - 1) / step;  // 1 … 4
-  return {ThreadState::small_classes + 4 * (exponent - 9) + quarter - 1, (std::size_t{1} << exponent) + quarter * step};
+  return {2 * ThreadState::small_classes + 4 * (exponent - 9) + quarter - 1, (std::size_t{1} << exponent) + quarter * step};
 }
 
 // Threads that have used the pool, for the sums; what ended threads left behind, for reuse.
@@ -54,7 +39,7 @@ struct Registry {
   std::mutex mutex;
   std::vector<ThreadState*> threads;
   std::vector<std::byte*> slabs;
-  std::array<ThreadState::FreeBlock*, ThreadState::small_classes + ThreadState::large_classes> orphans{};
+  std::array<ThreadState::FreeBlock*, 2 * ThreadState::small_classes + ThreadState::large_classes> orphans{};
   std::int64_t ended_nodes = 0, ended_bytes = 0, ended_reserved = 0;
 };
 
@@ -129,30 +114,22 @@ void* take_orphan(std::size_t index) {
 
 }  // namespace
 
-void* pool::allocate(std::size_t bytes) {
+void* pool::detail::allocate(std::size_t bytes, Use use) {
   ThreadState& thread = this_thread;
-  const SizeClass size = size_class(bytes);
-  const auto live = thread.live_bytes.load(std::memory_order_relaxed) + static_cast<std::int64_t>(size.bytes);
+  const SizeClass size = size_class(bytes, use);
   auto*& head = thread.free[size.index];
-  void* block = head;
-  if (block)
-    head = head->next;
-  else
-    block = refill(thread, size);
-  thread.live_bytes.store(live, std::memory_order_relaxed);
-  thread.peak_bytes = std::max(thread.peak_bytes, live);
+  void* block = head ? std::exchange(head, head->next) : refill(thread, size);
+  thread.count_bytes(static_cast<std::int64_t>(size.bytes));
   return block;
 }
 
-void pool::deallocate(void* memory, std::size_t bytes) noexcept {
+void pool::detail::deallocate(void* memory, std::size_t bytes, Use use) noexcept {
   ThreadState& thread = this_thread;
-  const SizeClass size = size_class(bytes);
+  const SizeClass size = size_class(bytes, use);
   if (!thread.registered && !thread.ended) enter_registry(thread);
-  thread.count(thread.live_bytes, -static_cast<std::int64_t>(size.bytes));
+  thread.count_bytes(-static_cast<std::int64_t>(size.bytes));
   if constexpr (!cached) return system_free(thread, memory, size.bytes);
-  auto* block = static_cast<ThreadState::FreeBlock*>(memory);
-  block->next = thread.free[size.index];
-  thread.free[size.index] = block;
+  thread.free[size.index] = new (memory) ThreadState::FreeBlock{thread.free[size.index]};
 }
 
 LiveCounts live_counts() {
@@ -172,8 +149,8 @@ void reset_peak_bytes() { this_thread.peak_bytes = this_thread.live_bytes; }
 void empty_cache() noexcept {
   ThreadState& thread = this_thread;
   std::size_t bytes = small_limit;
-  for (std::size_t i = ThreadState::small_classes; i < thread.free.size(); ++i) {
-    bytes = size_class(bytes + 1).bytes;  // the classes in order
+  for (std::size_t i = 2 * ThreadState::small_classes; i < thread.free.size(); ++i) {
+    bytes = size_class(bytes + 1, pool::Use::data).bytes;  // the classes in order
     while (auto* block = thread.free[i]) {
       thread.free[i] = block->next;
       system_free(thread, block, bytes);

@@ -30,18 +30,20 @@ struct DeferredGradient {
 class GradientSink {
  public:
   /// Whether anybody wants the gradient of input `i`.
-  bool wants(std::size_t i) const;
+  bool wants(std::size_t i) const { return selective_ ? selected(i) : edge(i).node && takes_gradient(*edge(i).node); }
   const Shape& shape(std::size_t i) const { return edge(i).node->output_shape(edge(i).output); }
   bool create_graph() const { return create_graph_; }
 
   /// Hands over the gradient of input `i`, which is wanted: of its shape, or of one that it broadcasts to, which is
   /// summed.
-  void add(std::size_t i, AnyTensor gradient, Ownership ownership);
+  void add(std::size_t i, AnyTensor&& gradient, Ownership ownership);
+  void add(std::size_t i, const AnyTensor& gradient, Ownership ownership) { add(i, AnyTensor(gradient), ownership); }
   void add(std::size_t i, const DeferredGradient& gradient);
 
-  /// A buffer for the gradient of input `i` to be written by the caller: the one it accumulates in (`accumulate`
-  /// comes back true; nothing more is to be done), or a new one to be handed to add() afterwards.
-  AnyTensor destination(std::size_t i, bool& accumulate);
+  /// Where the gradient of input `i` accumulates. The caller writes into its value at once, and adds to what is there
+  /// where `accumulate` comes back true; nothing more is to be done. Not for create_graph. `spare`: a gradient of the
+  /// same shape whose buffer may become this one's.
+  GradientSlot& destination(std::size_t i, bool& accumulate, GradientSlot* spare = nullptr);
 
   /// Whether two inputs accumulate in the same place.
   bool same_target(std::size_t i, std::size_t j) const {
@@ -50,13 +52,14 @@ class GradientSink {
 
  private:
   friend class Engine;
-  GradientSink(class Engine& engine, Node& node, bool create_graph)
-      : engine_(engine), node_(node), create_graph_(create_graph) {}
+  GradientSink(class Engine& engine, Node& node, bool create_graph, bool selective)
+      : engine_(engine), node_(node), create_graph_(create_graph), selective_(selective) {}
+  bool selected(std::size_t i) const;
   const Edge& edge(std::size_t i) const { return node_.edges()[i]; }
 
   Engine& engine_;
   Node& node_;
-  bool create_graph_;
+  bool create_graph_, selective_;  // selective: only towards some inputs
 };
 
 }  // namespace xgrad

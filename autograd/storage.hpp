@@ -36,12 +36,16 @@ class Storage {
 
   /// Throws ValueError for more than max_elements.
   static Storage* make(std::int64_t elements, DType type);
+  /// Whether this is just as large as `make(elements, dtype())` makes it.
+  bool fits(std::int64_t elements) const {
+    return block_bytes_ - data_offset_ == static_cast<std::size_t>(elements) * size_of(dtype_) + slack;
+  }
 
   std::byte* data() { return reinterpret_cast<std::byte*>(this) + data_offset_; }
   DType dtype() const { return dtype_; }
   Device device() const { return device_; }
   std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
-  void raise_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+  void raise_version() { version_.store(version() + 1, std::memory_order_relaxed); }  // its writer is one thread
   bool unique() const { return references_.load(std::memory_order_acquire) == 1; }
 
   void retain() { references_.fetch_add(1, std::memory_order_relaxed); }

@@ -32,7 +32,7 @@ AnyTensor converted(const AnyTensor& x) {
 class ConvertNode final : public Node {
  public:
   static void record(const AnyTensor& x, AnyTensor& result, Location at) {
-    auto node = Ref<ConvertNode>::adopt(new (pool::allocate(sizeof(ConvertNode))) ConvertNode(x, result.dtype(), at));
+    auto node = Ref<ConvertNode>::adopt(new (pool::allocate(sizeof(ConvertNode), pool::Use::node)) ConvertNode(x, result.dtype(), at));
     result.attach(node, 0);
   }
   std::string_view name() const override { return "to"; }
@@ -50,15 +50,15 @@ class ConvertNode final : public Node {
   }
   void destroy() noexcept override {
     this->~ConvertNode();
-    pool::deallocate(this, sizeof(ConvertNode));
+    pool::deallocate(this, sizeof(ConvertNode), pool::Use::node);
   }
   Edge edge_;
   Shape shape_;
 };
 
 template <Real T>
-FormulaArgument argument(const Operand<T>& x, bool alone = true) {
-  return {.tensor = x.tensor, .number = x.number, .expiring = x.expiring && alone};
+FormulaArgument argument(const Operand<T>& x) {
+  return {.tensor = x.tensor, .number = x.number, .expiring = x.expiring};
 }
 
 template <Real T>
@@ -220,12 +220,12 @@ std::string Tensor<T>::op_name() const {
 
 template <Real T>
 Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand<T>& x) {
-  return Tensor(run_formula(primitive(op), {argument(x)}, x.at));
+  return run_formula<T>(primitive(op), {argument(x)}, x.at);
 }
 
 template <Real T>
 Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand<T>& a, const Operand<T>& b) {
-  return Tensor(run_formula(primitive(op), {argument(a, a.tensor != b.tensor), argument(b, a.tensor != b.tensor)}, a.at));
+  return run_formula<T>(primitive(op), {argument(a), argument(b)}, a.at);
 }
 
 template class Tensor<float>;

@@ -139,10 +139,10 @@ class Tensor : public AnyTensor {
   /// Name of the op that made this: "leaf", "tanh", … or "constant".
   std::string op_name() const;
 
-  Tensor& operator+=(const Operand<T>& x) { return *this = *this + x; }
-  Tensor& operator-=(const Operand<T>& x) { return *this = *this - x; }
-  Tensor& operator*=(const Operand<T>& x) { return *this = *this * x; }
-  Tensor& operator/=(const Operand<T>& x) { return *this = *this / x; }
+  Tensor& operator+=(const Operand<T>& x) { return *this = std::move(*this) + x; }
+  Tensor& operator-=(const Operand<T>& x) { return *this = std::move(*this) - x; }
+  Tensor& operator*=(const Operand<T>& x) { return *this = std::move(*this) * x; }
+  Tensor& operator/=(const Operand<T>& x) { return *this = std::move(*this) / x; }
 
   friend Tensor operator-(const Operand<T>& x) { return arithmetic(Opcode::neg, x); }
   friend Tensor operator+(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::add, a, b); }

@@ -1,6 +1,7 @@
 // What each thread keeps: its pool, its counters, and the modes it is in. One thread_local, found once per op.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -29,13 +30,17 @@ struct ThreadState {
   std::atomic<std::int64_t> live_nodes{0}, live_bytes{0}, reserved_bytes{0};
   std::int64_t peak_bytes = 0;
 
-  std::array<FreeBlock*, small_classes + large_classes> free{};
+  std::array<FreeBlock*, 2 * small_classes + large_classes> free{};  // small for data, small for nodes, large
   Node* dead = nullptr;         // nodes that wait for their end
   bool burying = false;         // the loop that ends them is running
 
   std::byte* slab = nullptr;      // small blocks are cut from here
   std::byte* slab_end = nullptr;
 
+  void count_bytes(std::int64_t change) {
+    count(live_bytes, change);
+    peak_bytes = std::max(peak_bytes, live_bytes.load(std::memory_order_relaxed));
+  }
   void count(std::atomic<std::int64_t>& counter, std::int64_t change) {
     counter.store(counter.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
   }

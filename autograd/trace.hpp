@@ -66,6 +66,10 @@ constexpr Program trace_vjp(const V& vjp, const Program& forward, std::index_seq
                                 first_gradient + static_cast<int>(sizeof...(K)));
 }
 
+/// The constants of `now`, a formula traced again for the sake of its captured values, in the places that they have in
+/// `known`. Throws ValueError where it is not the same computation.
+std::array<double, Program::max_constants> constants_now(const Program& now, const Program& known, const char* name);
+
 template <class F, std::size_t N>
 struct ForwardProgram {
   static constexpr Program program = trace(stand_in<F>(), std::make_index_sequence<N>());

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <xgrad/xgrad.hpp>
 
+#include <algorithm>
+
 #include "hello_options.hpp"
 
 namespace {
@@ -48,6 +50,19 @@ struct CharRNN {
   void visit(auto&& v) { v("rnn", rnn), v("fc", fc); }
 };
 
+// Rows as PyTorch prints them.
+template <Real T>
+std::string printed(const Tensor<T>& x) {
+  const bool signs = std::ranges::any_of(x.values(), [](T v) { return v < 0; });
+  std::string rows;
+  for (const Tensor<T>& row : unbind(x)) {
+    std::string numbers;
+    for (const T v : row.values()) numbers += fmt::format("{}{:{}.4f}", numbers.empty() ? "" : ", ", v, signs ? 7 : 6);
+    rows += (rows.empty() ? "[" : ",\n        [") + numbers + "]";
+  }
+  return fmt::format("tensor([{}], grad_fn=<{}>)", rows, x.op_name());
+}
+
 template <Real T>
 void with_modules(const HelloOptions& options) {
   const Tensor<T> input_tensor = unsqueeze(index_select(eye<T>(chars.size()), 0, input_seq), 1);  // (time, batch, feature)
@@ -60,7 +75,7 @@ void with_modules(const HelloOptions& options) {
   loss.backward();
   options.save_gradients("grad0_", model);
   optimizer.step();
-  fmt::print("Output logits:\n {}\n", to_string(output));
+  fmt::print("Output logits:\n {}\n", printed(output));
 
   options.save("logits", output);
   options.save("h_n", unsqueeze(h_n.output(), 0));

@@ -222,6 +222,11 @@ void set_requires_grad(const Visitor& visitor, bool requires_grad) {
   }
 }
 
+void to(const Visitor& visitor, Device device) {
+  for (const Item& item : visitor.items())
+    if (is_state(item)) typed(*item.tensor, [&](auto x) { *item.tensor = x.to(device); });
+}
+
 void set_training(const Visitor& visitor, bool training) {
   for (bool* flag : visitor.flags()) *flag = training;
 }

@@ -169,6 +169,7 @@ std::vector<NamedTensor> parameters(const Visitor& visitor, DType type);
 StateDict state_dict(const Visitor& visitor);
 LoadReport load_state_dict(const Visitor& visitor, const StateDict& dict, bool strict);
 void separate(const Visitor& visitor);
+void to(const Visitor& visitor, Device device);
 void zero_grad(const Visitor& visitor);
 void set_requires_grad(const Visitor& visitor, bool requires_grad);
 void set_training(const Visitor& visitor, bool training);
@@ -234,6 +235,10 @@ M clone(const M& m) {
   detail::separate(detail::described(copy));
   return copy;
 }
+
+/// Moves parameters and buffers to `device` (PyTorch's Module.to).
+template <class M>
+void to(M& m, Device device) { detail::to(detail::described(m), device); }
 
 /// Clears the gradients of all parameters.
 template <class M>

@@ -10,7 +10,6 @@
 #include "autograd/error.hpp"
 #include "autograd/scope.hpp"
 #include "ops/dropout.hpp"
-#include "ops/index.hpp"
 #include "ops/matmul.hpp"
 #include "ops/recurrent.hpp"
 #include "ops/shape.hpp"
@@ -114,13 +113,9 @@ template <Real T>
 Tensor<T> project(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
   return affine(x, weight, bias, at);
 }
-// One-hot rows select columns of the weight. Many of them read better from the rows of its transpose, to which the bias
-// is then added once for each feature instead of once for each row; its gradient is as short.
 template <Real T>
 Tensor<T> project(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
-  if (2 * x.elements() < weight.shape()[1]) return one_hot_linear(x, weight, bias, at);
-  const Tensor<T> rows = transpose(weight, 0, 1, at);
-  return embedding(bias.defined() ? Operand<T>(rows, at) + bias : rows, x, at);
+  return one_hot_linear(x, weight, bias, at);
 }
 
 // One step of one layer, in place in h and c. The new h goes to `into` where that is defined.

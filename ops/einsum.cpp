@@ -18,7 +18,7 @@ namespace xgrad {
 
 namespace {
 
-// An axis has a label: a letter's number, or, of those that an ellipsis stands for, one that counts from the right.
+// An axis has a label: a letter's number, or, of an ellipsis's axes, one that counts from the right.
 using Labels = std::vector<int>;
 constexpr int first_ellipsis = 64, label_count = first_ellipsis + static_cast<int>(Shape::max_rank);
 
@@ -55,7 +55,8 @@ class Equation {
     if (arrow != std::string::npos) result_ = checked(plain.substr(arrow + 2));
     has_result_ = arrow != std::string::npos;
     if (terms_.size() != operands)
-      fail<ValueError>(fmt::format("{} terms for {} operands; give a term for each, with commas between", terms_.size(), operands));
+      fail<ValueError>(fmt::format("{} terms for {} operands; give a term for each, with commas between",
+                                   terms_.size(), operands));
   }
 
   /// The labels of operand `i`, whose shape this is.
@@ -64,11 +65,12 @@ class Equation {
     const bool ellipsis = term.find('.') != std::string::npos;
     const std::size_t letters = term.size() - (ellipsis ? 3 : 0);
     if (shape.rank() < letters || (!ellipsis && shape.rank() != letters))
-      fail<ShapeError>(fmt::format("operand {} has shape {}, and its term \"{}\" names {} axes", i, to_string(shape), term, letters));
+      fail<ShapeError>(fmt::format("operand {} has shape {}, and its term \"{}\" names {} axes", i,
+                                   to_string(shape), term, letters));
     return labels(term, shape.rank() - letters);
   }
 
-  /// The result's labels, where `used` are those of all operands and an ellipsis stands for at most so many axes.
+  /// The result's labels; `used` are those of all operands, and no ellipsis stands for more axes than given.
   Labels result(const Labels& used, std::size_t ellipsis_axes) const {
     Labels result;
     if (has_result_) {
@@ -81,13 +83,16 @@ class Equation {
     for (const int label : result) {
       if (std::ranges::count(result, label) > 1)
         fail<ValueError>(fmt::format("the result names '{}' twice; once is all it can have", letter(label)));
-      if (!contains(used, label)) fail<ValueError>(fmt::format("the result names '{}', which no operand has", letter(label)));
+      if (!contains(used, label))
+        fail<ValueError>(fmt::format("the result names '{}', which no operand has", letter(label)));
     }
     return result;
   }
 
   template <class Exception>
-  [[noreturn]] void fail(std::string_view why) const { throw Exception(fmt::format("einsum \"{}\": {}", text_, why)); }
+  [[noreturn]] void fail(std::string_view why) const {
+    throw Exception(fmt::format("einsum \"{}\": {}", text_, why));
+  }
 
   static char letter(int label) { return static_cast<char>('A' + label); }
 
@@ -97,7 +102,8 @@ class Equation {
     if (const std::size_t dots = rest.find("..."); dots != std::string::npos) rest.erase(dots, 3);
     for (const char c : rest)
       if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')))
-        fail<ValueError>(fmt::format("'{}' in \"{}\" is no letter; name each axis by one letter, and others by ...", c, term));
+        fail<ValueError>(fmt::format(
+            "'{}' in \"{}\" is no letter; name each axis by one letter, and others by ...", c, term));
     return term;
   }
 
@@ -109,7 +115,8 @@ class Equation {
         continue;
       }
       i += 2;
-      for (std::size_t axis = ellipsis_axes; axis-- > 0;) result.push_back(first_ellipsis + static_cast<int>(axis));
+      for (std::size_t axis = ellipsis_axes; axis-- > 0;)
+        result.push_back(first_ellipsis + static_cast<int>(axis));
     }
     return result;
   }
@@ -184,11 +191,12 @@ void sum_out(Term<T>& term, const Labels& wanted, Location at) {
   if (!axes.empty()) term = {sum(term.x, axes, false, at), rest};
 }
 
-// Groups of labels as the axes of one matrix of a stack: in the order given, or with the last two groups swapped where
-// that spares a copy.
+// Groups of labels as the axes of one matrix of a stack: in the order given, or with the last two groups
+// swapped where that spares a copy.
 template <Real T>
 struct Stack {
-  Stack(const Term<T>& term, const Labels& batch, const Labels& rows, const Labels& columns, const Extents& extents, Location at) {
+  Stack(const Term<T>& term, const Labels& batch, const Labels& rows, const Labels& columns,
+        const Extents& extents, Location at) {
     Labels plain = batch, swapped = batch;
     for (const auto* group : {&rows, &columns}) plain.insert(plain.end(), group->begin(), group->end());
     for (const auto* group : {&columns, &rows}) swapped.insert(swapped.end(), group->begin(), group->end());
@@ -205,7 +213,8 @@ struct Stack {
 
 // The product of two terms, summed over what only they name.
 template <Real T>
-Term<T> contract(const Term<T>& a, const Term<T>& b, const Labels& wanted, const Extents& extents, Location at) {
+Term<T> contract(const Term<T>& a, const Term<T>& b, const Labels& wanted, const Extents& extents,
+                 Location at) {
   Labels batch, summed, free_a, free_b;
   for (const int label : a.labels)
     (!contains(b.labels, label) ? free_a : contains(wanted, label) ? batch : summed).push_back(label);
@@ -216,12 +225,14 @@ Term<T> contract(const Term<T>& a, const Term<T>& b, const Labels& wanted, const
   labels.insert(labels.end(), free_a.begin(), free_a.end());
   labels.insert(labels.end(), free_b.begin(), free_b.end());
   Tensor<T> y;
-  const std::int64_t count = product_of(batch, extents), rows = product_of(free_a, extents), columns = product_of(free_b, extents);
+  const std::int64_t count = product_of(batch, extents), rows = product_of(free_a, extents),
+                     columns = product_of(free_b, extents);
   if (summed.empty()) {  // nothing for a matrix product to do
     y = reshape(left.matrices, {count, rows, 1}, at) * reshape(right.matrices, {count, 1, columns}, at);
   } else if (count > 1 && rows == 1 && columns == 1) {  // many small dot products
     const std::int64_t depth = product_of(summed, extents);
-    y = sum(reshape(left.matrices, {count, depth}, at) * reshape(right.matrices, {count, depth}, at), 1, false, at);
+    y = sum(reshape(left.matrices, {count, depth}, at) * reshape(right.matrices, {count, depth}, at), 1,
+            false, at);
   } else {
     y = matmul(left.matrices, right.matrices, {left.transposed, right.transposed}, at);
   }
@@ -258,9 +269,12 @@ std::vector<Term<T>> read(const Equation& equation, std::span<const Tensor<T>> o
       const std::int64_t here = operands[i].shape()[axis];
       const bool broadcasts = label >= first_ellipsis && (here == 1 || extent == 1);
       if (extent != -1 && extent != here && !broadcasts)
-        equation.template fail<ShapeError>(fmt::format(
-            "operand {} of shape {} has {} elements along {}, which has {} elsewhere", i, to_string(operands[i].shape()), here,
-            label < first_ellipsis ? fmt::format("'{}'", Equation::letter(label)) : fmt::format("axis {}, in the ellipsis", axis), extent));
+        equation.template fail<ShapeError>(
+            fmt::format("operand {} of shape {} has {} elements along {}, which has {} elsewhere", i,
+                        to_string(operands[i].shape()), here,
+                        label < first_ellipsis ? fmt::format("'{}'", Equation::letter(label))
+                                               : fmt::format("axis {}, in the ellipsis", axis),
+                        extent));
       if (extent == -1 || extent == 1) extent = here;
     }
   }
@@ -271,13 +285,12 @@ std::vector<Term<T>> read(const Equation& equation, std::span<const Tensor<T>> o
 
 template <Real T>
 Tensor<T> einsum(std::string_view text, std::span<const Tensor<T>> operands, Location at) {
-  for (std::size_t i = 0; i < operands.size(); ++i)
-    detail::check_defined("einsum", operands[i], i);
+  for (std::size_t i = 0; i < operands.size(); ++i) detail::check_defined("einsum", operands[i], i);
   const Equation equation(text, operands.size());
   Extents extents;
   std::vector<Term<T>> terms = read(equation, operands, extents);
-  const auto ellipsis_axes = static_cast<std::size_t>(
-      std::ranges::count_if(extents.begin() + first_ellipsis, extents.end(), [](std::int64_t n) { return n != -1; }));
+  const auto ellipsis_axes = static_cast<std::size_t>(std::ranges::count_if(
+      extents.begin() + first_ellipsis, extents.end(), [](std::int64_t n) { return n != -1; }));
   const Labels result = equation.result(labels_of(terms), ellipsis_axes);
 
   for (Term<T>& term : terms) {
@@ -295,13 +308,15 @@ Tensor<T> einsum(std::string_view text, std::span<const Tensor<T>> operands, Loc
     std::size_t first = 0, second = 1;
     for (std::size_t i = 0; i < terms.size(); ++i)
       for (std::size_t j = i + 1; j < terms.size(); ++j)
-        if (cost(terms[i], terms[j], extents) < cost(terms[first], terms[second], extents)) first = i, second = j;
+        if (cost(terms[i], terms[j], extents) < cost(terms[first], terms[second], extents))
+          first = i, second = j;
     // The one whose own axes come first in the result goes to the left: that may spare a copy at the end.
     const auto own = std::ranges::find_if(result, [&](int label) {
       return contains(terms[first].labels, label) != contains(terms[second].labels, label);
     });
     const bool swap = own != result.end() && contains(terms[second].labels, *own);
-    Term<T> product = contract(terms[swap ? second : first], terms[swap ? first : second], wanted_beside(first, second), extents, at);
+    Term<T> product = contract(terms[swap ? second : first], terms[swap ? first : second],
+                               wanted_beside(first, second), extents, at);
     terms.erase(terms.begin() + static_cast<std::ptrdiff_t>(second));
     terms[first] = std::move(product);
   }

@@ -22,12 +22,13 @@ template <class X>
 constexpr bool one_kind<X> = true;
 
 template <class X>
-concept AnyTyped = !std::is_void_v<typename TensorElement<X>::type>;
+concept AnyTyped = !std::is_void_v<typename TensorElement<std::remove_cvref_t<X>>::type>;
 /// A tensor, or a symbol; and a list of those and numbers in which one is, without a second kind of them.
 template <class X>
 concept Elementwise = Symbolic<X> || AnyTyped<X>;
 template <class... X>
-concept ElementwiseArguments = (Elementwise<X> || ...) && ((Elementwise<X> || Number<X>) && ...) && one_kind<X...>;
+concept ElementwiseArguments =
+    (Elementwise<X> || ...) && ((Elementwise<X> || Number<X>) && ...) && one_kind<std::remove_cvref_t<X>...>;
 
 template <class First, class... Rest>
 struct FirstElement {
@@ -36,131 +37,199 @@ struct FirstElement {
 template <class Last>
 struct FirstElement<Last> : TensorElement<Last> {};
 
+// The functions below take forwarded arguments, so that a temporary can give its history and its memory away: X is a
+// reference for what the caller keeps.
 template <class X>
-FormulaArgument argument(const X& x) {
+FormulaArgument argument(std::remove_reference_t<X>& x) {
   if constexpr (Number<X>)
     return {nullptr, static_cast<double>(x)};
   else
-    return {&x};
+    return {.tensor = &x, .expiring = !std::is_reference_v<X> && !std::is_const_v<X>};
+}
+
+template <class... X>
+auto run_elementwise(const FormulaInfo& info, Location at, std::remove_reference_t<X>&... x) {
+  return run_formula<typename FirstElement<std::remove_cvref_t<X>...>::type>(info, {argument<X>(x)...}, at);
 }
 
 template <Opcode op, class... X>
-constexpr auto elementwise(Location at, const X&... x) {
+constexpr auto elementwise(Location at, X&&... x) {
   if constexpr ((Symbolic<X> || ...))
     return emit(op, x...);
   else
-    return Tensor<typename FirstElement<X...>::type>(run_formula(primitive(op), {argument(x)...}, at));
+    return run_elementwise<X...>(primitive(op), at, x...);
 }
 
 template <class F, class... X>
-constexpr auto elementwise(Location at, const X&... x) {
+constexpr auto elementwise(Location at, X&&... x) {
   if constexpr ((Symbolic<X> || ...))
     return F()(lift(builder_of(x...), x)...);
   else
-    return Tensor<typename FirstElement<X...>::type>(
-        run_formula(library_formula(formulas::All::index<F>()), {argument(x)...}, at));
+    return run_elementwise<X...>(library_formula(formulas::All::index<F>()), at, x...);
 }
 
 }  // namespace detail
 
 template <detail::Elementwise X>
-constexpr auto neg(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::neg>(at, x); }
+constexpr auto neg(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::neg>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto abs(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::abs>(at, x); }
+constexpr auto abs(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::abs>(at, std::forward<X>(x));
+}
 /// -1, 0 or 1; its gradient is 0.
 template <detail::Elementwise X>
-constexpr auto sign(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::sign>(at, x); }
+constexpr auto sign(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::sign>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto square(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::square>(at, x); }
+constexpr auto square(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::square>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto sqrt(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::sqrt>(at, x); }
+constexpr auto sqrt(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::sqrt>(at, std::forward<X>(x));
+}
 /// 1 / sqrt(x)
 template <detail::Elementwise X>
-constexpr auto rsqrt(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::rsqrt>(at, x); }
+constexpr auto rsqrt(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::rsqrt>(at, std::forward<X>(x));
+}
 /// 1 / x
 template <detail::Elementwise X>
-constexpr auto reciprocal(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::reciprocal>(at, x); }
+constexpr auto reciprocal(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::reciprocal>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto exp(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::exp>(at, x); }
+constexpr auto exp(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::exp>(at, std::forward<X>(x));
+}
 /// exp(x) - 1, accurate near 0
 template <detail::Elementwise X>
-constexpr auto expm1(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::expm1>(at, x); }
+constexpr auto expm1(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::expm1>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto log(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::log>(at, x); }
+constexpr auto log(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::log>(at, std::forward<X>(x));
+}
 /// log(1 + x), accurate near 0
 template <detail::Elementwise X>
-constexpr auto log1p(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::log1p>(at, x); }
+constexpr auto log1p(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::log1p>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto sin(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::sin>(at, x); }
+constexpr auto sin(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::sin>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto cos(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::cos>(at, x); }
+constexpr auto cos(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::cos>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto tan(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::tan>(at, x); }
+constexpr auto tan(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::tan>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto asin(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::asin>(at, x); }
+constexpr auto asin(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::asin>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto acos(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::acos>(at, x); }
+constexpr auto acos(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::acos>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto atan(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::atan>(at, x); }
+constexpr auto atan(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::atan>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto sinh(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::sinh>(at, x); }
+constexpr auto sinh(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::sinh>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto cosh(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::cosh>(at, x); }
+constexpr auto cosh(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::cosh>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto tanh(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::tanh>(at, x); }
+constexpr auto tanh(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::tanh>(at, std::forward<X>(x));
+}
 /// 1 / (1 + exp(-x))
 template <detail::Elementwise X>
-constexpr auto sigmoid(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::sigmoid>(at, x); }
+constexpr auto sigmoid(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::sigmoid>(at, std::forward<X>(x));
+}
 /// log(1 + exp(x))
 template <detail::Elementwise X>
-constexpr auto softplus(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::softplus>(at, x); }
+constexpr auto softplus(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::softplus>(at, std::forward<X>(x));
+}
 template <detail::Elementwise X>
-constexpr auto erf(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::erf>(at, x); }
+constexpr auto erf(X&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::erf>(at, std::forward<X>(x));
+}
 
 /// max(x, 0)
 template <detail::Elementwise X>
-constexpr auto relu(const X& x, Location at = Location::current()) { return detail::elementwise<formulas::Relu>(at, x); }
+constexpr auto relu(X&& x, Location at = Location::current()) {
+  return detail::elementwise<formulas::Relu>(at, std::forward<X>(x));
+}
 /// x where positive, else slope * x
 template <detail::Elementwise X>
-constexpr auto leaky_relu(const X& x, double slope = 0.01, Location at = Location::current()) {
-  return detail::elementwise<formulas::LeakyRelu>(at, x, slope);
+constexpr auto leaky_relu(X&& x, double slope = 0.01, Location at = Location::current()) {
+  return detail::elementwise<formulas::LeakyRelu>(at, std::forward<X>(x), slope);
 }
 /// x where positive, else alpha * (exp(x) - 1)
 template <detail::Elementwise X>
-constexpr auto elu(const X& x, double alpha = 1, Location at = Location::current()) {
-  return detail::elementwise<formulas::Elu>(at, x, alpha);
+constexpr auto elu(X&& x, double alpha = 1, Location at = Location::current()) {
+  return detail::elementwise<formulas::Elu>(at, std::forward<X>(x), alpha);
 }
 /// x * Phi(x), Phi the normal distribution function (PyTorch's gelu)
 template <detail::Elementwise X>
-constexpr auto gelu(const X& x, Location at = Location::current()) { return detail::elementwise<formulas::Gelu>(at, x); }
+constexpr auto gelu(X&& x, Location at = Location::current()) {
+  return detail::elementwise<formulas::Gelu>(at, std::forward<X>(x));
+}
 /// The tanh approximation of gelu (PyTorch's gelu(approximate="tanh"))
 template <detail::Elementwise X>
-constexpr auto gelu_tanh(const X& x, Location at = Location::current()) { return detail::elementwise<formulas::GeluTanh>(at, x); }
+constexpr auto gelu_tanh(X&& x, Location at = Location::current()) {
+  return detail::elementwise<formulas::GeluTanh>(at, std::forward<X>(x));
+}
 /// x * sigmoid(x)
 template <detail::Elementwise X>
-constexpr auto silu(const X& x, Location at = Location::current()) { return detail::elementwise<formulas::Silu>(at, x); }
+constexpr auto silu(X&& x, Location at = Location::current()) {
+  return detail::elementwise<formulas::Silu>(at, std::forward<X>(x));
+}
 /// x, but at least low and at most high; the gradient is 0 outside
 template <detail::Elementwise X>
-constexpr auto clamp(const X& x, double low, double high, Location at = Location::current()) {
-  return detail::elementwise<formulas::Clamp>(at, x, low, high);
+constexpr auto clamp(X&& x, double low, double high, Location at = Location::current()) {
+  return detail::elementwise<formulas::Clamp>(at, std::forward<X>(x), low, high);
 }
 
 /// a to the power of b. The gradient by b is 0 where the power is 0.
 template <class A, class B> requires detail::ElementwiseArguments<A, B>
-constexpr auto pow(const A& a, const B& b, Location at = Location::current()) { return detail::elementwise<Opcode::pow>(at, a, b); }
+constexpr auto pow(A&& a, B&& b, Location at = Location::current()) {
+  return detail::elementwise<Opcode::pow>(at, std::forward<A>(a), std::forward<B>(b));
+}
 /// The angle of the point (x, y), in radians
 template <class A, class B> requires detail::ElementwiseArguments<A, B>
-constexpr auto atan2(const A& y, const B& x, Location at = Location::current()) { return detail::elementwise<Opcode::atan2>(at, y, x); }
+constexpr auto atan2(A&& y, B&& x, Location at = Location::current()) {
+  return detail::elementwise<Opcode::atan2>(at, std::forward<A>(y), std::forward<B>(x));
+}
 /// The larger one; NaN if either is; where they are equal each gets half the gradient
 template <class A, class B> requires detail::ElementwiseArguments<A, B>
-constexpr auto maximum(const A& a, const B& b, Location at = Location::current()) { return detail::elementwise<Opcode::maximum>(at, a, b); }
+constexpr auto maximum(A&& a, B&& b, Location at = Location::current()) {
+  return detail::elementwise<Opcode::maximum>(at, std::forward<A>(a), std::forward<B>(b));
+}
 /// The smaller one, on the same terms
 template <class A, class B> requires detail::ElementwiseArguments<A, B>
-constexpr auto minimum(const A& a, const B& b, Location at = Location::current()) { return detail::elementwise<Opcode::minimum>(at, a, b); }
+constexpr auto minimum(A&& a, B&& b, Location at = Location::current()) {
+  return detail::elementwise<Opcode::minimum>(at, std::forward<A>(a), std::forward<B>(b));
+}
 /// `yes` where the condition is not 0, else `no`. No gradient to the condition.
 template <class C, class A, class B> requires detail::ElementwiseArguments<C, A, B>
-constexpr auto where(const C& condition, const A& yes, const B& no, Location at = Location::current()) {
-  return detail::elementwise<Opcode::where>(at, condition, yes, no);
+constexpr auto where(C&& condition, A&& yes, B&& no, Location at = Location::current()) {
+  return detail::elementwise<Opcode::where>(at, std::forward<C>(condition), std::forward<A>(yes), std::forward<B>(no));
 }
 
 }  // namespace xgrad

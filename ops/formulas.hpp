@@ -76,7 +76,7 @@ struct BinaryCrossEntropy {  // of a logit x: softplus(x) - x y without cancella
   static constexpr const char* name = "binary_cross_entropy";
   static constexpr std::size_t inputs = 2;
   constexpr Symbol operator()(Symbol x, Symbol y) const {
-    return where(x > 0, x, 0) - x * y + apply(Opcode::softplus, where(x > 0, -x, x));
+    return x * ((x > 0) - y) + apply(Opcode::softplus, where(x > 0, -x, x));
   }
 };
 

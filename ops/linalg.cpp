@@ -22,18 +22,23 @@ using detail::check_defined;
 using detail::data_of;
 
 std::int64_t rows_of(const AnyTensor& a) { return a.shape().back(); }
-Shape leading_axes(const Shape& shape, std::size_t last = 2) { return Shape(shape.begin(), shape.end() - last); }
+Shape leading_axes(const Shape& shape, std::size_t last = 2) {
+  return Shape(shape.begin(), shape.end() - last);
+}
 
 void check_square(std::string_view op, const AnyTensor& a) {
   check_defined(op, a);
   const Shape& shape = a.shape();
   if (shape.rank() < 2 || shape.back() != shape[shape.rank() - 2])
-    throw ShapeError(fmt::format("{}: shape {} is of no square matrix; its last two axes must be equal", op, to_string(shape)));
+    throw ShapeError(fmt::format("{}: shape {} is of no square matrix; its last two axes must be equal", op,
+                                 to_string(shape)));
 }
 
-[[noreturn]] void no_result(std::string_view op, const AnyTensor& a, std::int64_t number, std::string_view why) {
+[[noreturn]] void no_result(std::string_view op, const AnyTensor& a, std::int64_t number,
+                            std::string_view why) {
   const std::int64_t stack = a.shape().elements(0, a.rank() - 2);
-  throw ValueError(fmt::format("{}: {} of shape {} {}", op, stack > 1 ? fmt::format("matrix {} of the stack", number) : "the matrix",
+  throw ValueError(fmt::format("{}: {} of shape {} {}", op,
+                               stack > 1 ? fmt::format("matrix {} of the stack", number) : "the matrix",
                                to_string(a.shape()), why));
 }
 
@@ -48,7 +53,9 @@ void for_each_matrix(const Tensor<T>& a, F f) {
 }
 
 template <Real T>
-Tensor<T> transposed(const Tensor<T>& a) { return transpose(a, -2, -1); }
+Tensor<T> transposed(const Tensor<T>& a) {
+  return transpose(a, -2, -1);
+}
 
 // One number for each matrix, to be multiplied with all of its elements.
 template <Real T>
@@ -80,7 +87,8 @@ struct Solve {
 
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& a, const Tensor<T>& b) const {
     const std::int64_t n = rows_of(a), columns = b.shape().back();
-    const Shape lead_a = leading_axes(a.shape()), lead_b = leading_axes(b.shape()), lead = broadcast("solve", lead_a, lead_b);
+    const Shape lead_a = leading_axes(a.shape()), lead_b = leading_axes(b.shape()),
+                lead = broadcast("solve", lead_a, lead_b);
     Shape shape = lead;
     shape.push_back(n);
     shape.push_back(columns);
@@ -111,7 +119,8 @@ struct Inv {
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& a) const {
     Tensor<T> y = empty<T>(a.shape());
     for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
-      if (!kernels::inverse(rows_of(a), matrix, data_of<T>(y) + (matrix - a.data()))) no_result("inv", a, i, singular);
+      if (!kernels::inverse(rows_of(a), matrix, data_of<T>(y) + (matrix - a.data())))
+        no_result("inv", a, i, singular);
     });
     save(y);
     return y;
@@ -123,14 +132,17 @@ struct Inv {
 };
 
 template <Real T>
-bool has_zero(const Tensor<T>& x) { return std::ranges::find(x.values(), T(0)) != x.values().end(); }
+bool has_zero(const Tensor<T>& x) {
+  return std::ranges::find(x.values(), T(0)) != x.values().end();
+}
 
-// The matrix of cofactors, which is det(a) · a⁻ᵀ where there is an inverse. Elsewhere, by the recursion of Faddeev and
-// LeVerrier: adj(a) = ± M_n, with M_1 = I and M_(k+1) = a M_k - tr(a M_k) / k · I.
+// The matrix of cofactors, which is det(a) · a⁻ᵀ where there is an inverse. Elsewhere, by the recursion of
+// Faddeev and LeVerrier: adj(a) = ± M_n, with M_1 = I and M_(k+1) = a M_k - tr(a M_k) / k · I.
 template <Real T>
 Tensor<T> cofactors(const Tensor<T>& a, const Tensor<T>& determinant) {
   // A determinant may also be 0 because it is too small to represent.
-  if (!has_zero(determinant) || !has_zero(slogdet(a.detach()).sign)) return per_matrix(determinant) * transposed(inv(a));
+  if (!has_zero(determinant) || !has_zero(slogdet(a.detach()).sign))
+    return per_matrix(determinant) * transposed(inv(a));
   const std::int64_t n = rows_of(a);
   const Tensor<T> identity = eye<T>(n);
   Tensor<T> m = Tensor<T>(broadcast_to(identity, a.shape()));
@@ -146,7 +158,9 @@ struct Det {
   static constexpr std::string_view name = "det";
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& a) const {
     Tensor<T> y = ones<T>(leading_axes(a.shape()));
-    for_each_matrix(a, [&](std::int64_t i, const T* matrix) { data_of<T>(y)[i] = kernels::determinant(rows_of(a), matrix); });
+    for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
+      data_of<T>(y)[i] = kernels::determinant(rows_of(a), matrix);
+    });
     save(a);
     save(y);
     return y;
@@ -173,7 +187,8 @@ struct Slogdet {
     const Tensor<T> a = saved[0];
     const auto signs = saved[1].values();
     if (const auto zero = std::ranges::find(signs, T(0)); zero != signs.end())
-      no_result("backward of 'slogdet'", a, zero - signs.begin(), "is singular; the logarithm has no gradient there");
+      no_result("backward of 'slogdet'", a, zero - signs.begin(),
+                "is singular; the logarithm has no gradient there");
     return {per_matrix(g[1]) * transposed(inv(a))};
   }
 };
@@ -181,7 +196,8 @@ struct Slogdet {
 // 1 below the diagonal, 1/2 on it, 0 above.
 template <Real T>
 Tensor<T> lower_half(std::int64_t n) {
-  const Tensor<T> index = arange<T>(static_cast<double>(n)), row = reshape(index, {n, 1}), column = reshape(index, {1, n});
+  const Tensor<T> index = arange<T>(static_cast<double>(n)), row = reshape(index, {n, 1}),
+                  column = reshape(index, {1, n});
   return ((row > column) + (row >= column)) * 0.5;
 }
 
@@ -197,10 +213,13 @@ struct Cholesky {
     save(y);
     return y;
   }
-  // Murray, "Differentiation of the Cholesky decomposition" (2016): L⁻ᵀ Φ(Lᵀ g) L⁻¹, and of that the symmetric part.
+  // Murray, "Differentiation of the Cholesky decomposition" (2016): L⁻ᵀ Φ(Lᵀ g) L⁻¹, and of that the
+  // symmetric part.
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     const Tensor<T> l = saved[0];
-    const auto solve_transposed = [&](const Tensor<T>& b) { return apply(Solve<T>{true}, Location::current(), l, b); };
+    const auto solve_transposed = [&](const Tensor<T>& b) {
+      return apply(Solve<T>{true}, Location::current(), l, b);
+    };
     const Tensor<T> half = solve_transposed(matmul(l, g, {.transpose_a = true}) * lower_half<T>(rows_of(l)));
     const Tensor<T> whole = solve_transposed(transposed(half));
     return {(whole + transposed(whole)) * 0.5};
@@ -255,11 +274,11 @@ Tensor<T> cholesky(const Tensor<T>& a, Location at) {
   return apply(Cholesky<T>{}, at, a);
 }
 
-#define XGRAD_INSTANTIATE(T)                                                      \
-  template Tensor<T> solve(const Tensor<T>&, const Tensor<T>&, Location);         \
-  template Tensor<T> inv(const Tensor<T>&, Location);                             \
-  template Tensor<T> det(const Tensor<T>&, Location);                             \
-  template SignLogdet<T> slogdet(const Tensor<T>&, Location);                     \
+#define XGRAD_INSTANTIATE(T)                                              \
+  template Tensor<T> solve(const Tensor<T>&, const Tensor<T>&, Location); \
+  template Tensor<T> inv(const Tensor<T>&, Location);                     \
+  template Tensor<T> det(const Tensor<T>&, Location);                     \
+  template SignLogdet<T> slogdet(const Tensor<T>&, Location);             \
   template Tensor<T> cholesky(const Tensor<T>&, Location);
 XGRAD_INSTANTIATE(float)
 XGRAD_INSTANTIATE(double)

@@ -1,17 +1,17 @@
 // Linear systems, inverses, determinants and Cholesky factors of square matrices, through LAPACK.
 //
-// Matrices are the last two axes; any number of axes may stand in front of them, and each matrix is taken by itself.
-// A matrix that is not square throws ShapeError; one for which there is no result throws ValueError and is named by its
-// place. Gradients hold wherever the function has them.
+// Matrices are the last two axes; any number of axes may stand in front of them, and each matrix is taken by
+// itself. A matrix that is not square throws ShapeError; one for which there is no result throws ValueError
+// and is named by its place. Gradients hold wherever the function has them.
 #pragma once
 
 #include "autograd/tensor.hpp"
 
 namespace xgrad {
 
-/// X with a · X = b (numpy.linalg.solve, torch.linalg.solve). `b` is [..., n, k], k right sides as columns; or one
-/// vector: [n], or a shape that is a's without its last axis. Axes in front broadcast.
-/// Throws ValueError for a singular matrix.
+/// X with a · X = b (numpy.linalg.solve, torch.linalg.solve). `b` is [..., n, k], k right sides as columns;
+/// or one vector: [n], or a shape that is a's without its last axis. Axes in front broadcast. Throws
+/// ValueError for a singular matrix.
 template <Real T>
 Tensor<T> solve(const Tensor<T>& a, const Tensor<T>& b, Location at = Location::current());
 
@@ -19,8 +19,8 @@ Tensor<T> solve(const Tensor<T>& a, const Tensor<T>& b, Location at = Location::
 template <Real T>
 Tensor<T> inv(const Tensor<T>& a, Location at = Location::current());
 
-/// The determinant. At a singular matrix its gradient is computed from powers of the matrix: exact in theory, of use up
-/// to a dozen rows.
+/// The determinant. At a singular matrix its gradient is computed from powers of the matrix: exact in theory,
+/// of use up to a dozen rows.
 template <Real T>
 Tensor<T> det(const Tensor<T>& a, Location at = Location::current());
 

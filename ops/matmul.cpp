@@ -1,4 +1,4 @@
-// Matrix products, and their gradients: products again, contracted straight into the arrays that they add up in.
+// Matrix products, and their gradients: products contracted straight into the arrays that they add up in.
 #include "ops/matmul.hpp"
 
 #include <fmt/format.h>
@@ -20,7 +20,7 @@ namespace {
 
 using detail::data_of;
 
-// What a product is told beside its operands. A vector has no second axis: a row on the left, a column on the right.
+// What a product is told beside its operands. A vector is a row on the left and a column on the right.
 struct ProductOptions {
   bool transpose_a = false, transpose_b = false;
   bool row = false, column = false;  // whether a, b is a vector
@@ -42,8 +42,8 @@ struct ProductOptions {
 // into = the sum of x over all axes but the last, or into += it.
 void sum_rows(const AnyTensor& x, AnyTensor& into, bool accumulate) {
   const auto run = [&]<Real T>(T) {
-    kernels::column_sums(x.shape().elements(0, x.rank() - 1), x.shape().back(), reinterpret_cast<const T*>(x.bytes()),
-                         accumulate, data_of<T>(into));
+    kernels::column_sums(x.shape().elements(0, x.rank() - 1), x.shape().back(),
+                         reinterpret_cast<const T*>(x.bytes()), accumulate, data_of<T>(into));
   };
   x.dtype() == DType::float32 ? run(0.0f) : run(0.0);
 }
@@ -58,13 +58,14 @@ Tensor<T> as_rows(const Tensor<T>& x) {
   return reshape(x, {x.shape().elements(0, x.rank() - 1), x.shape().back()});
 }
 
-// A recorded product, with or without a bias. It is a node of its own rather than an op struct because small recurrent
-// nets are made of little else: one block of memory, and no handle copied in backward.
+// A recorded product, with or without a bias. It is a node of its own rather than an op struct because small
+// recurrent nets are made of little else: one block of memory, and no handle copied in backward.
 class ProductNode final : public Node {
  public:
-  static void record(std::string_view name, const ProductOptions& options, const AnyTensor& a, const AnyTensor& b,
-                     const AnyTensor* bias, AnyTensor& result, Location at) {
-    auto* node = new (pool::allocate(sizeof(ProductNode))) ProductNode(name, options, result, at);
+  static void record(std::string_view name, const ProductOptions& options, const AnyTensor& a,
+                     const AnyTensor& b, const AnyTensor* bias, AnyTensor& result, Location at) {
+    auto* node =
+        new (pool::allocate(sizeof(ProductNode), pool::Use::node)) ProductNode(name, options, result, at);
     auto& edges = node->edges_;
     if (a.requires_grad()) edges[0] = a.edge();
     if (b.requires_grad()) edges[1] = b.edge();
@@ -82,13 +83,17 @@ class ProductNode final : public Node {
   }
   std::string attributes() const override {
     const bool both = options_.transpose_a && options_.transpose_b;
-    return both ? "transpose_a, transpose_b" : options_.transpose_a ? "transpose_a" : options_.transpose_b ? "transpose_b" : "";
+    return both                   ? "transpose_a, transpose_b"
+           : options_.transpose_a ? "transpose_a"
+           : options_.transpose_b ? "transpose_b"
+                                  : "";
   }
 
   void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
     if (sink.create_graph()) {
       const AnyTensor& g = gradients[0].value;
-      return dtype() == DType::float32 ? record_backward(Tensor<float>(g), sink) : record_backward(Tensor<double>(g), sink);
+      return dtype() == DType::float32 ? record_backward(Tensor<float>(g), sink)
+                                       : record_backward(Tensor<double>(g), sink);
     }
     const bool vectors = options_.row || options_.column;
     AnyTensor g = std::move(gradients[0].value);
@@ -105,7 +110,8 @@ class ProductNode final : public Node {
       else
         kernels::product({saved(0), !options_.transpose_a}, {g}, into, accumulate);
     });
-    if (has_bias()) contribute(sink, 2, [&](AnyTensor& into, bool accumulate) { sum_rows(g, into, accumulate); });
+    if (has_bias())
+      contribute(sink, 2, [&](AnyTensor& into, bool accumulate) { sum_rows(g, into, accumulate); });
   }
 
  private:
@@ -113,7 +119,7 @@ class ProductNode final : public Node {
       : Node(result.dtype(), at, false), options_(options), name_(name), shape_(result.shape()) {}
   void destroy() noexcept override {
     this->~ProductNode();
-    pool::deallocate(this, sizeof(ProductNode));
+    pool::deallocate(this, sizeof(ProductNode), pool::Use::node);
   }
   bool has_bias() { return edges().size() == 3; }
 
@@ -124,7 +130,8 @@ class ProductNode final : public Node {
   const AnyTensor& saved(std::size_t i) const {
     if (saved_[i].version() != versions_[i])
       detail::changed_in_place(
-          name_, {saved_[i], versions_[i], detail::SavedValue::Origin::input, static_cast<std::uint16_t>(i)}, location());
+          name_, {saved_[i], versions_[i], detail::SavedValue::Origin::input, static_cast<std::uint16_t>(i)},
+          location());
     return saved_[i];
   }
 
@@ -133,12 +140,9 @@ class ProductNode final : public Node {
   void contribute(GradientSink& sink, std::size_t i, F write) {
     if (!sink.wants(i)) return;
     bool accumulate = false;
-    AnyTensor into = sink.destination(i, accumulate);
+    AnyTensor& into = sink.destination(i, accumulate).value;
     write(into, accumulate);
-    if (!accumulate)
-      sink.add(i, std::move(into), Ownership::owned);
-    else if (this_thread.anomaly)
-      check_finite(name_, into, location(), true);
+    if (this_thread.anomaly) check_finite(name_, into, location(), true);
   }
 
   // The i-th operand as a matrix, with its history.
@@ -169,11 +173,14 @@ class ProductNode final : public Node {
       Tensor<T> product = matmul(x, y, {tx, ty});
       const Shape& shape = sink.shape(i);
       if (product.elements() != shape.elements())
-        product = Tensor<T>(sum_to(product, shape.rank() > 1 ? shape : Shape{product.size(-2), product.size(-1)}));
+        product =
+            Tensor<T>(sum_to(product, shape.rank() > 1 ? shape : Shape{product.size(-2), product.size(-1)}));
       sink.add(i, reshape(product, shape), Ownership::shared);
     };
-    if (sink.wants(0)) o.transpose_a ? add(0, b, o.transpose_b, g, true) : add(0, g, false, b, !o.transpose_b);
-    if (sink.wants(1)) o.transpose_b ? add(1, g, true, a, o.transpose_a) : add(1, a, !o.transpose_a, g, false);
+    if (sink.wants(0))
+      o.transpose_a ? add(0, b, o.transpose_b, g, true) : add(0, g, false, b, !o.transpose_b);
+    if (sink.wants(1))
+      o.transpose_b ? add(1, g, true, a, o.transpose_a) : add(1, a, !o.transpose_a, g, false);
     if (has_bias()) sink.add(2, gradient, Ownership::shared);
   }
 
@@ -193,9 +200,11 @@ Tensor<T> multiply(std::string_view name, ProductOptions options, const Tensor<T
   options.flat = !options.transpose_a && b.rank() <= 2;
   AnyTensor result = AnyTensor::empty(matrices, dtype_of<T>);
   if (bias)
-    kernels::fill_rows(matrices.elements(0, matrices.rank() - 1), matrices.back(), bias->data(), data_of<T>(result));
+    kernels::fill_rows(matrices.elements(0, matrices.rank() - 1), matrices.back(), bias->data(),
+                       data_of<T>(result));
   if (options.row || options.column) {
-    kernels::product({left(a), options.transpose_a}, {right(b), options.transpose_b, options.constant_b}, result, bias);
+    kernels::product({left(a), options.transpose_a}, {right(b), options.transpose_b, options.constant_b},
+                     result, bias);
     result = result.view(options.without_axes_of_vectors(matrices));
   } else {
     kernels::product({a, options.transpose_a}, {b, options.transpose_b, options.constant_b}, result, bias);
@@ -210,7 +219,8 @@ Tensor<T> multiply(std::string_view name, ProductOptions options, const Tensor<T
 [[noreturn]] void inner_dimensions_differ(const Shape& a, const Shape& b, MatmulOptions options) {
   const auto fits = [&](bool flip_a, bool flip_b) {
     if ((flip_a && a.rank() == 1) || (flip_b && b.rank() == 1)) return false;
-    const bool ta = a.rank() > 1 && options.transpose_a != flip_a, tb = b.rank() == 1 || options.transpose_b != flip_b;
+    const bool ta = a.rank() > 1 && options.transpose_a != flip_a,
+               tb = b.rank() == 1 || options.transpose_b != flip_b;
     return a[a.rank() - (ta ? 2 : 1)] == b[b.rank() - (tb ? 1 : 2)];
   };
   const auto text = [](const Shape& shape, bool transposed) {
@@ -227,23 +237,28 @@ Tensor<T> multiply(std::string_view name, ProductOptions options, const Tensor<T
 // The common leading axes of two operands of matmul.
 Shape leading_axes(const Shape& a, const Shape& b) {
   if (a.rank() <= 2 && b.rank() <= 2) return {};
-  const auto lead = [](const Shape& shape) { return Shape(shape.begin(), shape.end() - std::min<std::size_t>(shape.rank(), 2)); };
+  const auto lead = [](const Shape& shape) {
+    return Shape(shape.begin(), shape.end() - std::min<std::size_t>(shape.rank(), 2));
+  };
   try {
     return broadcast("matmul", lead(a), lead(b));
   } catch (const ShapeError&) {
-    throw ShapeError(fmt::format("matmul: the leading axes of {} · {} do not broadcast: {} and {}; each pair must be "
-                                 "equal, or one of it 1",
-                                 to_string(a), to_string(b), to_string(lead(a)), to_string(lead(b))));
+    throw ShapeError(
+        fmt::format("matmul: the leading axes of {} · {} do not broadcast: {} and {}; each pair must be "
+                    "equal, or one of it 1",
+                    to_string(a), to_string(b), to_string(lead(a)), to_string(lead(b))));
   }
 }
 
 [[noreturn]] void linear_does_not_fit(const Shape& x, const Shape& weight) {
   if (weight.rank() != 2)
-    throw ShapeError(fmt::format("linear: the weight has shape {}; it needs two axes, [out, in]", to_string(weight)));
+    throw ShapeError(
+        fmt::format("linear: the weight has shape {}; it needs two axes, [out, in]", to_string(weight)));
   const bool other_way = !x.empty() && x.back() == weight[0];
-  throw ShapeError(fmt::format("linear: inner dimensions differ: {} · {}ᵀ; {}", to_string(x), to_string(weight),
-                               other_way ? "the weight is [out, in]: transpose it?"
-                                         : fmt::format("the last axis of x must have {} elements", weight[1])));
+  throw ShapeError(
+      fmt::format("linear: inner dimensions differ: {} · {}ᵀ; {}", to_string(x), to_string(weight),
+                  other_way ? "the weight is [out, in]: transpose it?"
+                            : fmt::format("the last axis of x must have {} elements", weight[1])));
 }
 
 template <Real T>
@@ -271,7 +286,8 @@ Tensor<T> matmul(const Tensor<T>& a, const Tensor<T>& b, MatmulOptions options, 
   detail::check_defined("matmul", b, 1);
   const Shape &sa = a.shape(), &sb = b.shape();
   if (sa.empty() || sb.empty())
-    throw ShapeError(fmt::format("matmul: {} · {}: a scalar has no axis to multiply along; use *", to_string(sa), to_string(sb)));
+    throw ShapeError(fmt::format("matmul: {} · {}: a scalar has no axis to multiply along; use *",
+                                 to_string(sa), to_string(sb)));
   ProductOptions o{.row = sa.rank() == 1, .column = sb.rank() == 1};
   o.transpose_a = options.transpose_a && !o.row;
   o.transpose_b = options.transpose_b && !o.column;
@@ -307,10 +323,10 @@ Tensor<T> outer(const Tensor<T>& a, const Tensor<T>& b, Location at) {
 bool packing() { return kernels::packing(); }
 void set_packing(bool on) { kernels::set_packing(on); }
 
-#define XGRAD_INSTANTIATE(T)                                                                          \
-  template Tensor<T> matmul(const Tensor<T>&, const Tensor<T>&, MatmulOptions, Location);             \
-  template Tensor<T> linear(const Tensor<T>&, const Tensor<T>&, Location);                            \
-  template Tensor<T> linear(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, Location);          \
+#define XGRAD_INSTANTIATE(T)                                                                 \
+  template Tensor<T> matmul(const Tensor<T>&, const Tensor<T>&, MatmulOptions, Location);    \
+  template Tensor<T> linear(const Tensor<T>&, const Tensor<T>&, Location);                   \
+  template Tensor<T> linear(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, Location); \
   template Tensor<T> outer(const Tensor<T>&, const Tensor<T>&, Location);
 XGRAD_INSTANTIATE(float)
 XGRAD_INSTANTIATE(double)

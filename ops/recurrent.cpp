@@ -9,8 +9,12 @@
 #include "autograd/error.hpp"
 #include "autograd/op.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/index.hpp"
 #include "ops/kernels/columns.hpp"
+#include "ops/kernels/gather.hpp"
+#include "ops/kernels/transpose.hpp"
 #include "ops/layout.hpp"
+#include "ops/shape.hpp"
 
 namespace xgrad {
 
@@ -35,7 +39,8 @@ Tensor<T> sum_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& in
   return Tensor<T>(std::move(result[0]));
 }
 
-// The gradient of a weight that one-hot rows selected columns of: the rows' gradients, added to those columns.
+// The gradient of a weight that one-hot rows selected columns of, in either of two ways: the rows' gradients added to
+// those columns, or the transpose of a table to whose rows they were added.
 struct ColumnGradient {
   static const Indices& indices(const DeferredGradient& d) { return *reinterpret_cast<const Indices*>(d.attributes[0]); }
 
@@ -52,33 +57,24 @@ struct ColumnGradient {
   static constexpr DeferredKind kind{write, record};
 };
 
-template <Real T>
-struct OneHotLinear {
-  static constexpr std::string_view name = "one_hot_linear";
-  Indices x;
-  bool has_bias;
-
-  Tensor<T> gathered(const Tensor<T>& weight, const T* bias) const {
-    Shape shape = x.shape();
-    shape.push_back(weight.shape()[0]);
-    AnyTensor y = AnyTensor::empty(shape, dtype_of<T>);
-    kernels::gather_columns(weight.shape()[0], weight.shape()[1], x.values(), weight.data(), bias, detail::data_of<T>(y));
-    return Tensor<T>(std::move(y));
+struct TransposedGradient {
+  template <Real T>
+  static void written(const DeferredGradient& d, AnyTensor& into) {
+    kernels::transpose(d.shape[1], d.shape[0], reinterpret_cast<const T*>(d.a.bytes()), d.shape[0], detail::data_of<T>(into), d.shape[1]);
   }
-  Tensor<T> forward(const Tensor<T>& weight) const { return gathered(weight, nullptr); }
-  Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias) const { return gathered(weight, bias.data()); }
-
-  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
-    Gradients<T> result(1);
-    if (saved.needs(0))
-      result[0] = DeferredGradient{.kind = &ColumnGradient::kind, .a = g, .b = {},
-                                   .attributes = {reinterpret_cast<std::int64_t>(&x)}, .shape = saved.shape(0)};
-    if (has_bias) result.push_back(g);  // which the engine sums
-    return result;
+  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
+    AnyTensor fresh = accumulate ? AnyTensor::empty(d.shape, d.a.dtype()) : into;
+    d.a.dtype() == DType::float32 ? written<float>(d, fresh) : written<double>(d, fresh);
+    if (accumulate) add_into(into, fresh);
   }
+  static AnyTensor record(const DeferredGradient& d) {
+    if (d.a.dtype() == DType::float32) return transpose(Tensor<float>(d.a), 0, 1);
+    return transpose(Tensor<double>(d.a), 0, 1);
+  }
+  static constexpr DeferredKind kind{write, record};
 };
 
-// Its adjoint, for gradients of gradients: rows added to columns of zeros.
+// The adjoints, for gradients of gradients: rows added to columns of zeros, or to rows.
 template <Real T>
 struct AddToColumns {
   static constexpr std::string_view name = "add_to_columns";
@@ -93,11 +89,66 @@ struct AddToColumns {
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {one_hot_linear(x, g)}; }
 };
 
+template <Real T>
+struct AddToRows {
+  static constexpr std::string_view name = "add_to_rows";
+  Indices x;
+  Shape shape;
+
+  Tensor<T> forward(const Tensor<T>& rows) const {
+    Tensor<T> y = zeros<T>(shape);
+    kernels::scatter_add_rows(1, shape[0], shape[1], x.values(), rows.data(), detail::data_of<T>(y));
+    return y;
+  }
+  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {embedding(g, x)}; }
+};
+
 AnyTensor ColumnGradient::record(const DeferredGradient& d) {
   const auto at = Location::current();
   if (d.a.dtype() == DType::float32) return apply(AddToColumns<float>{indices(d), d.shape}, at, Tensor<float>(d.a));
   return apply(AddToColumns<double>{indices(d), d.shape}, at, Tensor<double>(d.a));
 }
+
+// A few rows read their columns. Many read rows of the transposed weight instead, to which the bias is then added once
+// for each column, not once for each of them; and their gradients are gathered in such a table before they go on.
+template <Real T>
+struct OneHotLinear {
+  static constexpr std::string_view name = "one_hot_linear";
+  Indices x;
+  bool has_bias, by_rows;
+
+  Tensor<T> read(const Tensor<T>& weight, const T* bias) const {
+    const std::int64_t rows = weight.shape()[0], columns = weight.shape()[1];
+    Shape shape = x.shape();
+    shape.push_back(rows);
+    AnyTensor y = AnyTensor::empty(shape, dtype_of<T>);
+    if (by_rows) {
+      AnyTensor table = AnyTensor::empty({columns, rows}, dtype_of<T>);
+      kernels::transpose_plus_row(rows, columns, weight.data(), bias, detail::data_of<T>(table));
+      kernels::gather_rows(1, columns, rows, x.values(), detail::data_of<T>(table), detail::data_of<T>(y));
+    } else {
+      kernels::gather_columns(rows, columns, x.values(), weight.data(), bias, detail::data_of<T>(y));
+    }
+    return Tensor<T>(std::move(y));
+  }
+  Tensor<T> forward(const Tensor<T>& weight) const { return read(weight, nullptr); }
+  Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias) const { return read(weight, bias.data()); }
+
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    Gradients<T> result(1);
+    Tensor<T> sums = g;  // whose sum over rows is the bias's gradient
+    if (saved.needs(0) && by_rows) {
+      const Shape& shape = saved.shape(0);
+      sums = apply(AddToRows<T>{x, {shape[1], shape[0]}}, Location::current(), g);
+      result[0] = DeferredGradient{.kind = &TransposedGradient::kind, .a = sums, .b = {}, .attributes = {}, .shape = shape};
+    } else if (saved.needs(0)) {
+      result[0] = DeferredGradient{.kind = &ColumnGradient::kind, .a = g, .b = {},
+                                   .attributes = {reinterpret_cast<std::int64_t>(&x)}, .shape = saved.shape(0)};
+    }
+    if (has_bias) result.push_back(std::move(sums));
+    return result;
+  }
+};
 
 }  // namespace
 
@@ -144,8 +195,9 @@ Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor
                                  to_string(weight.shape()),
                                  bias.defined() ? fmt::format(", bias {}", to_string(bias.shape())) : ""));
   check_indices("one_hot_linear", x, weight.shape()[1]);
-  if (bias.defined()) return apply(OneHotLinear<T>{x, true}, at, weight, bias);
-  return apply(OneHotLinear<T>{x, false}, at, weight);
+  const bool by_rows = 2 * x.elements() >= weight.shape()[1];
+  if (bias.defined()) return apply(OneHotLinear<T>{x, true, by_rows}, at, weight, bias);
+  return apply(OneHotLinear<T>{x, false, by_rows}, at, weight);
 }
 
 #define XGRAD_INSTANTIATE(T)                                                                                        \

@@ -30,7 +30,8 @@ Tensor<double> by_definition(const std::string& equation, const std::vector<Tens
       terms.back() += c;
   std::map<char, std::int64_t> extent, index;
   for (std::size_t i = 0; i < terms.size(); ++i)
-    for (std::size_t axis = 0; axis < terms[i].size(); ++axis) extent[terms[i][axis]] = operands[i].shape()[axis];
+    for (std::size_t axis = 0; axis < terms[i].size(); ++axis)
+      extent[terms[i][axis]] = operands[i].shape()[axis];
   std::int64_t total = 1;
   for (const auto& [label, n] : extent) total *= n;
   Shape shape;
@@ -145,7 +146,9 @@ TEST_CASE("gradients of einsum, and theirs") {
     INFO(c.equation);
     const auto x = operands_of(c, random);
     const auto f1 = [&](const Tensor<double>& a) { return einsum(c.equation, {a}); };
-    const auto f2 = [&](const Tensor<double>& a, const Tensor<double>& b) { return einsum(c.equation, {a, b}); };
+    const auto f2 = [&](const Tensor<double>& a, const Tensor<double>& b) {
+      return einsum(c.equation, {a, b});
+    };
     const auto f3 = [&](const Tensor<double>& a, const Tensor<double>& b, const Tensor<double>& d) {
       return einsum(c.equation, {a, b, d});
     };
@@ -164,7 +167,8 @@ TEST_CASE("gradients of einsum, and theirs") {
 
 TEST_CASE("without an arrow the result has the letters that occur once, in order") {
   Generator random(3);
-  const auto a = randn<double>({2, 3}, random), b = randn<double>({3, 4}, random), s = randn<double>({3, 3}, random);
+  const auto a = randn<double>({2, 3}, random), b = randn<double>({3, 4}, random),
+             s = randn<double>({3, 3}, random);
   check_equal(einsum("ij,jk", {a, b}), by_definition("ij,jk->ik", {a, b}));
   check_equal(einsum("kj,ji", {a, b}), by_definition("kj,ji->ik", {a, b}));
   check_equal(einsum("ba", {a}), by_definition("ba->ab", {a}));
@@ -175,7 +179,8 @@ TEST_CASE("without an arrow the result has the letters that occur once, in order
 
 TEST_CASE("an ellipsis stands for the other axes, which broadcast") {
   Generator random(4);
-  const auto a = randn<double>({5, 2, 3}, random), b = randn<double>({5, 3, 4}, random), m = randn<double>({3, 4}, random);
+  const auto a = randn<double>({5, 2, 3}, random), b = randn<double>({5, 3, 4}, random),
+             m = randn<double>({3, 4}, random);
   check_equal(einsum("...ij,...jk->...ik", {a, b}), by_definition("bij,bjk->bik", {a, b}));
   check_equal(einsum("...ij,...jk", {a, b}), by_definition("bij,bjk->bik", {a, b}));
   check_equal(einsum("...ij,jk->...ik", {a, m}), by_definition("bij,jk->bik", {a, m}));
@@ -189,7 +194,9 @@ TEST_CASE("an ellipsis stands for the other axes, which broadcast") {
   const auto c = randn<double>({6, 1, 2, 3}, random), d = randn<double>({5, 3, 4}, random);
   const auto got = einsum("...ij,...jk->...ik", {c, d});
   check_equal(got, by_definition("aij,bjk->abik", {Tensor<double>(c.view({6, 2, 3})), d}));
-  const auto f = [](const Tensor<double>& x, const Tensor<double>& y) { return einsum("...ij,...jk->...ik", {x, y}); };
+  const auto f = [](const Tensor<double>& x, const Tensor<double>& y) {
+    return einsum("...ij,...jk->...ik", {x, y});
+  };
   const auto c2 = randn<double>({2, 1, 2, 3}, random), d2 = randn<double>({3, 3, 2}, random);
   CHECK(gradcheck(f, {c2, d2}));
   CHECK(gradgradcheck(f, {c2, d2}));
@@ -201,11 +208,9 @@ TEST_CASE("an infinity beside the diagonal does not matter") {
 }
 
 TEST_CASE("the cheapest pair is contracted first") {
-  // From the left, the first product alone would have 1e9 elements.
-  const auto x = ones<float>({1000}), m = ones<float>({1000, 1000});
-  const auto y = einsum("i,jk,k->", {x, m, x});
-  CHECK(y.item() == 1e9f);
-  CHECK(einsum("ij,jk,kl,l->i", {m, m, m, x}).values()[0] == 1e9f);
+  // From the left, the first product alone would have 1e12 elements.
+  const auto m = ones<float>({1000, 1000});
+  CHECK(einsum("ij,kl,jk->il", {m, m, m}).values()[0] == 1e6f);
 }
 
 TEST_CASE("a matrix product reads its operands where they lie") {
@@ -214,7 +219,8 @@ TEST_CASE("a matrix product reads its operands where they lie") {
   CHECK(einsum("ij,kj->ik", {a, b}).op_name() == "matmul");
   CHECK(einsum("ij,kj->ik", {a, b}).node()->attributes() == "transpose_b");
   CHECK(einsum("ij,kj->ki", {a, b}).op_name() == "matmul");
-  CHECK(einsum("ji,kj->ik", {randn<double>({3, 2}, random).set_requires_grad(), b}).node()->attributes() == "transpose_a, transpose_b");
+  CHECK(einsum("ji,kj->ik", {randn<double>({3, 2}, random).set_requires_grad(), b}).node()->attributes() ==
+        "transpose_a, transpose_b");
 }
 
 TEST_CASE("in float") {
@@ -227,14 +233,19 @@ TEST_CASE("in float") {
 TEST_CASE("einsum refuses what does not fit, with the reason") {
   const auto a = ones<double>({2, 3}), b = ones<double>({4, 5});
   CHECK_THROWS_AS(einsum("ij,jk->ik", {a, b}), ShapeError);
-  CHECK_THROWS_WITH(einsum("ij,jk->ik", {a, b}),
-                    "einsum \"ij,jk->ik\": operand 1 of shape [4, 5] has 4 elements along 'j', which has 3 elsewhere");
-  CHECK_THROWS_WITH(einsum("ii->i", {a}),
-                    "einsum \"ii->i\": operand 0 of shape [2, 3] has 3 elements along 'i', which has 2 elsewhere");
+  CHECK_THROWS_WITH(
+      einsum("ij,jk->ik", {a, b}),
+      "einsum \"ij,jk->ik\": operand 1 of shape [4, 5] has 4 elements along 'j', which has 3 elsewhere");
+  CHECK_THROWS_AS(einsum("ij,jk->ik", {ones<double>({2, 1}), a}), ShapeError);  // a letter does not broadcast
+  CHECK_THROWS_WITH(
+      einsum("ii->i", {a}),
+      "einsum \"ii->i\": operand 0 of shape [2, 3] has 3 elements along 'i', which has 2 elsewhere");
   CHECK_THROWS_WITH(einsum("ij,jk->ik", {a}), Contains("2 terms for 1 operands"));
   CHECK_THROWS_AS(einsum("ij,jk->ik", {a}), ValueError);
-  CHECK_THROWS_WITH(einsum("ijk->ik", {a}), Contains("operand 0 has shape [2, 3], and its term \"ijk\" names 3 axes"));
-  CHECK_THROWS_WITH(einsum("i->i", {a}), Contains("operand 0 has shape [2, 3], and its term \"i\" names 1 axes"));
+  CHECK_THROWS_WITH(einsum("ijk->ik", {a}),
+                    Contains("operand 0 has shape [2, 3], and its term \"ijk\" names 3 axes"));
+  CHECK_THROWS_WITH(einsum("i->i", {a}),
+                    Contains("operand 0 has shape [2, 3], and its term \"i\" names 1 axes"));
   CHECK_THROWS_WITH(einsum("...ijk->ik", {a}), Contains("names 3 axes"));
   CHECK_THROWS_WITH(einsum("ij->ik", {a}), Contains("the result names 'k', which no operand has"));
   CHECK_THROWS_WITH(einsum("ij->ii", {a}), Contains("the result names 'i' twice"));
@@ -242,8 +253,10 @@ TEST_CASE("einsum refuses what does not fit, with the reason") {
   CHECK_THROWS_WITH(einsum("i..->i", {a}), Contains("'.' in \"i..\" is no letter"));
   CHECK_THROWS_WITH(einsum("...i...->i", {a}), Contains("is no letter"));
   CHECK_THROWS_WITH(einsum("ij->i->j", {a}), Contains("is no letter"));
-  CHECK_THROWS_WITH(einsum("...i,...i->...", {ones<double>({2, 3}), ones<double>({4, 3})}),
-                    Contains("operand 1 of shape [4, 3] has 4 elements along axis 0, in the ellipsis, which has 2 elsewhere"));
+  CHECK_THROWS_WITH(
+      einsum("...i,...i->...", {ones<double>({2, 3}), ones<double>({4, 3})}),
+      Contains(
+          "operand 1 of shape [4, 3] has 4 elements along axis 0, in the ellipsis, which has 2 elsewhere"));
   CHECK_THROWS_WITH(einsum("ij->i", {Tensor<double>()}), Contains("einsum: operand 0 is undefined"));
   CHECK_THROWS_AS(einsum("", std::vector<Tensor<double>>{}), ValueError);
 }

@@ -43,7 +43,8 @@ TEST_CASE("known results") {
   const auto [sign, logabsdet] = slogdet(-a3);
   CHECK(sign.item() == -1);
   CHECK(logabsdet.item() == Approx(std::log(263)).epsilon(1e-14));
-  check_close(cholesky(Tensor<double>{{4, 12, -16}, {12, 37, -43}, {-16, -43, 98}}), Tensor<double>{{2, 0, 0}, {6, 1, 0}, {-8, 5, 3}}, 1e-14);
+  check_close(cholesky(Tensor<double>{{4, 12, -16}, {12, 37, -43}, {-16, -43, 98}}),
+              Tensor<double>{{2, 0, 0}, {6, 1, 0}, {-8, 5, 3}}, 1e-14);
   check_close(inv(Tensor<double>{{1, 2}, {3, 4}}), Tensor<double>{{-2, 1}, {1.5, -0.5}}, 1e-14);
 }
 
@@ -64,7 +65,8 @@ TEMPLATE_TEST_CASE("what defines the results holds", "", float, double) {
       check_close(matmul(a, unsqueeze(solve(a, v), -1)), unsqueeze(v, -1), limit);
       check_close(matmul(a, inv(a)), zeros<T>(a.shape()) + eye<T>(n), limit);
       const auto [sign, logabsdet] = slogdet(a);
-      if (n <= 8) check_close(sign * exp(logabsdet) / det(a), ones<T>(lead), 10 * limit);  // more overflows in float
+      if (n <= 8)
+        check_close(sign * exp(logabsdet) / det(a), ones<T>(lead), 10 * limit);  // more overflows in float
       const auto positive = matmul(a, a, {.transpose_b = true}) / static_cast<double>(n);
       const auto l = cholesky(positive);
       check_close(matmul(l, l, {.transpose_b = true}), positive, limit);
@@ -84,7 +86,8 @@ TEST_CASE("right sides and matrices broadcast") {
   check_close(matmul(one, solve(one, b)), b, 1e-13);
   const auto v = randn<double>({3}, random);
   CHECK(solve(a, v).shape() == Shape{4, 1, 3});
-  check_close(matmul(a, unsqueeze(solve(a, v), -1)), Tensor<double>(broadcast_to(unsqueeze(v, -1), {4, 1, 3, 1})), 1e-13);
+  check_close(matmul(a, unsqueeze(solve(a, v), -1)),
+              Tensor<double>(broadcast_to(unsqueeze(v, -1), {4, 1, 3, 1})), 1e-13);
 }
 
 TEST_CASE("gradients of linear algebra, and theirs") {
@@ -92,7 +95,8 @@ TEST_CASE("gradients of linear algebra, and theirs") {
   for (const std::int64_t n : {1, 2, 4})
     for (const Shape& lead : {Shape{}, Shape{2}}) {
       INFO(n << " rows, in front: " << to_string(lead));
-      const auto a = matrices(lead, n, random), b = randn<double>({n, 3}, random), v = randn<double>({n}, random);
+      const auto a = matrices(lead, n, random), b = randn<double>({n, 3}, random),
+                 v = randn<double>({n}, random);
       const auto check = [](const auto& f, const auto&... x) {
         CHECK(gradcheck(f, {x...}));
         CHECK(gradgradcheck(f, {x...}));
@@ -110,7 +114,8 @@ TEST_CASE("gradients of linear algebra, and theirs") {
 TEST_CASE("a stack of one right side for many matrices, differentiated") {
   Generator random(4);
   const auto f = [](const Tensor<double>& m, const Tensor<double>& r) { return solve(m, r); };
-  for (const auto& [a, b] : {std::pair{Shape{3, 1}, Shape{2, 2, 2}}, std::pair{Shape{}, Shape{3, 2, 1}}, std::pair{Shape{3}, Shape{1, 2, 1}}}) {
+  for (const auto& [a, b] : {std::pair{Shape{3, 1}, Shape{2, 2, 2}}, std::pair{Shape{}, Shape{3, 2, 1}},
+                             std::pair{Shape{3}, Shape{1, 2, 1}}}) {
     CHECK(gradcheck(f, {matrices(a, 2, random), randn<double>(b, random)}));
     CHECK(gradgradcheck(f, {matrices(a, 2, random), randn<double>(b, random)}));
   }
@@ -129,8 +134,8 @@ TEST_CASE("the determinant of a singular matrix has a gradient: the cofactors") 
   det(rank2).backward();
   check_close(rank2.grad(), Tensor<double>{{3, -6, 3}, {3, -6, 3}, {-3, 6, -3}}, 1e-13);
   const auto f = [](const Tensor<double>& m) { return det(m); };
-  for (const auto& a : {ones<double>({2, 2}), zeros<double>({2, 2}), zeros<double>({1, 1}), zeros<double>({3, 3}),
-                        stack({a3, ones<double>({3, 3})})}) {
+  for (const auto& a : {ones<double>({2, 2}), zeros<double>({2, 2}), zeros<double>({1, 1}),
+                        zeros<double>({3, 3}), stack({a3, ones<double>({3, 3})})}) {
     CHECK(gradcheck(f, {a}));
     CHECK(gradgradcheck(f, {a}));
   }
@@ -149,8 +154,9 @@ TEST_CASE("slogdet of a singular matrix") {
   const auto [sign, logabsdet] = slogdet(a);
   CHECK(sign.item() == 0);
   CHECK(logabsdet.item() == -std::numeric_limits<double>::infinity());
-  CHECK_THROWS_WITH(logabsdet.backward(), "backward of 'slogdet': the matrix of shape [2, 2] is singular; the logarithm has no "
-                                          "gradient there");
+  CHECK_THROWS_WITH(logabsdet.backward(),
+                    "backward of 'slogdet': the matrix of shape [2, 2] is singular; the logarithm has no "
+                    "gradient there");
   sign.backward();
   CHECK_FALSE(a.grad().defined());
 }
@@ -175,23 +181,32 @@ TEST_CASE("what has no result says so") {
   const auto singular = Tensor<double>{{1, 2}, {2, 4}};
   CHECK_THROWS_AS(inv(singular), ValueError);
   CHECK_THROWS_WITH(inv(singular), "inv: the matrix of shape [2, 2] is singular (or not finite)");
-  CHECK_THROWS_WITH(solve(singular, Tensor<double>{1, 2}), "solve: the matrix of shape [2, 2] is singular (or not finite)");
+  CHECK_THROWS_WITH(solve(singular, Tensor<double>{1, 2}),
+                    "solve: the matrix of shape [2, 2] is singular (or not finite)");
   const auto third = stack({eye<double>(2), eye<double>(2), singular});
   CHECK_THROWS_WITH(inv(third), "inv: matrix 2 of the stack of shape [3, 2, 2] is singular (or not finite)");
   CHECK_THROWS_WITH(solve(third, Tensor<double>{1, 2}), Contains("solve: matrix 2 of the stack"));
   CHECK_THROWS_AS(cholesky(-eye<double>(2)), ValueError);
-  CHECK_THROWS_WITH(cholesky(-eye<double>(2)), "cholesky: the matrix of shape [2, 2] is not positive definite");
-  CHECK_THROWS_WITH(cholesky(stack({eye<double>(2), singular})), Contains("cholesky: matrix 1 of the stack of shape [2, 2, 2]"));
+  CHECK_THROWS_WITH(cholesky(-eye<double>(2)),
+                    "cholesky: the matrix of shape [2, 2] is not positive definite");
+  CHECK_THROWS_WITH(cholesky(stack({eye<double>(2), singular})),
+                    Contains("cholesky: matrix 1 of the stack of shape [2, 2, 2]"));
   CHECK_THROWS_AS(inv(zeros<double>({2, 3})), ShapeError);
-  for (const auto& f : {std::function<void(const Tensor<double>&)>([](const auto& a) { inv(a); }), {[](const auto& a) { det(a); }},
-                        {[](const auto& a) { slogdet(a); }}, {[](const auto& a) { cholesky(a); }}, {[](const auto& a) { solve(a, a); }}}) {
-    CHECK_THROWS_WITH(f(zeros<double>({2, 3})), Contains(": shape [2, 3] is of no square matrix; its last two axes must be equal"));
+  for (const auto& f : {std::function<void(const Tensor<double>&)>([](const auto& a) { inv(a); }),
+                        {[](const auto& a) { det(a); }},
+                        {[](const auto& a) { slogdet(a); }},
+                        {[](const auto& a) { cholesky(a); }},
+                        {[](const auto& a) { solve(a, a); }}}) {
+    CHECK_THROWS_WITH(f(zeros<double>({2, 3})),
+                      Contains(": shape [2, 3] is of no square matrix; its last two axes must be equal"));
     CHECK_THROWS_AS(f(zeros<double>({3})), ShapeError);
     CHECK_THROWS_WITH(f(Tensor<double>()), Contains("is undefined"));
   }
-  CHECK_THROWS_WITH(solve(a3, Tensor<double>{1, 2}), "solve: [3, 3] and [2]: the matrix has 3 rows and the right side 2");
+  CHECK_THROWS_WITH(solve(a3, Tensor<double>{1, 2}),
+                    "solve: [3, 3] and [2]: the matrix has 3 rows and the right side 2");
   CHECK_THROWS_WITH(solve(a3, zeros<double>({})), Contains("the right side is a scalar"));
   CHECK_THROWS_WITH(solve(a3, Tensor<double>()), Contains("solve: operand 1 is undefined"));
-  CHECK_THROWS_WITH(solve(zeros<double>({2, 3, 3}), zeros<double>({4, 3, 1})),
-                    Contains("solve: [2, 3, 3] and [4, 3, 1]: the axes in front of the matrices do not broadcast"));
+  CHECK_THROWS_WITH(
+      solve(zeros<double>({2, 3, 3}), zeros<double>({4, 3, 1})),
+      Contains("solve: [2, 3, 3] and [4, 3, 1]: the axes in front of the matrices do not broadcast"));
 }

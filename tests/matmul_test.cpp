@@ -1,4 +1,4 @@
-// Matrix products against plain loops: every form of operand, gradients where they add up, packed operands, errors.
+// Matrix products against plain loops: every form of operand, gradients, packed operands, errors.
 #include "ops/matmul.hpp"
 
 #include <cmath>
@@ -55,7 +55,8 @@ Tensor<double> product_by_loops(const Tensor<T>& a, const Tensor<T>& b, bool ta 
       for (std::int64_t j = 0; j < n; ++j) {
         double sum = 0;
         for (std::int64_t p = 0; p < k; ++p)
-          sum += double(ta ? at_a[p * m + i] : at_a[i * k + p]) * double(tb ? at_b[j * k + p] : at_b[p * n + j]);
+          sum +=
+              double(ta ? at_a[p * m + i] : at_a[i * k + p]) * double(tb ? at_b[j * k + p] : at_b[p * n + j]);
         values.push_back(sum);
       }
   }
@@ -142,7 +143,8 @@ TEMPLATE_TEST_CASE("matmul of every form of operand", "", float, double) {
   for (const Case& c : cases) {
     INFO(text_of(c));
     const auto a = randn<TestType>(c.a, random), b = randn<TestType>(c.b, random);
-    check_close(matmul(a, b, {c.transpose_a, c.transpose_b}), product_by_loops(a, b, c.transpose_a, c.transpose_b),
+    check_close(matmul(a, b, {c.transpose_a, c.transpose_b}),
+                product_by_loops(a, b, c.transpose_a, c.transpose_b),
                 std::same_as<TestType, float> ? 1e-6 : 1e-15);
   }
 }
@@ -153,7 +155,9 @@ TEST_CASE("gradients of matmul of every form of operand, and theirs") {
     if (c.a.elements() * c.b.elements() > 5000) continue;  // too many differences
     INFO(text_of(c));
     const auto a = randn<double>(c.a, random), b = randn<double>(c.b, random);
-    const auto f = [&](const Tensor<double>& x, const Tensor<double>& y) { return matmul(x, y, {c.transpose_a, c.transpose_b}); };
+    const auto f = [&](const Tensor<double>& x, const Tensor<double>& y) {
+      return matmul(x, y, {c.transpose_a, c.transpose_b});
+    };
     CHECK(gradcheck(f, {a, b}));
     CHECK(gradgradcheck(f, {a, b}));
   }
@@ -179,14 +183,19 @@ TEST_CASE("one gradient of matmul at a time") {
 TEST_CASE("linear is x · weightᵀ + bias over the last axis") {
   Generator random(4);
   const auto weight = randn<double>({5, 3}, random), bias = randn<double>({5}, random);
-  for (const Shape& shape : {Shape{3}, Shape{4, 3}, Shape{2, 4, 3}, Shape{2, 1, 2, 3}, Shape{0, 3}, Shape{2, 0, 3}, Shape{1, 3}}) {
+  for (const Shape& shape :
+       {Shape{3}, Shape{4, 3}, Shape{2, 4, 3}, Shape{2, 1, 2, 3}, Shape{0, 3}, Shape{2, 0, 3}, Shape{1, 3}}) {
     INFO(to_string(shape));
     const auto x = randn<double>(shape, random);
     const auto plain = product_by_loops(x, weight, false, true);
     check_close(linear(x, weight), plain, 1e-15);
     check_close(linear(x, weight, bias), plain + bias, 1e-15);
-    const auto without = [](const Tensor<double>& input, const Tensor<double>& w) { return linear(input, w); };
-    const auto with = [](const Tensor<double>& input, const Tensor<double>& w, const Tensor<double>& b) { return linear(input, w, b); };
+    const auto without = [](const Tensor<double>& input, const Tensor<double>& w) {
+      return linear(input, w);
+    };
+    const auto with = [](const Tensor<double>& input, const Tensor<double>& w, const Tensor<double>& b) {
+      return linear(input, w, b);
+    };
     CHECK(gradcheck(without, {x, weight}));
     CHECK(gradgradcheck(without, {x, weight}));
     CHECK(gradcheck(with, {x, weight, bias}));
@@ -196,7 +205,8 @@ TEST_CASE("linear is x · weightᵀ + bias over the last axis") {
 
 TEST_CASE("linear without inputs or without outputs") {
   const auto bias = Tensor<double>{1, 2};
-  CHECK(allclose(linear(zeros<double>({3, 0}), zeros<double>({2, 0}), bias), Tensor<double>{{1, 2}, {1, 2}, {1, 2}}));
+  CHECK(allclose(linear(zeros<double>({3, 0}), zeros<double>({2, 0}), bias),
+                 Tensor<double>{{1, 2}, {1, 2}, {1, 2}}));
   CHECK(linear(ones<double>({3, 4}), zeros<double>({0, 4}), zeros<double>({0})).shape() == Shape{3, 0});
 }
 
@@ -212,8 +222,10 @@ TEST_CASE("a bias alone gets its gradient") {
 TEST_CASE("the gradients of one weight over many steps add up in place") {
   Generator random(5);
   const auto x = randn<double>({6, 3, 4}, random);
-  auto weight = randn<double>({4, 4}, random).set_requires_grad(), bias = randn<double>({4}, random).set_requires_grad();
-  Tensor<double> h = zeros<double>({3, 4}), expected_w = zeros<double>({4, 4}), expected_b = zeros<double>({4});
+  auto weight = randn<double>({4, 4}, random).set_requires_grad(),
+       bias = randn<double>({4}, random).set_requires_grad();
+  Tensor<double> h = zeros<double>({3, 4}), expected_w = zeros<double>({4, 4}),
+                 expected_b = zeros<double>({4});
   std::vector<Tensor<double>> inputs;
   for (int t = 0; t < 6; ++t) {
     inputs.push_back(Tensor<double>(x.view({3, 4}, t * 12)));
@@ -231,7 +243,8 @@ TEST_CASE("the gradients of one weight over many steps add up in place") {
 TEST_CASE("outer") {
   CHECK(allclose(outer(Tensor<>{1, 2, 3}, Tensor<>{10, 20}), Tensor<>{{10, 20}, {20, 40}, {30, 60}}));
   CHECK(outer(zeros({0}), zeros({2})).shape() == Shape{0, 2});
-  CHECK_THROWS_WITH(outer(zeros({2, 1}), zeros({2})), "outer: shapes [2, 1] and [2]; it takes two vectors (use matmul for others)");
+  CHECK_THROWS_WITH(outer(zeros({2, 1}), zeros({2})),
+                    "outer: shapes [2, 1] and [2]; it takes two vectors (use matmul for others)");
 }
 
 TEST_CASE("a tensor with itself") {
@@ -265,45 +278,66 @@ TEST_CASE("errors of matmul and linear say what to do") {
     }
     return "no error";
   };
-  CHECK(message([] { matmul(zeros({128, 65}), zeros({50, 65})); }) ==
-        "matmul: inner dimensions differ: [128, 65] · [50, 65]; transpose the right operand?");
-  CHECK(message([] { matmul(zeros({65, 128}), zeros({65, 50}), {.transpose_b = true}); }) ==
-        "matmul: inner dimensions differ: [65, 128] · [65, 50]ᵀ; transpose both operands?");
-  CHECK(message([] { matmul(zeros({65, 128}), zeros({65, 50})); }) ==
-        "matmul: inner dimensions differ: [65, 128] · [65, 50]; transpose the left operand?");
-  CHECK(message([] { matmul(zeros({4, 7}), zeros({5, 4})); }) ==
-        "matmul: inner dimensions differ: [4, 7] · [5, 4]; transpose both operands?");
-  CHECK(message([] { matmul(zeros({2, 3}), zeros({5, 7})); }) == "matmul: inner dimensions differ: [2, 3] · [5, 7]");
-  CHECK(message([] { matmul(zeros({3}), zeros({5, 3})); }) ==
-        "matmul: inner dimensions differ: [3] · [5, 3]; transpose the right operand?");
-  CHECK(message([] { matmul(zeros({3, 5}), zeros({3})); }) ==
-        "matmul: inner dimensions differ: [3, 5] · [3]; transpose the left operand?");
+  CHECK(message([] {
+          matmul(zeros({128, 65}), zeros({50, 65}));
+        }) == "matmul: inner dimensions differ: [128, 65] · [50, 65]; transpose the right operand?");
+  CHECK(message([] {
+          matmul(zeros({65, 128}), zeros({65, 50}), {.transpose_b = true});
+        }) == "matmul: inner dimensions differ: [65, 128] · [65, 50]ᵀ; transpose both operands?");
+  CHECK(message([] {
+          matmul(zeros({65, 128}), zeros({65, 50}));
+        }) == "matmul: inner dimensions differ: [65, 128] · [65, 50]; transpose the left operand?");
+  CHECK(message([] {
+          matmul(zeros({4, 7}), zeros({5, 4}));
+        }) == "matmul: inner dimensions differ: [4, 7] · [5, 4]; transpose both operands?");
+  CHECK(message([] {
+          matmul(zeros({2, 3}), zeros({5, 7}));
+        }) == "matmul: inner dimensions differ: [2, 3] · [5, 7]");
+  CHECK(message([] {
+          matmul(zeros({3}), zeros({5, 3}));
+        }) == "matmul: inner dimensions differ: [3] · [5, 3]; transpose the right operand?");
+  CHECK(message([] {
+          matmul(zeros({3, 5}), zeros({3}));
+        }) == "matmul: inner dimensions differ: [3, 5] · [3]; transpose the left operand?");
   CHECK(message([] { matmul(zeros({3}), zeros({5})); }) == "matmul: inner dimensions differ: [3] · [5]");
-  CHECK(message([] { matmul(zeros({9, 2, 3}), zeros({9, 4, 3})); }) ==
-        "matmul: inner dimensions differ: [9, 2, 3] · [9, 4, 3]; transpose the right operand?");
-  CHECK(message([] { matmul(zeros({2, 3, 4}), zeros({3, 4, 5})); }) ==
-        "matmul: the leading axes of [2, 3, 4] · [3, 4, 5] do not broadcast: [2] and [3]; each pair must be equal, or one "
+  CHECK(message([] {
+          matmul(zeros({9, 2, 3}), zeros({9, 4, 3}));
+        }) == "matmul: inner dimensions differ: [9, 2, 3] · [9, 4, 3]; transpose the right operand?");
+  CHECK(message([] {
+          matmul(zeros({2, 3, 4}), zeros({3, 4, 5}));
+        }) ==
+        "matmul: the leading axes of [2, 3, 4] · [3, 4, 5] do not broadcast: [2] and [3]; each pair must be "
+        "equal, or one "
         "of it 1");
-  CHECK(message([] { matmul(zeros({}), zeros({3})); }) == "matmul: [] · [3]: a scalar has no axis to multiply along; use *");
-  CHECK(message([] { linear(zeros({2, 3}), zeros({5, 4})); }) ==
-        "linear: inner dimensions differ: [2, 3] · [5, 4]ᵀ; the last axis of x must have 4 elements");
-  CHECK(message([] { linear(zeros({2, 5}), zeros({5, 4})); }) ==
-        "linear: inner dimensions differ: [2, 5] · [5, 4]ᵀ; the weight is [out, in]: transpose it?");
-  CHECK(message([] { linear(zeros({}), zeros({5, 4})); }) ==
-        "linear: inner dimensions differ: [] · [5, 4]ᵀ; the last axis of x must have 4 elements");
-  CHECK(message([] { linear(zeros({2, 4}), zeros({5})); }) == "linear: the weight has shape [5]; it needs two axes, [out, in]");
-  CHECK(message([] { linear(zeros({2, 4}), zeros({5, 4}), zeros({4})); }) ==
-        "linear: the bias has shape [4] beside a weight of [5, 4]; it must be [5]");
+  CHECK(message([] { matmul(zeros({}), zeros({3})); }) ==
+        "matmul: [] · [3]: a scalar has no axis to multiply along; use *");
+  CHECK(message([] {
+          linear(zeros({2, 3}), zeros({5, 4}));
+        }) == "linear: inner dimensions differ: [2, 3] · [5, 4]ᵀ; the last axis of x must have 4 elements");
+  CHECK(message([] {
+          linear(zeros({2, 5}), zeros({5, 4}));
+        }) == "linear: inner dimensions differ: [2, 5] · [5, 4]ᵀ; the weight is [out, in]: transpose it?");
+  CHECK(message([] {
+          linear(zeros({}), zeros({5, 4}));
+        }) == "linear: inner dimensions differ: [] · [5, 4]ᵀ; the last axis of x must have 4 elements");
+  CHECK(message([] {
+          linear(zeros({2, 4}), zeros({5}));
+        }) == "linear: the weight has shape [5]; it needs two axes, [out, in]");
+  CHECK(message([] {
+          linear(zeros({2, 4}), zeros({5, 4}), zeros({4}));
+        }) == "linear: the bias has shape [4] beside a weight of [5, 4]; it must be [5]");
   CHECK_THROWS_WITH(matmul(Tensor<>(), zeros({3})), Contains("matmul: operand 0 is undefined"));
   CHECK_THROWS_WITH(matmul(zeros({3}), Tensor<>()), Contains("matmul: operand 1 is undefined"));
-  CHECK_THROWS_WITH(linear(zeros({3}), zeros({2, 3}), Tensor<>()), Contains("linear: operand 2 is undefined"));
+  CHECK_THROWS_WITH(linear(zeros({3}), zeros({2, 3}), Tensor<>()),
+                    Contains("linear: operand 2 is undefined"));
 }
 
 TEST_CASE("an operand changed after the product is noticed in backward") {
   auto a = ones<double>({2, 3}).set_requires_grad(), b = ones<double>({3, 4}).set_requires_grad();
   const auto y = matmul(a, b);
   b.mutable_values()[0] = 2;
-  CHECK_THROWS_WITH(y.backward(ones<double>({2, 4})), Contains("backward of 'matmul'") && Contains("input 1 of shape [3, 4]"));
+  CHECK_THROWS_WITH(y.backward(ones<double>({2, 4})),
+                    Contains("backward of 'matmul'") && Contains("input 1 of shape [3, 4]"));
 }
 
 TEST_CASE("the product says how its operands were taken") {
@@ -360,7 +394,9 @@ TEST_CASE("gradients through packed operands, and theirs") {
   const PackingScope on(true);
   Generator random(16);
   const auto x = randn<double>({9, 12}, random), w = randn<double>({11, 12}, random);
-  const auto f = [](const Tensor<double>& a, const Tensor<double>& b) { return linear(a, b) + linear(a * a, b); };
+  const auto f = [](const Tensor<double>& a, const Tensor<double>& b) {
+    return linear(a, b) + linear(a * a, b);
+  };
   CHECK(gradcheck(f, {x, w}));
   CHECK(gradgradcheck(f, {x, w}));
 }

@@ -25,12 +25,25 @@ void add_square(OpTable& table, const std::string& name, const std::string& note
 }  // namespace
 
 void add_linalg_rows(OpTable& table) {
-  table.add({.name = "solve", .function = op([](const auto& x) { return solve(x[0], x[1]); }),
-             .cases = {{{3, 3}, {3, 2}}, {{3, 3}, {3, 3}}, {{3, 3}, {3}}, {{1, 1}, {1}}, {{2, 2, 2}, {2, 2}}, {{2, 2}, {3, 2, 1}},
-                       {{2, 1, 2, 2}, {3, 2, 1}}, {{0, 0}, {0, 2}}, {{2, 2}, {2, 0}}, {{0, 2, 2}, {2}}},
-             .domains = {regular, {}}, .same_input = false});
-  table.add({.name = "solve", .note = "with one tensor on both sides", .function = op([](const auto& x) { return solve(x[0], x[0] * x[0]); }),
-             .cases = {{{3, 3}}}, .domains = {regular}});
+  table.add({.name = "solve",
+             .function = op([](const auto& x) { return solve(x[0], x[1]); }),
+             .cases = {{{3, 3}, {3, 2}},
+                       {{3, 3}, {3, 3}},
+                       {{3, 3}, {3}},
+                       {{1, 1}, {1}},
+                       {{2, 2, 2}, {2, 2}},
+                       {{2, 2}, {3, 2, 1}},
+                       {{2, 1, 2, 2}, {3, 2, 1}},
+                       {{0, 0}, {0, 2}},
+                       {{2, 2}, {2, 0}},
+                       {{0, 2, 2}, {2}}},
+             .domains = {regular, {}},
+             .same_input = false});
+  table.add({.name = "solve",
+             .note = "with one tensor on both sides",
+             .function = op([](const auto& x) { return solve(x[0], x[0] * x[0]); }),
+             .cases = {{{3, 3}}},
+             .domains = {regular}});
   add_square(table, "inv", "", [](const auto& x) { return inv(x[0]); });
   add_square(table, "det", "", [](const auto& x) { return det(x[0]); });
   add_square(table, "slogdet", "", [](const auto& x) {

@@ -95,14 +95,14 @@ class OpTable {
 };
 
 // One function for each family, in tests/op_rows_<family>.cpp.
-[[gnu::weak]] void add_elementwise_rows(OpTable& table);
-[[gnu::weak]] void add_reduce_rows(OpTable& table);
-[[gnu::weak]] void add_loss_rows(OpTable& table);
-[[gnu::weak]] void add_shape_rows(OpTable& table);
-[[gnu::weak]] void add_index_rows(OpTable& table);
-[[gnu::weak]] void add_matmul_rows(OpTable& table);
-[[gnu::weak]] void add_linalg_rows(OpTable& table);
-[[gnu::weak]] void add_cell_rows(OpTable& table);
+void add_elementwise_rows(OpTable& table);
+void add_reduce_rows(OpTable& table);
+void add_loss_rows(OpTable& table);
+void add_shape_rows(OpTable& table);
+void add_index_rows(OpTable& table);
+void add_matmul_rows(OpTable& table);
+void add_linalg_rows(OpTable& table);
+void add_cell_rows(OpTable& table);
 
 /// All rows.
 const OpTable& op_table();

@@ -48,7 +48,7 @@ TEST_CASE("threads share a parameter and its packed forms, to the same bits") {
       CHECK(same_bits(result.gx, alone.gx));
       CHECK(same_bits(result.gw, alone.gw));
     }
-    for (float& w : weight.mutable_values()) w += 0.01f;  // all forms are stale now
+    for (float& w : weight.mutable_values()) w += 0.01f;              // all forms are stale now
     if (round % 5 == 4) weight = values.clone().set_requires_grad();  // or not there yet
   }
 }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "ops/kernels/transpose.hpp"
+
 namespace xgrad::kernels {
 
 namespace {
@@ -30,6 +32,14 @@ void gather_columns(std::int64_t rows, std::int64_t columns, std::span<const std
 }
 
 template <class T>
+void transpose_plus_row(std::int64_t rows, std::int64_t columns, const T* in, const T* bias, T* out) {
+  transpose(rows, columns, in, columns, out, rows);
+  if (!bias) return;
+  for (std::int64_t j = 0; j < columns; ++j, out += rows)
+    for (std::int64_t r = 0; r < rows; ++r) out[r] += bias[r];
+}
+
+template <class T>
 void scatter_add_columns(std::int64_t rows, std::int64_t columns, std::span<const std::int64_t> index, const T* in,
                          T* out) {
   tiled(rows, index.size(), [&](std::int64_t first, std::int64_t last, std::size_t i) {
@@ -41,6 +51,8 @@ void scatter_add_columns(std::int64_t rows, std::int64_t columns, std::span<cons
 
 template void gather_columns(std::int64_t, std::int64_t, std::span<const std::int64_t>, const float*, const float*, float*);
 template void gather_columns(std::int64_t, std::int64_t, std::span<const std::int64_t>, const double*, const double*, double*);
+template void transpose_plus_row(std::int64_t, std::int64_t, const float*, const float*, float*);
+template void transpose_plus_row(std::int64_t, std::int64_t, const double*, const double*, double*);
 template void scatter_add_columns(std::int64_t, std::int64_t, std::span<const std::int64_t>, const float*, float*);
 template void scatter_add_columns(std::int64_t, std::int64_t, std::span<const std::int64_t>, const double*, double*);
 

@@ -1,5 +1,4 @@
-// Dense linear algebra through xtensor-blas: the one file that includes it. (Its own declarations of CBLAS clash with
-// <cblas.h>.)
+// Dense linear algebra by xtensor-blas. No other file includes it: its declarations clash with <cblas.h>.
 #include "ops/kernels/linalg.hpp"
 
 #include <xtensor-blas/xlinalg.hpp>
@@ -12,7 +11,7 @@ namespace xgrad::kernels {
 
 namespace {
 
-// What LAPACK works on. xt::linalg copies its arguments only if they own their elements or have another layout.
+// What LAPACK works on. xt::linalg copies it, as it would not copy an adaptor of the same layout.
 template <class T>
 using Matrix = xt::xtensor<T, 2, xt::layout_type::column_major>;
 
@@ -87,11 +86,11 @@ bool cholesky(std::int64_t n, const T* a, T* out) {
   return succeeds([&] { write<T>(xt::linalg::cholesky(m), out); });
 }
 
-#define XGRAD_INSTANTIATE(T)                                                            \
-  template bool solve(bool, std::int64_t, std::int64_t, const T*, const T*, T*);       \
-  template bool inverse(std::int64_t, const T*, T*);                                   \
-  template T determinant(std::int64_t, const T*);                                      \
-  template void sign_and_log_determinant(std::int64_t, const T*, T&, T&);              \
+#define XGRAD_INSTANTIATE(T)                                                     \
+  template bool solve(bool, std::int64_t, std::int64_t, const T*, const T*, T*); \
+  template bool inverse(std::int64_t, const T*, T*);                             \
+  template T determinant(std::int64_t, const T*);                                \
+  template void sign_and_log_determinant(std::int64_t, const T*, T&, T&);        \
   template bool cholesky(std::int64_t, const T*, T*);
 XGRAD_INSTANTIATE(float)
 XGRAD_INSTANTIATE(double)

@@ -21,12 +21,15 @@ std::atomic<bool>& packing_switch() {
   return on;
 }
 
-// A packed form of one k × n operand in a storage. `state` is 0, or a version of the storage and what is known of it.
-// Only the thread that moves it to `filling` writes `elements`, and nobody reads them before it is `ready`. Nobody reads
-// an older version's any more by then: a thread that changes a parameter while others multiply with it races anyway.
+// A packed form of one k × n operand in a storage. `state` is 0, or a version of the storage and what is
+// known of it. Only the thread that moves it to `filling` writes `elements`, and nobody reads them before it
+// is `ready`. Nobody reads an older version's any more by then: a thread that changes a parameter while
+// others multiply with it races anyway.
 struct PackedForm {
   enum Phase : std::uint64_t { seen = 1, filling, ready };
-  static std::uint64_t state_of(std::uint32_t version, Phase phase) { return std::uint64_t{version} << 2 | phase; }
+  static std::uint64_t state_of(std::uint32_t version, Phase phase) {
+    return std::uint64_t{version} << 2 | phase;
+  }
 
   const std::int64_t offset, k, n;
   const bool transposed;
@@ -47,12 +50,14 @@ class PackedForms final : public StorageMemo {
     PackedForm* const head = head_.load(std::memory_order_acquire);
     int count = 0;
     for (PackedForm* form = head; form; form = form->next, ++count)
-      if (form->offset == offset && form->k == k && form->n == n && form->transposed == transposed) return form;
+      if (form->offset == offset && form->k == k && form->n == n && form->transposed == transposed)
+        return form;
     if (count >= 64) return nullptr;
     auto made = std::make_unique<PackedForm>(offset, k, n, transposed, head);
     PackedForm* expected = head;
     // A second thread that adds the same just now does without.
-    return head_.compare_exchange_strong(expected, made.get(), std::memory_order_acq_rel) ? made.release() : nullptr;
+    return head_.compare_exchange_strong(expected, made.get(), std::memory_order_acq_rel) ? made.release()
+                                                                                          : nullptr;
   }
 
  private:
@@ -68,7 +73,8 @@ PackedForm* find_form(const AnyTensor& b, std::int64_t k, std::int64_t n, bool t
 
 template <Real T>
 void pack(const AnyTensor& b, bool transposed, std::int64_t k, std::int64_t n, Storage& out) {
-  pack_b(transposed, k, n, reinterpret_cast<const T*>(b.bytes()), transposed ? k : n, reinterpret_cast<T*>(out.data()));
+  pack_b(transposed, k, n, reinterpret_cast<const T*>(b.bytes()), transposed ? k : n,
+         reinterpret_cast<T*>(out.data()));
 }
 
 template <Real T>
@@ -76,8 +82,8 @@ Ref<Storage> room(std::int64_t k, std::int64_t n) {
   return Ref<Storage>::adopt(Storage::make(static_cast<std::int64_t>(packed_size<T>(k, n)), dtype_of<T>));
 }
 
-// The packed operand: the kept one if there is one, or else one for this product only. What was multiplied with twice
-// while it stayed the same is kept, from then on at first sight.
+// The packed operand: the kept one if there is one, or else one for this product only. What was multiplied
+// with twice while it stayed the same is kept, from then on at first sight.
 template <Real T>
 Ref<Storage> packed_form(const AnyTensor& b, bool transposed, std::int64_t k, std::int64_t n) {
   using enum PackedForm::Phase;
@@ -100,9 +106,10 @@ Ref<Storage> packed_form(const AnyTensor& b, bool transposed, std::int64_t k, st
   return scratch;
 }
 
-// Measured on AVX2 and AVX-512 against gemm. Besides what a kept form saves it matters what making one costs where it
-// serves one product only: many rows make up for that, few do only where gemm would have to reorder b too. With
-// hundreds of rows nothing is left to save, and what is large is better shared between BLAS's threads.
+// Measured on AVX2 and AVX-512 against gemm. Besides what a kept form saves it matters what making one costs
+// where it serves one product only: many rows make up for that, few do only where gemm would have to reorder
+// b too. With hundreds of rows nothing is left to save, and what is large is better shared between BLAS's
+// threads.
 bool pays(bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, DType type) {
 #if defined(__x86_64__)
   static const bool fast_loops = simd_level() != SimdLevel::sse2;
@@ -116,11 +123,12 @@ bool pays(bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, DTyp
 }
 
 template <Real T>
-void multiply(const AnyTensor& a, const AnyTensor& b, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
-              bool accumulate, AnyTensor& c) {
+void multiply(const AnyTensor& a, const AnyTensor& b, bool transpose_b, std::int64_t m, std::int64_t n,
+              std::int64_t k, bool accumulate, AnyTensor& c) {
   const Ref<Storage> form = packed_form<T>(b, transpose_b, k, n);
-  gemm_packed(m, n, k, T(1), reinterpret_cast<const T*>(a.bytes()), k, reinterpret_cast<const T*>(form->data()),
-              T(accumulate), reinterpret_cast<T*>(c.mutable_bytes()), n);
+  gemm_packed(m, n, k, T(1), reinterpret_cast<const T*>(a.bytes()), k,
+              reinterpret_cast<const T*>(form->data()), T(accumulate),
+              reinterpret_cast<T*>(c.mutable_bytes()), n);
 }
 
 }  // namespace

@@ -16,9 +16,11 @@ struct Sizes {
 };
 
 template <Real T>
-void one_product(const Matrices& a, const Matrices& b, AnyTensor& c, const Sizes& s, const T* a_data, const T* b_data,
-                 T* c_data, bool accumulate) {
-  if (b.constant && !a.transposed && packed_product(a.tensor, b.tensor, b.transposed, s.m, s.n, s.k, accumulate, c)) return;
+void one_product(const Matrices& a, const Matrices& b, AnyTensor& c, const Sizes& s, const T* a_data,
+                 const T* b_data, T* c_data, bool accumulate) {
+  if (b.constant && !a.transposed &&
+      packed_product(a.tensor, b.tensor, b.transposed, s.m, s.n, s.k, accumulate, c))
+    return;
   gemm(a.transposed, b.transposed, s.m, s.n, s.k, T(1), a_data, a.transposed ? s.m : s.k, b_data,
        b.transposed ? s.k : s.n, T(accumulate), c_data, s.n);
 }
@@ -31,12 +33,14 @@ class Batch {
     total_ = rank_;
   }
 
-  // An axis goes into the rows where a and c have it and b has not, and into the summed axis where a and b have it and
-  // c has not: there a stack of matrices is one taller matrix.
+  // An axis goes into the rows where a and c have it and b has not, and into the summed axis where a and b
+  // have it and c has not: there a stack of matrices is one taller matrix.
   void fold(bool transposed_a, bool transposed_b, Sizes& s) {
     const bool into_rows = !transposed_a, into_sum = transposed_a && !transposed_b;
-    while (into_rows && rank_ > 0 && extent(1, last()) == 1 && extent(0, last()) == extent(2, last())) s.m *= extent(0, rank_-- - 1);
-    while (into_sum && rank_ > 0 && extent(2, last()) == 1 && extent(0, last()) == extent(1, last())) s.k *= extent(0, rank_-- - 1);
+    while (into_rows && rank_ > 0 && extent(1, last()) == 1 && extent(0, last()) == extent(2, last()))
+      s.m *= extent(0, rank_-- - 1);
+    while (into_sum && rank_ > 0 && extent(2, last()) == 1 && extent(0, last()) == extent(1, last()))
+      s.k *= extent(0, rank_-- - 1);
   }
 
   std::int64_t count() const {
@@ -65,7 +69,9 @@ class Batch {
 
  private:
   std::size_t last() const { return rank_ - 1; }
-  std::size_t lead(std::size_t operand) const { return std::max<std::size_t>(shapes_[operand]->rank(), 2) - 2; }
+  std::size_t lead(std::size_t operand) const {
+    return std::max<std::size_t>(shapes_[operand]->rank(), 2) - 2;
+  }
   std::int64_t extent(std::size_t operand, std::size_t axis) const {
     const std::size_t missing = total_ - lead(operand);
     return axis < missing ? 1 : (*shapes_[operand])[axis - missing];
@@ -89,7 +95,8 @@ template <Real T>
 void product_of(const Matrices& a, const Matrices& b, AnyTensor& c, bool accumulate) {
   const Shape &shape_a = a.tensor.shape(), &shape_b = b.tensor.shape();
   const std::size_t rank_a = shape_a.rank(), rank_b = shape_b.rank();
-  Sizes s{.m = shape_a[rank_a - (a.transposed ? 1 : 2)], .n = shape_b[rank_b - (b.transposed ? 2 : 1)],
+  Sizes s{.m = shape_a[rank_a - (a.transposed ? 1 : 2)],
+          .n = shape_b[rank_b - (b.transposed ? 2 : 1)],
           .k = shape_a[rank_a - (a.transposed ? 2 : 1)]};
   const T* a_data = reinterpret_cast<const T*>(a.tensor.bytes());
   const T* b_data = reinterpret_cast<const T*>(b.tensor.bytes());

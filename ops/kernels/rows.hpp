@@ -11,15 +11,16 @@ namespace xgrad::kernels {
 void fill_rows(std::int64_t rows, std::int64_t columns, const float* row, float* out);
 void fill_rows(std::int64_t rows, std::int64_t columns, const double* row, double* out);
 
-/// out[j] = the sum of column j of a rows × columns matrix, or out[j] += it. Rows are added in order, so the result
-/// does not depend on how wide the registers are.
+/// out[j] = the sum of column j of a rows × columns matrix, or out[j] += it. Rows are added in order, so the
+/// result does not depend on how wide the registers are.
 void column_sums(std::int64_t rows, std::int64_t columns, const float* in, bool accumulate, float* out);
 void column_sums(std::int64_t rows, std::int64_t columns, const double* in, bool accumulate, double* out);
 
 /// The loops behind it, one table for each instruction set.
 struct RowLoops {
   void (*sums_float)(std::int64_t rows, std::int64_t columns, const float* in, bool accumulate, float* out);
-  void (*sums_double)(std::int64_t rows, std::int64_t columns, const double* in, bool accumulate, double* out);
+  void (*sums_double)(std::int64_t rows, std::int64_t columns, const double* in, bool accumulate,
+                      double* out);
 };
 XGRAD_SIMD_TABLE(RowLoops, row_loops)
 

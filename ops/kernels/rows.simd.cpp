@@ -31,10 +31,12 @@ template <class T>
 void sums(std::int64_t rows, std::int64_t columns, const T* in, bool accumulate, T* out) {
   constexpr auto W = static_cast<std::int64_t>(lanes<T>);
   std::int64_t j = 0;
-  for (; j + 4 * W <= columns; j += 4 * W) some_columns<T, 4, false>(rows, columns, in + j, accumulate, out + j, 0);
+  for (; j + 4 * W <= columns; j += 4 * W)
+    some_columns<T, 4, false>(rows, columns, in + j, accumulate, out + j, 0);
   for (; j + W <= columns; j += W) some_columns<T, 1, false>(rows, columns, in + j, accumulate, out + j, 0);
   if (j < columns)
-    some_columns<T, 1, true>(rows, columns, in + j, accumulate, out + j, static_cast<std::size_t>(columns - j));
+    some_columns<T, 1, true>(rows, columns, in + j, accumulate, out + j,
+                             static_cast<std::size_t>(columns - j));
 }
 
 }  // namespace

@@ -1,0 +1,128 @@
+// Graphs a million nodes deep: built, differentiated and destroyed without recursion and in linear time.
+#include <pthread.h>
+
+#include <chrono>
+
+#include "autograd/create.hpp"
+#include "autograd/graph.hpp"
+#include "autograd/op.hpp"
+#include "ops/elementwise.hpp"
+#include "tests/catch.hpp"
+
+namespace {
+
+using namespace xgrad;
+
+template <Real T>
+struct Halve {
+  static constexpr std::string_view name = "halve";
+  Tensor<T> forward(const Tensor<T>& x) const { return x * 0.5; }
+  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {g * 0.5}; }
+};
+
+// y = x + 1 + 1 …, with struct ops, formulas and fan-out mixed in.
+Tensor<double> chain(const Tensor<double>& x, std::int64_t length) {
+  Tensor<double> y = x;
+  for (std::int64_t i = 0; i < length; ++i) {
+    switch (i % 4) {
+      case 0: y = y + 1.0; break;
+      case 1: y = y + y; break;
+      case 2: y = apply(Halve<double>{}, Location::current(), y); break;
+      default: y = maximum(y, -1e9);
+    }
+  }
+  return y;
+}
+
+double seconds(const auto& action) {
+  const auto start = std::chrono::steady_clock::now();
+  action();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Everything that walks a graph, over one of `length` nodes. Returns whether all came out right.
+bool exercise(std::int64_t length) {
+  const auto before = live_counts().nodes;
+  bool right = true;
+  {
+    auto x = Tensor<double>{1, 2}.set_requires_grad();
+    auto y = chain(x, length);
+    right &= y.values()[0] == 1 + static_cast<double>((length + 3) / 4);
+    right &= live_counts().nodes == before + length + 1;
+    const auto [g] = grad(y, {x}, {.grad_outputs = {ones<double>({2})}, .retain_graph = true});
+    right &= g.values()[0] == 1;
+    y.backward(Tensor<double>{1, 3}, {.retain_graph = true});
+    right &= x.grad().values()[1] == 3;
+    right &= count_nodes(y) == length + 1;
+    y.backward(Tensor<double>{1, 3});
+    right &= x.grad().values()[1] == 6;
+  }
+  return right && live_counts().nodes == before;
+}
+
+TEST_CASE("deep graph: a million nodes in one chain", "[deep]") { CHECK(exercise(1'000'000)); }
+
+TEST_CASE("deep graph: let go of without backward, by the last handle or by an exception", "[deep]") {
+  const auto before = live_counts().nodes;
+  { const auto y = chain(ones<double>({1}).set_requires_grad(), 1'000'000); }
+  CHECK(live_counts().nodes == before);
+  try {
+    const auto y = chain(ones<double>({1}).set_requires_grad(), 100'000);
+    throw 1;
+  } catch (int) {
+  }
+  CHECK(live_counts().nodes == before);
+}
+
+TEST_CASE("deep graph: the recorded gradient of a long chain", "[deep]") {
+  const auto before = live_counts().nodes;
+  {
+    auto x = full<double>({1}, 1.0).set_requires_grad();
+    Tensor<double> y = x;
+    for (int i = 0; i < 100'000; ++i) y = y * x;  // x^100001
+    const auto [g] = grad(y, {x}, {.create_graph = true});
+    CHECK(g.item() == 100'001);
+    const auto [h] = grad(g, {x});
+    CHECK(h.item() == Approx(100'001. * 100'000.));
+  }
+  CHECK(live_counts().nodes == before);
+}
+
+TEST_CASE("deep graph: on a thread with a stack of 64 KiB", "[deep]") {
+  struct Task {
+    bool done = false;
+    static void* run(void* task) {
+      static_cast<Task*>(task)->done = exercise(20'000);
+      return nullptr;
+    }
+  } task;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  REQUIRE(pthread_attr_setstacksize(&attributes, 64 * 1024) == 0);
+  pthread_t thread;
+  REQUIRE(pthread_create(&thread, &attributes, &Task::run, &task) == 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+  CHECK(task.done);
+}
+
+TEST_CASE("deep graph: the cost is linear in the number of nodes, also with shared sub-graphs", "[deep]") {
+  const auto ladder = [](std::int64_t length) {  // every node has two ways down
+    auto x = ones<double>({1}).set_requires_grad();
+    Tensor<double> a = x, b = x * 1.0;
+    for (std::int64_t i = 0; i < length; ++i) {
+      const Tensor<double> next = (a + b) * 0.5;
+      a = std::exchange(b, next);
+    }
+    b.backward({.retain_graph = true});
+    const auto [g] = grad(b, {x});
+    CHECK(g.item() == Approx(1));
+  };
+  ladder(20'000);  // warm
+  double ratio = 1e9;
+  for (int attempt = 0; attempt < 5 && ratio > 20; ++attempt)  // a busy machine may spoil one
+    ratio = std::min(ratio, seconds([&] { ladder(200'000); }) / seconds([&] { ladder(20'000); }));
+  CHECK(ratio < 20);
+}
+
+}  // namespace

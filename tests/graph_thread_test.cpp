@@ -1,0 +1,140 @@
+// Threads that build graphs over the same parameters at the same time, and differentiate them.
+#include <array>
+#include <atomic>
+#include <thread>
+
+#include "autograd/create.hpp"
+#include "autograd/mode.hpp"
+#include "autograd/op.hpp"
+#include "autograd/scope.hpp"
+#include "ops/elementwise.hpp"
+#include "tests/catch.hpp"
+
+namespace {
+
+using namespace xgrad;
+
+// Calls action(0) … action(n - 1), each on a thread of its own, all started together.
+void in_parallel(int n, const auto& action) {
+  std::atomic<int> ready{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < n; ++i)
+    threads.emplace_back([&, i] {
+      for (++ready; ready < n;) std::this_thread::yield();
+      action(i);
+    });
+  for (auto& thread : threads) thread.join();
+}
+
+std::vector<double> list(const Tensor<double>& x) { return {x.values().begin(), x.values().end()}; }
+
+struct Model {
+  Tensor<double> w = Tensor<double>{{1, 2, 3}, {4, 5, 6}}.set_requires_grad(), b = Tensor<double>{1, 1, 1}.set_requires_grad();
+  Tensor<double> operator()(double x) const {
+    Tensor<double> y = b * 1.0;
+    for (int step = 0; step < 10; ++step) y = y + w * x + b;
+    return y;
+  }
+};
+
+TEST_CASE("threads: grad of the same parameters", "[threads]") {
+  const Model model;
+  std::array<bool, 4> right{};
+  in_parallel(4, [&](int i) {
+    bool all = true;
+    for (int repeat = 0; repeat < 200; ++repeat) {
+      const auto g = grad(std::vector{model(i)}, std::vector{model.w, model.b}, {.grad_outputs = {ones<double>({2, 3})}});
+      all &= list(g[0]) == std::vector<double>(6, 10. * i) && list(g[1]) == std::vector<double>(3, 22);
+    }
+    right[static_cast<std::size_t>(i)] = all;
+  });
+  for (const bool r : right) CHECK(r);
+  CHECK_FALSE(model.w.grad().defined());
+}
+
+TEST_CASE("threads: backward into the same parameters adds up", "[threads]") {
+  const Model model;
+  in_parallel(4, [&](int i) {
+    for (int repeat = 0; repeat < 100; ++repeat) model(i).backward(ones<double>({2, 3}));
+  });
+  CHECK(list(model.w.grad()) == std::vector<double>(6, 100. * 10 * (0 + 1 + 2 + 3)));
+  CHECK(list(model.b.grad()) == std::vector<double>(3, 4 * 100 * 22));
+}
+
+TEST_CASE("threads: second derivatives of the same parameters", "[threads]") {
+  auto x = Tensor<double>{2}.set_requires_grad();
+  std::atomic<int> right{0};
+  in_parallel(4, [&](int i) {
+    for (int repeat = 0; repeat < 50; ++repeat) {
+      const auto [g] = grad(x * x * x * i, {x}, {.create_graph = true});
+      right += grad(g, {x})[0].item() == 12. * i;
+    }
+  });
+  CHECK(right == 200);
+}
+
+TEST_CASE("threads: gradients are read and cleared while others arrive", "[threads]") {
+  auto x = Tensor<double>{1, 2}.set_requires_grad();
+  std::atomic<bool> sane{true};
+  in_parallel(4, [&](int i) {
+    for (int repeat = 0; repeat < 200; ++repeat) {
+      if (i == 0) {
+        x.zero_grad();
+      } else if (i == 1) {
+        if (const auto g = x.grad(); g.defined()) sane = sane && g.values()[0] == g.values()[1] && g.values()[0] >= 1;
+      } else {
+        (x * 1.0).backward(ones<double>({2}));
+      }
+    }
+  });
+  CHECK(sane);
+}
+
+TEST_CASE("threads: a graph made on one thread is differentiated and dropped on another", "[threads]") {
+  auto x = Tensor<double>{3}.set_requires_grad();
+  const auto nodes = live_counts().nodes;
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    Tensor<double> y;
+    std::thread([&] { y = x * x * x; }).join();
+    std::thread([y = std::move(y)]() mutable {
+      y.backward();
+      y = {};
+    }).join();
+  }
+  CHECK(x.grad().item() == 20 * 27);
+  CHECK(live_counts().nodes == nodes);
+}
+
+TEST_CASE("threads: modes and scopes belong to their thread", "[threads]") {
+  auto x = Tensor<double>{1}.set_requires_grad();
+  std::atomic<int> right{0};
+  in_parallel(4, [&](int i) {
+    const Scope scope("thread" + std::to_string(i), i);
+    const RecordingScope mode(i % 2 == 0);
+    for (int repeat = 0; repeat < 100; ++repeat) {
+      const Scope inner("inner" + std::to_string(repeat % 7));
+      const auto y = x * 2;
+      if (i % 2)
+        right += !y.requires_grad();
+      else
+        right += scope_text(y.node()->scope()).path == "thread" + std::to_string(i) + ".inner" + std::to_string(repeat % 7);
+    }
+  });
+  CHECK(right == 400);
+}
+
+TEST_CASE("threads: one generator serves all of them", "[threads]") {
+  Generator shared(5);
+  std::array<double, 4> sums{};
+  in_parallel(4, [&](int i) {
+    for (int repeat = 0; repeat < 100; ++repeat)
+      for (const double x : rand<double>({100}, shared).values()) sums[static_cast<std::size_t>(i)] += x;
+  });
+  Generator alone(5);
+  double expected = 0;
+  for (int repeat = 0; repeat < 400; ++repeat)
+    for (const double x : rand<double>({100}, alone).values()) expected += x;
+  CHECK(sums[0] + sums[1] + sums[2] + sums[3] == Approx(expected).epsilon(1e-12));
+}
+
+}  // namespace
