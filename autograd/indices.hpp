@@ -15,10 +15,11 @@ namespace xgrad {
 
 /// A range of integers, or an xtensor array or expression of them (whose iterators are those of C++17).
 template <class R>
-concept IntegerArray = requires(const R& values) {
-  requires std::integral<std::remove_cvref_t<decltype(*values.begin())>>;
-  values.end();
-};
+concept IntegerArray = (std::ranges::input_range<const R> && std::integral<std::ranges::range_value_t<const R>>) ||
+                       requires(const R& values) {
+                         requires std::integral<typename R::value_type>;
+                         values.dimension(), values.shape(), values.begin(), values.end();
+                       };
 
 /// A read-only, shared, row-major array of 64-bit integers. Made from lists, ranges of integers, or any integer
 /// xtensor expression.

@@ -181,7 +181,7 @@ class ProductNode final : public Node {
       o.transpose_a ? add(0, b, o.transpose_b, g, true) : add(0, g, false, b, !o.transpose_b);
     if (sink.wants(1))
       o.transpose_b ? add(1, g, true, a, o.transpose_a) : add(1, a, !o.transpose_a, g, false);
-    if (has_bias()) sink.add(2, gradient, Ownership::shared);
+    if (has_bias() && sink.wants(2)) sink.add(2, gradient, Ownership::shared);
   }
 
   std::array<Edge, 3> edges_;

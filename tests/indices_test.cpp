@@ -27,6 +27,8 @@ TEST_CASE("indices: from lists and ranges of any integers", "[indices]") {
   CHECK(taken(std::list<short>{4, 5}) == Values{4, 5});
   CHECK(taken(std::views::iota(2, 5)) == Values{2, 3, 4});
   CHECK(taken(std::array<std::size_t, 2>{8, 9}) == Values{8, 9});
+  const int plain[] = {6, 7};
+  CHECK(taken(plain) == Values{6, 7});
   CHECK(Indices().shape() == Shape{0});
   CHECK(Indices(std::vector<int>{}).elements() == 0);
   CHECK_THROWS_WITH((Indices{{1, 2}, {3}}), Contains("Indices: rows of 2 and of 1 values"));

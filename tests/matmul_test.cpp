@@ -219,6 +219,20 @@ TEST_CASE("a bias alone gets its gradient") {
   CHECK(allclose(g, Tensor<double>{12, 12}));
 }
 
+TEST_CASE("only the gradients that are asked for, also of a recorded backward pass") {
+  Generator random(17);
+  const auto weight = randn<double>({2, 3}, random).set_requires_grad();
+  const auto bias = randn<double>({2}, random).set_requires_grad(), constant = randn<double>({2}, random);
+  const auto x = randn<double>({4, 3}, random).set_requires_grad();
+  for (const auto& b : {bias, constant}) {
+    const auto y = linear(x, weight, b);
+    const auto [g] = grad(y * y, {x}, {.grad_outputs = {ones<double>({4, 2})}, .create_graph = true});
+    check_close(g, product_by_loops((y * 2).detach(), weight), 1e-14);
+    const auto [gg] = grad(g, {weight}, {.grad_outputs = {ones<double>({4, 3})}});
+    CHECK(gg.shape() == weight.shape());
+  }
+}
+
 TEST_CASE("the gradients of one weight over many steps add up in place") {
   Generator random(5);
   const auto x = randn<double>({6, 3, 4}, random);
