@@ -13,6 +13,7 @@
 namespace xgrad {
 
 Engine::~Engine() {
+  --this_thread.backward_depth;
   for (const Queued& queued : heap_) free_slots(*queued.node, queued.node->outputs());  // only after an exception
   for (Node* node : visited_) node->wanted_ = false;
 }
@@ -58,6 +59,10 @@ GradientSlot* Engine::slot(const Edge& edge) {
     node->slots_ = memory;
     heap_.push_back({node->sequence_, node});
     std::push_heap(heap_.begin(), heap_.end());
+  } else if (nested_ && std::ranges::none_of(heap_, [&](const Queued& q) { return q.node == node; })) {
+    throw GraphError(fmt::format("backward: a backward pass over '{}' is under way, and this one, started in a hook, "
+                                 "meets it there; differentiate another graph, or after that pass",
+                                 node->name()));
   }
   return &node->slots_[edge.output];
 }

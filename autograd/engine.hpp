@@ -12,7 +12,7 @@ namespace xgrad {
 
 class Engine {
  public:
-  Engine(BackwardOptions options, Location at) : options_(options), at_(at) {}
+  Engine(BackwardOptions options, Location at) : options_(options), at_(at), nested_(this_thread.backward_depth++ > 0) {}
   Engine(const Engine&) = delete;
   ~Engine();
 
@@ -56,6 +56,7 @@ class Engine {
 
   BackwardOptions options_;
   Location at_;
+  bool nested_;             // a hook of another pass started this one
   bool selective_ = false;  // grad(): only towards the inputs
   PoolVector<Queued> heap_;
   std::deque<LeafSlot, pool::Allocator<LeafSlot>> leaves_;  // slots stay where they are

@@ -23,6 +23,7 @@ struct ThreadState {
   bool anomaly = false;         // look for the first non-finite value
   bool registered = false;      // known to the registry that sums the counters
   bool ended = false;           // its clean-up has run; only static destructors come here now
+  int backward_depth = 0;       // passes under way, one inside a hook of the other
   std::uint32_t scope = 0;      // annotation of nodes made now, see scope.hpp
   std::uint64_t sequence = 1;   // number of the next node
 

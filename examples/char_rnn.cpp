@@ -28,7 +28,7 @@ void add_train(CLI::App& app, TrainCommand& c) {
   auto* steps = app.add_option("--steps", c.steps, "updates in all")->check(CLI::PositiveNumber);
   app.add_option("--epochs", c.epochs, "passes over the text")->check(CLI::PositiveNumber)->excludes(steps);
   app.add_option("--lr", c.lr, "learning rate of Adam");
-  app.add_option("--clip", c.clip, "largest norm of the gradient");
+  app.add_option("--clip", c.clip, "largest norm of the gradient")->check(CLI::PositiveNumber);
   app.add_option("--validation", c.validation, "last part of the text, kept from training to measure the model on");
   app.add_flag("--bytes", c.bytes, "characters are bytes, not Unicode code points");
   add_common(app, c);
@@ -44,7 +44,7 @@ void add_sample(CLI::App& app, SampleCommand& c) {
 }
 
 void add_demo(CLI::App& app, DemoCommand& c) {
-  app.add_option("--seconds", c.seconds, "time to train")->check(CLI::Range(0.0, 1e6));
+  app.add_option("--seconds", c.seconds, "time to train")->check(CLI::PositiveNumber);
   app.add_option("--length", c.length, "characters to write then");
   app.add_option("--temperature", c.temperature, "below 1 the likelier characters, above 1 more variety");
   app.add_option("--out", c.out, "keep the model there")->type_name("FILE");

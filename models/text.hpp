@@ -23,6 +23,7 @@ class Windows {
   /// is a shorter window with `keep_rest`, else dropped. Throws ValueError for a batch or length below 1, and for a
   /// text too short for one window of seq_len + 1 characters in each stream, saying how many are needed.
   Windows(std::span<const std::int64_t> text, std::int64_t batch, std::int64_t seq_len, bool keep_rest = false);
+  Windows(std::vector<std::int64_t>&&, std::int64_t, std::int64_t, bool = false) = delete;  // it would be gone
 
   std::int64_t size() const { return count_; }
   std::int64_t batch() const { return batch_; }

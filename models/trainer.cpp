@@ -9,8 +9,6 @@
 #include "autograd/error.hpp"
 #include "autograd/mode.hpp"
 #include "models/text.hpp"
-#include "optim/adam.hpp"
-#include "optim/clip.hpp"
 
 namespace xgrad::models {
 
@@ -19,7 +17,6 @@ namespace {
 void check(const TrainOptions& options) {
   if (options.steps < 0 || (options.steps == 0 && options.epochs < 1))
     throw ValueError(fmt::format("train: {} epochs or {} steps; give at least one", options.epochs, options.steps));
-  if (!(options.clip_norm > 0)) throw ValueError(fmt::format("train: clip_norm {} must be above 0", options.clip_norm));
 }
 
 // Sets the training flags, and leaves them off.
@@ -35,11 +32,9 @@ struct TrainingScope {
 
 template <Real T>
 void train(CharRNN<T>& model, std::span<const std::int64_t> text, const TrainOptions& options,
-           const std::function<bool(const TrainProgress&)>& progress) {
+           const std::function<void()>& update, const std::function<bool(const TrainProgress&)>& progress) {
   check(options);
   const Windows windows(text, options.batch, options.seq_len);
-  const auto parameters = nn::parameters(model);
-  optim::Adam<T> optimizer(parameters, {.lr = options.lr});
   const TrainingScope<T> scope(model);
   const std::int64_t steps = options.steps > 0 ? options.steps : options.epochs * windows.size();
   auto state = model.zero_state(options.batch);
@@ -50,11 +45,10 @@ void train(CharRNN<T>& model, std::span<const std::int64_t> text, const TrainOpt
     const Tensor<T> loss = model.loss(output.logits, window.y);
     const double value = static_cast<double>(loss.item());
     if (!std::isfinite(value))
-      throw NonFiniteError(fmt::format("train: the loss is {} at step {}; try a smaller learning rate than {}", value, step + 1, options.lr));
-    optimizer.zero_grad();
+      throw NonFiniteError(fmt::format("train: the loss is {} at step {}; try a smaller learning rate", value, step + 1));
+    nn::zero_grad(model);
     loss.backward();
-    optim::clip_grad_norm(parameters, options.clip_norm);
-    optimizer.step();
+    update();
     state = detach(output.state);
     if (progress && !progress({step + 1, steps, value, (step + 1) * options.batch * options.seq_len})) return;
   }
@@ -80,9 +74,9 @@ double evaluate(const CharRNN<T>& model, std::span<const std::int64_t> text, con
   return sum / static_cast<double>(windows.characters());
 }
 
-template void train(CharRNN<float>&, std::span<const std::int64_t>, const TrainOptions&,
+template void train(CharRNN<float>&, std::span<const std::int64_t>, const TrainOptions&, const std::function<void()>&,
                     const std::function<bool(const TrainProgress&)>&);
-template void train(CharRNN<double>&, std::span<const std::int64_t>, const TrainOptions&,
+template void train(CharRNN<double>&, std::span<const std::int64_t>, const TrainOptions&, const std::function<void()>&,
                     const std::function<bool(const TrainProgress&)>&);
 template double evaluate(const CharRNN<float>&, std::span<const std::int64_t>, const EvaluateOptions&);
 template double evaluate(const CharRNN<double>&, std::span<const std::int64_t>, const EvaluateOptions&);

@@ -13,8 +13,6 @@ struct TrainOptions {
   std::int64_t batch = 50, seq_len = 50;  ///< parts of the text read side by side, steps between two updates
   std::int64_t epochs = 1;                ///< passes over the text
   std::int64_t steps = 0;                 ///< updates, instead of passes, where it is not 0
-  double lr = 2e-3;                       ///< of Adam
-  double clip_norm = 5;                   ///< largest norm of all gradients together
 };
 
 struct TrainProgress {
@@ -23,13 +21,18 @@ struct TrainProgress {
   std::int64_t characters;   ///< predicted so far
 };
 
-/// Trains on a text of character indices with Adam. The state is carried from window to window without its history,
-/// and starts from zero with each pass. `progress` is called after every step and returns whether to go on.
+/// Trains on a text of character indices. The state is carried from window to window without its history, and starts
+/// from zero with each pass. `update` is called when the gradients of a window stand in the model's parameters, and
+/// makes the step; `progress` is called after it and returns whether to go on:
+///
+///   optim::Adam optimizer(nn::parameters(model), {.lr = 2e-3});
+///   train(model, text, {}, [&] { optim::clip_grad_norm(optimizer.parameters(), 5); optimizer.step(); });
+///
 /// Throws ValueError for options or a text that do not do (see Windows), NonFiniteError when the loss is not finite
 /// any more, before the step that would spoil the parameters.
 template <Real T>
 void train(CharRNN<T>& model, std::span<const std::int64_t> text, const TrainOptions& options,
-           const std::function<bool(const TrainProgress&)>& progress = {});
+           const std::function<void()>& update, const std::function<bool(const TrainProgress&)>& progress = {});
 
 struct EvaluateOptions {
   std::int64_t batch = 1, seq_len = 50;  ///< they affect speed, and at how many places the state starts from zero

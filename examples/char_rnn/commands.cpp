@@ -8,7 +8,10 @@
 #include <xgrad/models/trainer.hpp>
 #include <xgrad/models/vocabulary.hpp>
 #include <xgrad/ops/kernels/gemm.hpp>
+#include <xgrad/optim/adam.hpp>
+#include <xgrad/optim/clip.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <numbers>
 #include <string_view>
@@ -44,15 +47,27 @@ std::string start(const Common& common) {
 
 std::string nats(double loss) { return fmt::format("{:.4f} nats, {:.4f} bits per character", loss, loss / std::numbers::ln2); }
 
+// Adam, and for how long it works: to the end of `options`, or for some seconds with a rate that falls towards 0.
+struct Training {
+  TrainOptions options;
+  double lr = 2e-3, clip = 5, seconds = 0;
+};
+
 // Trains with a progress line until the end or Ctrl-C; returns whether it came to the end.
-bool train_with_progress(CharRNN<>& model, std::span<const std::int64_t> text, const TrainOptions& options,
-                         double seconds = 0) {
+bool train_with_progress(CharRNN<>& model, std::span<const std::int64_t> text, const Training& how) {
+  optim::Adam optimizer(nn::parameters(model), {.lr = how.lr});
+  const auto update = [&] {
+    optim::clip_grad_norm(optimizer.parameters(), how.clip);
+    optimizer.step();
+  };
   std::signal(SIGINT, on_interrupt);
   ProgressLine line;
-  train(model, text, options, [&](const TrainProgress& p) {
-    const double done = seconds > 0 ? std::min(1.0, line.seconds() / seconds)
-                                    : static_cast<double>(p.step) / static_cast<double>(p.steps);
-    line.update(p.step, seconds > 0 ? 0 : p.steps, p.loss, p.characters, done);
+  train(model, text, how.options, update, [&](const TrainProgress& p) {
+    const bool timed = how.seconds > 0;
+    const double done = timed ? std::min(1.0, line.seconds() / how.seconds)
+                              : static_cast<double>(p.step) / static_cast<double>(p.steps);
+    if (timed) optimizer.set_lr(how.lr * (1 - 0.98 * done));
+    line.update(p.step, timed ? 0 : p.steps, p.loss, p.characters, done);
     return !interrupted && done < 1;
   });
   std::signal(SIGINT, SIG_DFL);
@@ -81,8 +96,9 @@ int run(const TrainCommand& c) {
                    .dropout = c.dropout});
   describe(model, threads);
   if (c.validation > 0) const Windows two(validation, 1, 1);  // now, not after training
-  const bool finished = train_with_progress(model, training, {.batch = c.batch, .seq_len = c.seq_len, .epochs = c.epochs,
-                                                              .steps = c.steps, .lr = c.lr, .clip_norm = c.clip});
+  const bool finished = train_with_progress(
+      model, training,
+      {.options = {.batch = c.batch, .seq_len = c.seq_len, .epochs = c.epochs, .steps = c.steps}, .lr = c.lr, .clip = c.clip});
   if (finished && c.validation > 0) fmt::print("validation: {}\n", nats(evaluate(model, validation, {.batch = c.batch, .seq_len = c.seq_len})));
   save_char_rnn(c.out, model, vocabulary);
   fmt::print("{}: {}\n", finished ? "saved" : "interrupted, saved as it is", c.out.string());
@@ -105,7 +121,8 @@ int run(const DemoCommand& c) {
   fmt::print("A story of {} characters, {} different, is learned for {}.\n", indices.size(), vocabulary.size(), clock_text(c.seconds));
   CharRNN<> model({.vocabulary = vocabulary.size(), .hidden = 128});
   describe(model, threads);
-  const bool finished = train_with_progress(model, indices, {.batch = 16, .seq_len = 64, .epochs = 1'000'000}, c.seconds);
+  const bool finished = train_with_progress(
+      model, indices, {.options = {.batch = 16, .seq_len = 64, .epochs = 1'000'000}, .lr = 4e-3, .seconds = c.seconds});
   if (!c.out.empty()) save_char_rnn(c.out, model, vocabulary);
   const std::string prompt = "The ";
   fmt::print("\nIt writes:\n\n{}{}\n", prompt, sample(model, vocabulary, prompt, c.length, {.temperature = c.temperature}));
