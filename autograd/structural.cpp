@@ -92,11 +92,11 @@ struct FromColumnBlock {
   }
 };
 
-// The typed op for an untyped tensor.
-template <template <Real> class Op, class... Attributes>
-AnyTensor dispatch(const AnyTensor& x, Location at, Attributes... attributes) {
-  if (x.dtype() == DType::float32) return apply(Op<float>{attributes...}, at, Tensor<float>(x));
-  return apply(Op<double>{attributes...}, at, Tensor<double>(x));
+// The typed op for an untyped tensor: `make` gives it for an element type.
+template <class Make>
+AnyTensor dispatch(const AnyTensor& x, Location at, Make make) {
+  if (x.dtype() == DType::float32) return apply(make.template operator()<float>(), at, Tensor<float>(x));
+  return apply(make.template operator()<double>(), at, Tensor<double>(x));
 }
 
 }  // namespace
@@ -105,19 +105,19 @@ AnyTensor broadcast_to(const AnyTensor& tensor, const Shape& shape, Location at)
   if (tensor.shape() == shape) return tensor;
   if (!broadcasts_to(tensor.shape(), shape))
     throw ShapeError(fmt::format("broadcast_to: {} does not broadcast to {}", to_string(tensor.shape()), to_string(shape)));
-  return dispatch<BroadcastTo>(tensor, at, shape);
+  return dispatch(tensor, at, [&]<Real T> { return BroadcastTo<T>{shape}; });
 }
 
 AnyTensor sum_to(const AnyTensor& tensor, const Shape& shape, Location at) {
-  return tensor.shape() == shape ? tensor : dispatch<SumTo>(tensor, at, shape);
+  return tensor.shape() == shape ? tensor : dispatch(tensor, at, [&]<Real T> { return SumTo<T>{shape}; });
 }
 
 AnyTensor column_block(const AnyTensor& tensor, int block, int blocks, Location at) {
-  return dispatch<ColumnBlock>(tensor, at, block, blocks);
+  return dispatch(tensor, at, [&]<Real T> { return ColumnBlock<T>{block, blocks}; });
 }
 
 AnyTensor from_column_block(const AnyTensor& part, int block, int blocks, Location at) {
-  return dispatch<FromColumnBlock>(part, at, block, blocks);
+  return dispatch(part, at, [&]<Real T> { return FromColumnBlock<T>{block, blocks}; });
 }
 
 namespace detail {
