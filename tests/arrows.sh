@@ -6,13 +6,13 @@ cd "$1"
 failed=0
 fail() { echo "$1"; failed=1; }
 
-# Which folders a folder may include: examples -> models -> nn -> ops -> autograd, models -> optim -> autograd.
+# Which folders a folder may include: examples -> models -> nn -> ops -> autograd, optim -> autograd.
 declare -A below=(
   [autograd]="autograd"
   [ops]="ops autograd"
   [nn]="nn ops autograd"
   [optim]="optim autograd"
-  [models]="models nn optim ops autograd"
+  [models]="models nn ops autograd"
 )
 sources() { find "$@" \( -name '*.hpp' -o -name '*.cpp' \) 2>/dev/null | sort; }
 scratch=$(mktemp -d)
