@@ -96,7 +96,8 @@ class Tensor : public AnyTensor {
   auto array() const& { return ArrayView<T>::make(*this); }
   auto array() const&& = delete;
 
-  /// Writable elements. Raises the version: a graph that saved this value will refuse to go backward.
+  /// Writable elements. Raises the version: a graph that saved this value will refuse to go backward. To be called
+  /// again for each change: between two calls an op may keep a packed form of the values.
   /// Throws GraphError for the result of a recorded op.
   std::span<T> mutable_values();
   /// Writable xtensor view, on the same terms.
