@@ -132,7 +132,9 @@ void Engine::seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor>
 }
 
 void Engine::run() {
-  while (!heap_.empty()) {
+  for (;;) {
+    if (!pending_.empty() && (heap_.empty() || !heap_.front().node->batches_)) carry_out_pending();
+    if (heap_.empty()) return;
     std::pop_heap(heap_.begin(), heap_.end());
     Node& node = *heap_.back().node;
     heap_.pop_back();
@@ -154,9 +156,10 @@ void Engine::visit(Node& node) {
     throw GraphError(fmt::format("backward: the graph of '{}' was freed by an earlier backward through it{}; pass "
                                  "{{.retain_graph = true}} to the earlier one, or detach() what is carried over",
                                  node.name(), describe(node.location_)));
-  GradientSink sink(*this, node, options_.create_graph, selective_);
+  const bool frees_graph = !options_.retain_graph && !options_.create_graph;
+  GradientSink sink(*this, node, options_.create_graph, frees_graph, selective_);
   node.backward(slots, sink);
-  if (!options_.retain_graph && !options_.create_graph) {
+  if (frees_graph) {
     node.release_saved();
     node.released_ = true;
   }
@@ -223,6 +226,7 @@ void GradientSink::add(std::size_t i, AnyTensor&& gradient, Ownership ownership)
   }
   if (this_thread.anomaly) check_finite(node_.name(), gradient, node_.location(), true);
   GradientSlot& target = *engine_.slot(edge(i));
+  if (target.value.defined()) engine_.carry_out_pending();  // they may read what is overwritten now
   if (!target.value.defined()) {
     target.value = std::move(gradient);
     target.ownership = ownership;
@@ -236,23 +240,52 @@ void GradientSink::add(std::size_t i, AnyTensor&& gradient, Ownership ownership)
   }
 }
 
-GradientSlot& GradientSink::destination(std::size_t i, bool& accumulate, GradientSlot* spare) {
-  Node& from = *edge(i).node;
-  GradientSlot& target = *engine_.slot(edge(i));
+GradientSlot& Engine::destination(const Edge& edge, bool& accumulate, GradientSlot* spare) {
+  const Node& from = *edge.node;
+  GradientSlot& target = *slot(edge);
   accumulate = target.value.defined();
   if (accumulate && target.ownership == Ownership::shared) target.value = copy_of(target.value);
-  if (!accumulate && from.outputs_ > 1) target.value = from.gradient_home(edge(i).output);
-  if (!target.value.defined()) target.value = spare ? std::move(spare->value) : AnyTensor::empty(shape(i), from.dtype_);
+  if (!accumulate && from.outputs_ > 1) target.value = edge.node->gradient_home(edge.output);
+  if (!target.value.defined())
+    target.value = spare ? std::move(spare->value) : AnyTensor::empty(from.output_shape(edge.output), from.dtype_);
   target.ownership = Ownership::owned;
   return target;
 }
 
+void Engine::carry_out(const Edge& edge, const DeferredGradient& gradient) {
+  bool accumulate = false;
+  AnyTensor& into = destination(edge, accumulate, nullptr).value;
+  gradient.kind->write(gradient, into, accumulate);
+}
+
+// Keeps the gradient until no more come that could merge with it. Its target enters the heap at once: its turn comes
+// after that of everything it was computed from.
+void Engine::defer(const Edge& edge, const DeferredGradient& gradient) {
+  slot(edge);
+  const auto same = [&](const Pending& p) { return p.edge.node.get() == edge.node.get() && p.edge.output == edge.output; };
+  const auto waiting = std::ranges::find_if(pending_, same);
+  if (waiting == pending_.end()) {
+    pending_.push_back({edge, gradient});
+  } else if (!gradient.kind->merge(waiting->gradient, gradient)) {
+    carry_out(edge, waiting->gradient);
+    waiting->gradient = gradient;
+  }
+}
+
+void Engine::carry_out_pending() {
+  for (const Pending& p : pending_) carry_out(p.edge, p.gradient);
+  pending_.clear();
+}
+
+GradientSlot& GradientSink::destination(std::size_t i, bool& accumulate, GradientSlot* spare) {
+  return engine_.destination(edge(i), accumulate, spare);
+}
+
 void GradientSink::add(std::size_t i, const DeferredGradient& gradient) {
   if (create_graph_ || gradient.shape != shape(i)) return add(i, gradient.kind->record(gradient), Ownership::owned);
-  bool accumulate = false;
-  AnyTensor& into = destination(i, accumulate).value;
-  gradient.kind->write(gradient, into, accumulate);
-  if (this_thread.anomaly) check_finite(node_.name(), into, node_.location(), true);
+  if (gradient.kind->merge && node_.batches_ && !this_thread.anomaly) return engine_.defer(edge(i), gradient);
+  engine_.carry_out(edge(i), gradient);
+  if (this_thread.anomaly) check_finite(node_.name(), engine_.slot(edge(i))->value, node_.location(), true);
 }
 
 namespace detail {

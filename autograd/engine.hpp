@@ -42,6 +42,10 @@ class Engine {
     Node* node;
     bool operator<(const Queued& other) const { return sequence < other.sequence; }
   };
+  struct Pending {  // a deferred gradient that waits for others to merge with
+    Edge edge;
+    DeferredGradient gradient;
+  };
 
   bool wants(const Edge& edge) const;
   GradientSlot* slot(const Edge& edge);
@@ -50,6 +54,10 @@ class Engine {
   void seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds);
   void run();
   void visit(Node& node);
+  GradientSlot& destination(const Edge& edge, bool& accumulate, GradientSlot* spare);
+  void defer(const Edge& edge, const DeferredGradient& gradient);
+  void carry_out(const Edge& edge, const DeferredGradient& gradient);
+  void carry_out_pending();
   void run_hooks(Node& node, std::span<GradientSlot> slots);
   void capture(const Node& node, std::span<GradientSlot> slots);
   static void free_slots(Node& node, std::size_t outputs) noexcept;
@@ -59,6 +67,7 @@ class Engine {
   bool nested_;             // a hook of another pass started this one
   bool selective_ = false;  // grad(): only towards the inputs
   PoolVector<Queued> heap_;
+  PoolVector<Pending> pending_;
   std::deque<LeafSlot, pool::Allocator<LeafSlot>> leaves_;  // slots stay where they are
   PoolVector<std::uint32_t> leaf_index_;  // open addressing by address: number in leaves_, plus one
   PoolVector<Node*> visited_;

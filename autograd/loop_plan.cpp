@@ -77,7 +77,8 @@ void LoopPlan::merge_axes() {
     const bool is_input = k < static_cast<std::size_t>(n_in_);
     const std::size_t i = is_input ? k : k - static_cast<std::size_t>(n_in_);
     auto& to = is_input ? inputs_[i].strides : outputs_[i].strides;
-    (is_input ? inputs_[i].inner : outputs_[i].inner) = rows ? strides(k)[from[0]] : 1;
+    // An element by itself is read as a number is: a whole register there may reach past the end of its memory.
+    (is_input ? inputs_[i].inner : outputs_[i].inner) = rows ? strides(k)[from[0]] : is_input ? 0 : 1;
     for (std::size_t a = first; a < count; ++a) to[count - 1 - a] = strides(k)[from[a]];
   }
   for (std::size_t a = first; a < count; ++a) loop_.outer[count - 1 - a] = extents[a];

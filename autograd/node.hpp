@@ -87,6 +87,10 @@ class Node {
   }
   virtual ~Node() { this_thread.count(this_thread.live_nodes, -1); }
 
+  /// Declares that this node's deferred gradients may wait until a node of another kind comes, so that they merge: for
+  /// the steps of a loop, which overwrite nothing that they or their like handed to the sink.
+  void batch_gradients() { batches_ = true; }
+
   /// Numbers the node after its inputs. To be called once `edges_` stands.
   void connect(Edge* edges, std::size_t inputs, std::size_t outputs);
 
@@ -109,9 +113,9 @@ class Node {
   std::source_location location_;
   std::unique_ptr<std::vector<NodeHook>> hooks_;
   Edge* edges_ = nullptr;
-  std::uint32_t inputs_ = 0, outputs_ : 28 = 0;  // a split over time has as many outputs as steps
+  std::uint32_t inputs_ = 0, outputs_ : 27 = 0;  // a split over time has as many outputs as steps
   DType dtype_ : 1;
-  bool leaf_ : 1, released_ : 1 = false, wanted_ : 1 = false;
+  bool leaf_ : 1, released_ : 1 = false, wanted_ : 1 = false, batches_ : 1 = false;
 };
 
 /// A tensor whose gradient is wanted: a parameter. Shared by every graph, and thread, that reads it.

@@ -15,6 +15,8 @@ struct DeferredKind {
   void (*write)(const DeferredGradient&, AnyTensor& into, bool accumulate);
   /// The same as a recorded op, for gradients of gradients.
   AnyTensor (*record)(const DeferredGradient&);
+  /// Makes `first` stand for both, if one computation can; null: never. For nodes that `batch_gradients`.
+  bool (*merge)(DeferredGradient& first, const DeferredGradient& second) = nullptr;
 };
 
 /// A gradient still to be computed, best straight into the buffer that it is added to: a matrix product, a region of
@@ -33,6 +35,8 @@ class GradientSink {
   bool wants(std::size_t i) const { return selective_ ? selected(i) : edge(i).node && takes_gradient(*edge(i).node); }
   const Shape& shape(std::size_t i) const { return edge(i).node->output_shape(edge(i).output); }
   bool create_graph() const { return create_graph_; }
+  /// Whether the node is read for the last time: what it saved is its own to overwrite.
+  bool frees_graph() const { return frees_graph_; }
 
   /// Hands over the gradient of input `i`, which is wanted: of its shape, or of one that it broadcasts to, which is
   /// summed.
@@ -52,14 +56,14 @@ class GradientSink {
 
  private:
   friend class Engine;
-  GradientSink(class Engine& engine, Node& node, bool create_graph, bool selective)
-      : engine_(engine), node_(node), create_graph_(create_graph), selective_(selective) {}
+  GradientSink(class Engine& engine, Node& node, bool create_graph, bool frees_graph, bool selective)
+      : engine_(engine), node_(node), create_graph_(create_graph), frees_graph_(frees_graph), selective_(selective) {}
   bool selected(std::size_t i) const;
   const Edge& edge(std::size_t i) const { return node_.edges()[i]; }
 
   Engine& engine_;
   Node& node_;
-  bool create_graph_, selective_;  // selective: only towards some inputs
+  bool create_graph_, frees_graph_, selective_;  // selective: only towards some inputs
 };
 
 }  // namespace xgrad

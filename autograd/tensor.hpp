@@ -87,7 +87,9 @@ class Tensor : public AnyTensor {
   Tensor(const E& expression) : Tensor(from_range(Shape(expression.shape()), expression)) {}
 
   const T* data() const { return reinterpret_cast<const T*>(bytes()); }
-  std::span<const T> values() const { return {data(), static_cast<std::size_t>(elements())}; }
+  std::span<const T> values() const& { return {data(), static_cast<std::size_t>(elements())}; }
+  /// A copy, for those of a temporary are gone with it: `for (float g : x.grad().values())`.
+  std::vector<T> values() const&& { return {data(), data() + elements()}; }
 
   /// The one element's value. Throws ShapeError for any other number of elements.
   T item() const;

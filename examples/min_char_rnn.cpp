@@ -82,7 +82,8 @@ std::string sample(const Rnn<T>& rnn, NumpyRandom& random, std::int64_t c, int l
   std::vector<std::int64_t> output;
   for (int t = 0; t < length; ++t) {
     h = rnn.hidden(Indices({}, {c}), h);
-    c = static_cast<std::int64_t>(random.choice(softmax(rnn.output(h), 0).values()));
+    const Tensor<T> p = softmax(rnn.output(h), 0);
+    c = static_cast<std::int64_t>(random.choice(p.values()));
     output.push_back(c);
   }
   return chars.decode(output);

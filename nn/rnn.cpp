@@ -118,21 +118,35 @@ Tensor<T> project(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bi
   return one_hot_linear(x, weight, bias, at);
 }
 
-// One step of one layer, in place in h and c. The new h goes to `into` where that is defined.
+// What the hidden bias is added to: at once to the whole sequence, but for the GRU, whose reset gate acts on it.
 template <Real T>
-void advance(const Recurrent<T>& rnn, const Tensor<T>& zx, const Tensor<T>& zh, Tensor<T>& h, Tensor<T>& c,
-             const Tensor<T>& into, Location at) {
+struct Biases {
+  Tensor<T> input, step;
+
+  Biases(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, Location at) : input(layer.bias_ih) {
+    if (rnn.cell == Cell::gru)
+      step = layer.bias_hh;
+    else if (layer.bias_hh.defined())
+      input = Operand<T>(layer.bias_ih, at) + layer.bias_hh;
+  }
+};
+
+// One step of one layer, in place in h and c.
+template <Real T>
+void advance(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx, const Tensor<T>& step_bias,
+             Tensor<T>& h, Tensor<T>& c, const StepMemory<T>& memory, Location at) {
   switch (rnn.cell) {
     case Cell::rnn:
-      h = rnn.options.nonlinearity == Nonlinearity::tanh ? rnn_tanh_cell(zx, zh, into, at) : rnn_relu_cell(zx, zh, into, at);
+      h = rnn.options.nonlinearity == Nonlinearity::tanh ? rnn_tanh_step(zx, h, layer.weight_hh, memory, at)
+                                                         : rnn_relu_step(zx, h, layer.weight_hh, memory, at);
       break;
     case Cell::lstm: {
-      auto [next_h, next_c] = lstm_cell(zx, zh, c, into, at);
+      auto [next_h, next_c] = lstm_step(zx, h, c, layer.weight_hh, memory, at);
       h = std::move(next_h);
       c = std::move(next_c);
       break;
     }
-    case Cell::gru: h = gru_cell(zx, zh, h, into, at); break;
+    case Cell::gru: h = gru_cell(zx, affine(h, layer.weight_hh, step_bias, at), h, memory.h, at); break;
   }
 }
 
@@ -141,16 +155,19 @@ void advance(const Recurrent<T>& rnn, const Tensor<T>& zx, const Tensor<T>& zh, 
 template <Real T>
 Tensor<T> unroll(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
                  const Tensor<T>& step_bias, Tensor<T>& h, Tensor<T>& c, Location at) {
+  const bool take_zx = zx.unique();  // no op saved it: each step may work in its part
   const auto inputs = unbind(zx, 0, at);
   const Shape shape = h.shape();
-  const Tensor<T> buffer = empty<T>({static_cast<std::int64_t>(inputs.size()), shape[0], shape[1]});
+  const Tensor<T> buffer = take_zx && rnn.cell == Cell::rnn
+                               ? zx.detach()
+                               : empty<T>({static_cast<std::int64_t>(inputs.size()), shape[0], shape[1]});
   typename RecurrentState<T>::List outputs;
   outputs.reserve(inputs.size());
   for (const Tensor<T>& input : inputs) {
     const auto t = static_cast<std::int64_t>(outputs.size());
     const Scope step("", t);
     const Tensor<T> place(buffer.view(shape, t * shape.elements()));
-    advance(rnn, input, affine(h, layer.weight_hh, step_bias, at), h, c, place, at);
+    advance(rnn, layer, input, step_bias, h, c, {.take_zx = take_zx, .h = place}, at);
     outputs.push_back(h);
   }
   if (h.requires_grad()) return stack(std::span<const Tensor<T>>(outputs), 0, at);
@@ -167,12 +184,10 @@ typename Recurrent<T>::Sequence run_layers(const Recurrent<T>& rnn, const X& x, 
   for (std::size_t k = 0; k < rnn.layers.size(); ++k) {
     const auto& layer = rnn.layers[k];
     const Scope scope(rnn.layers.size() > 1 ? fmt::format("l{}", k) : std::string());
-    // Both biases are added to the whole sequence at once. The GRU's reset gate acts on the second one: that stays.
-    const bool at_once = rnn.cell != Cell::gru && layer.bias_ih.defined();
-    const Tensor<T> bias = at_once ? Operand<T>(layer.bias_ih, at) + layer.bias_hh : layer.bias_ih;
-    const Tensor<T> zx = k == 0 ? project(x, layer.weight_ih, bias, at)
-                                : project(dropped(rnn, output, at), layer.weight_ih, bias, at);
-    output = unroll(rnn, layer, zx, at_once ? Tensor<T>() : layer.bias_hh, state.h[k], state.c[k], at);
+    const Biases<T> bias(rnn, layer, at);
+    const Tensor<T> zx = k == 0 ? project(x, layer.weight_ih, bias.input, at)
+                                : project(dropped(rnn, output, at), layer.weight_ih, bias.input, at);
+    output = unroll(rnn, layer, zx, bias.step, state.h[k], state.c[k], at);
   }
   if (rnn.cell != Cell::lstm) state.c.clear();
   return result;
@@ -202,9 +217,10 @@ RecurrentState<T> run_step(const Recurrent<T>& rnn, const X& x, const RecurrentS
   next.c.resize(rnn.layers.size());
   for (std::size_t k = 0; k < rnn.layers.size(); ++k) {
     const auto& layer = rnn.layers[k];
-    const Tensor<T> zx = k == 0 ? project(x, layer.weight_ih, layer.bias_ih, at)
-                                : project(dropped(rnn, next.h[k - 1], at), layer.weight_ih, layer.bias_ih, at);
-    advance(rnn, zx, affine(next.h[k], layer.weight_hh, layer.bias_hh, at), next.h[k], next.c[k], {}, at);
+    const Biases<T> bias(rnn, layer, at);
+    const Tensor<T> zx = k == 0 ? project(x, layer.weight_ih, bias.input, at)
+                                : project(dropped(rnn, next.h[k - 1], at), layer.weight_ih, bias.input, at);
+    advance(rnn, layer, zx, bias.step, next.h[k], next.c[k], {.take_zx = zx.unique()}, at);
   }
   if (rnn.cell != Cell::lstm) next.c.clear();
   return next;

@@ -82,30 +82,6 @@ struct BinaryCrossEntropy {  // of a logit x: softplus(x) - x y without cancella
 
 // The recurrent cells' elementwise parts (PyTorch's gate orders and formulas). z, zx, zh are pre-activations.
 
-struct TanhOfSum {  // h = tanh(x + y)
-  static constexpr const char* name = "rnn_tanh_cell";
-  static constexpr std::size_t inputs = 2;
-  constexpr Symbol operator()(Symbol zx, Symbol zh) const { return apply(Opcode::tanh, zx + zh); }
-};
-
-struct ReluOfSum {
-  static constexpr const char* name = "rnn_relu_cell";
-  static constexpr std::size_t inputs = 2;
-  constexpr Symbol operator()(Symbol zx, Symbol zh) const { return Relu()(zx + zh); }
-};
-
-struct LstmCell {  // gates i, f, g, o; the pre-activations come in two summands
-  static constexpr const char* name = "lstm_cell";
-  static constexpr std::size_t inputs = 9;
-  constexpr auto operator()(Symbol xi, Symbol xf, Symbol xg, Symbol xo, Symbol hi, Symbol hf, Symbol hg, Symbol ho,
-                            Symbol c) const {
-    const Symbol i = keep(apply(Opcode::sigmoid, xi + hi)), f = keep(apply(Opcode::sigmoid, xf + hf));
-    const Symbol g = keep(apply(Opcode::tanh, xg + hg)), o = keep(apply(Opcode::sigmoid, xo + ho));
-    const Symbol next = f * c + i * g;
-    return outputs(o * keep(apply(Opcode::tanh, next)), next);
-  }
-};
-
 struct GruCell {  // gates r, z, n; the reset gate acts on the hidden summand of n
   static constexpr const char* name = "gru_cell";
   static constexpr std::size_t inputs = 7;
@@ -131,6 +107,6 @@ struct List {
 };
 
 using All = List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, SquaredError, AbsoluteError, BinaryCrossEntropy,
-                 TanhOfSum, ReluOfSum, LstmCell, GruCell>;
+                 GruCell>;
 
 }  // namespace xgrad::formulas

@@ -1,28 +1,282 @@
-// The fused parts of recurrent cells, and products with one-hot rows.
+// Steps of recurrent networks: the product with the state and all that follows it as one node.
 #include "ops/recurrent.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <new>
 
-#include "autograd/create.hpp"
 #include "autograd/error.hpp"
 #include "autograd/op.hpp"
 #include "ops/elementwise.hpp"
-#include "ops/index.hpp"
-#include "ops/kernels/columns.hpp"
-#include "ops/kernels/gather.hpp"
-#include "ops/kernels/transpose.hpp"
+#include "ops/kernels/product.hpp"
+#include "ops/kernels/recurrent.hpp"
 #include "ops/layout.hpp"
+#include "ops/matmul.hpp"
 #include "ops/shape.hpp"
 
 namespace xgrad {
 
 namespace {
 
+using detail::data_of;
+
+enum class StepKind : std::uint8_t { tanh, relu, lstm };
+
+constexpr const char* name_of(StepKind kind) {
+  return kind == StepKind::tanh ? "rnn_tanh_step" : kind == StepKind::relu ? "rnn_relu_step" : "lstm_step";
+}
+
+template <Real T>
+const auto& loops() {
+  if constexpr (std::same_as<T, float>) return kernels::recurrent_float();
+  else return kernels::recurrent_double();
+}
+
+// Calls f(float or double) by element type.
 template <class F>
-const FormulaInfo& info() {
-  return detail::library_formula(formulas::All::index<F>());
+void with_type(DType dtype, F f) {
+  dtype == DType::float32 ? f(0.0f) : f(0.0);
+}
+
+template <Real T>
+const T* read(const AnyTensor& x) {
+  return x.defined() ? reinterpret_cast<const T*>(x.bytes()) : nullptr;
+}
+
+// The gradient of a weight in x · weightᵀ: dzᵀ · x. Those of steps whose dz and x lie one before another in memory, as
+// those of a sequence do, are one product.
+struct WeightGradient {
+  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
+    kernels::product({d.a, true}, {d.b}, into, accumulate);
+  }
+  static AnyTensor record(const DeferredGradient& d) {
+    const MatmulOptions transposed{.transpose_a = true};
+    if (d.a.dtype() == DType::float32) return matmul(Tensor<float>(d.a), Tensor<float>(d.b), transposed);
+    return matmul(Tensor<double>(d.a), Tensor<double>(d.b), transposed);
+  }
+  static bool lies_before(const AnyTensor& x, const AnyTensor& y) {
+    return x.storage().get() == y.storage().get() && x.offset() + x.elements() == y.offset();
+  }
+  static bool merge(DeferredGradient& later, const DeferredGradient& earlier) {
+    if (!lies_before(earlier.a, later.a) || !lies_before(earlier.b, later.b)) return false;
+    const auto together = [](const AnyTensor& x, const AnyTensor& y) {
+      return x.view({x.shape()[0] + y.shape()[0], x.shape()[1]});
+    };
+    later.a = together(earlier.a, later.a);
+    later.b = together(earlier.b, later.b);
+    return true;
+  }
+  static constexpr DeferredKind kind{write, record, merge};
+};
+
+// A recorded step. Outputs: h; of an LSTM also c and the gates, which nobody sees but a second derivative.
+class StepNode final : public Node {
+ public:
+  struct Inputs {
+    const AnyTensor &zx, &h, &weight;
+    const AnyTensor* c;
+  };
+
+  // `gates`: of an LSTM, z as the step left it.
+  static void record(StepKind kind, const Inputs& in, const AnyTensor& gates, std::span<AnyTensor> outputs, Location at) {
+    auto* node = new (pool::allocate(sizeof(StepNode), pool::Use::node)) StepNode(kind, outputs[0], at);
+    const std::array<const AnyTensor*, 4> inputs{&in.zx, &in.h, &in.weight, in.c};
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (inputs[i] && inputs[i]->requires_grad()) node->edges_[i] = inputs[i]->edge();
+    node->save(saved_weight, in.weight);
+    node->save(saved_h, in.h);
+    if (in.c) {
+      node->save(saved_c, *in.c);
+      node->save(saved_gates, gates);
+    }
+    node->save(saved_result, outputs.back());
+    node->connect(node->edges_.data(), in.c ? 4 : 3, in.c ? 3 : 1);
+    for (std::size_t k = 0; k < outputs.size(); ++k)
+      outputs[k].attach(Ref<Node>::share(node), static_cast<std::uint32_t>(k));
+    node->release();
+  }
+
+  std::string_view name() const override { return name_of(kind_); }
+  const Shape& output_shape(std::size_t output) const override { return output == 2 ? gates_shape_ : shape_; }
+  void release_saved() noexcept override { saved_ = {}; }
+
+  void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
+    if (sink.create_graph() || (is_lstm() && gradients[2].value.defined()))
+      return with_type(dtype(), [&]<Real T>(T) { backward_recorded<T>(gradients, sink); });
+    std::array<AnyTensor, 2> found = is_lstm() ? lstm_gradients(gradients, sink) : std::array<AnyTensor, 2>{rnn_gradient(gradients[0])};
+    auto& [dz, dc] = found;
+    if (sink.wants(1)) {
+      bool accumulate = false;
+      AnyTensor& dh = sink.destination(1, accumulate).value;
+      kernels::product({dz}, {saved(saved_weight, weight_shape()), false, constant_weight()}, dh, accumulate);
+      if (this_thread.anomaly) check_finite(name(), dh, location(), true);
+    }
+    if (sink.wants(2))
+      sink.add(2, DeferredGradient{.kind = &WeightGradient::kind, .a = dz, .b = saved(saved_h, shape_), .shape = weight_shape()});
+    if (is_lstm() && sink.wants(3)) sink.add(3, std::move(dc), Ownership::owned);
+    // Last: from here on dz may be overwritten, once what was deferred has read it.
+    if (sink.wants(0)) sink.add(0, std::move(dz), Ownership::owned);
+  }
+
+ private:
+  enum : std::size_t { saved_weight, saved_h, saved_result, saved_gates, saved_c, saved_count };
+  struct SavedRegion {
+    Ref<Storage> storage;
+    std::int64_t offset = 0;
+    std::uint32_t version = 0;
+  };
+
+  StepNode(StepKind kind, const AnyTensor& h, Location at)
+      : Node(h.dtype(), at, false), kind_(kind), shape_(h.shape()),
+        gates_shape_{h.shape()[0], h.shape()[1] * (kind == StepKind::lstm ? 4 : 1)} {
+    batch_gradients();
+  }
+  void destroy() noexcept override {
+    this->~StepNode();
+    pool::deallocate(this, sizeof(StepNode), pool::Use::node);
+  }
+
+  bool is_lstm() const { return kind_ == StepKind::lstm; }
+  Shape weight_shape() const { return {gates_shape_[1], shape_[1]}; }
+  bool constant_weight() const { return edges_[2].node && edges_[2].node->is_leaf(); }
+
+  void save(std::size_t i, const AnyTensor& x) { saved_[i] = {x.storage(), x.offset(), x.version()}; }
+  AnyTensor saved(std::size_t i, const Shape& shape) const {
+    const SavedRegion& region = saved_[i];
+    AnyTensor value(region.storage, region.offset, shape);
+    if (region.storage->version() != region.version) {
+      const auto origin = i == saved_result ? detail::SavedValue::Origin::output : detail::SavedValue::Origin::input;
+      const std::uint32_t input = i == saved_weight ? 2 : i == saved_c ? 3 : 1;
+      detail::changed_in_place(name(), {value, region.version, origin, i == saved_result ? 0 : input}, location());
+    }
+    return value;
+  }
+
+  // dz, over the gradient of h where that is this node's own.
+  AnyTensor rnn_gradient(GradientSlot& dh) {
+    const AnyTensor h = saved(saved_result, shape_);
+    AnyTensor dz = dh.ownership == Ownership::owned ? dh.value : AnyTensor::empty(shape_, dtype());
+    with_type(dtype(), [&]<Real T>(T) {
+      const auto adjoint = kind_ == StepKind::tanh ? loops<T>().tanh_adjoint : loops<T>().relu_adjoint;
+      adjoint(shape_.elements(), read<T>(h), read<T>(dh.value), data_of<T>(dz));
+    });
+    return dz;
+  }
+
+  // dz and dc, over the gates and the gradient of c where nobody needs those any more.
+  std::array<AnyTensor, 2> lstm_gradients(std::span<GradientSlot> gradients, const GradientSink& sink) {
+    if (!saved_[saved_gates].storage)
+      throw GraphError(fmt::format("backward: the gates of '{}' were overwritten by an earlier backward that failed; compute "
+                                   "the graph anew",
+                                   name()));
+    const AnyTensor c = saved(saved_c, shape_), next_c = saved(saved_result, shape_);
+    const AnyTensor gates = saved(saved_gates, gates_shape_);
+    const GradientSlot &dh = gradients[0], &next_dc = gradients[1];
+    const bool own_dc = next_dc.value.defined() && next_dc.ownership == Ownership::owned;
+    AnyTensor dz = sink.frees_graph() ? gates : AnyTensor::empty(gates_shape_, dtype());
+    AnyTensor dc = own_dc ? next_dc.value : AnyTensor::empty(shape_, dtype());
+    if (sink.frees_graph()) saved_[saved_gates].storage = {};
+    with_type(dtype(), [&]<Real T>(T) {
+      loops<T>().lstm_adjoint(shape_[0], shape_[1], read<T>(gates), read<T>(c), read<T>(next_c), read<T>(dh.value),
+                              read<T>(next_dc.value), data_of<T>(dz), data_of<T>(dc));
+    });
+    return {std::move(dz), std::move(dc)};
+  }
+
+  // A saved tensor with its history: that of input `edge`, or, for a negative one, output -1 - edge of this node.
+  template <Real T>
+  Tensor<T> recorded(std::size_t i, const Shape& shape, int edge) {
+    AnyTensor x = saved(i, shape);
+    if (edge < 0)
+      x.attach(Ref<Node>::share(this), static_cast<std::uint32_t>(-1 - edge));
+    else if (const Edge& from = edges_[static_cast<std::size_t>(edge)]; from.node)
+      x.attach(from.node, from.output);
+    return Tensor<T>(std::move(x));
+  }
+
+  // The same gradients from recorded ops, which is how second derivatives come about.
+  template <Real T>
+  void backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink) {
+    const auto given = [&](std::size_t k) {
+      const AnyTensor& g = gradients[k].value;
+      return g.defined() ? Tensor<T>(g) : Tensor<T>(AnyTensor::zeros(output_shape(k), dtype()));
+    };
+    Tensor<T> dz, dc;
+    if (is_lstm()) {
+      const Tensor<T> c = recorded<T>(saved_c, shape_, 3), t = tanh(recorded<T>(saved_result, shape_, -2));
+      const Tensor<T> gates = recorded<T>(saved_gates, gates_shape_, -3), dh = given(0);
+      const auto parts = chunk(gates, 4, 1);
+      const Tensor<T>&i = parts[0], &f = parts[1], &g = parts[2], &o = parts[3];
+      dc = given(1) + dh * o * (1 - square(t));
+      const std::vector<Tensor<T>> slopes{i * (1 - i), f * (1 - f), 1 - square(g), o * (1 - o)};
+      const std::vector<Tensor<T>> inner{dc * g, dc * c, dc * i, dh * t};
+      dz = (cat(inner, 1) + given(2)) * cat(slopes, 1);
+      dc = dc * f;
+    } else {
+      const Tensor<T> h = recorded<T>(saved_result, shape_, -1);
+      dz = given(0) * (kind_ == StepKind::tanh ? 1 - square(h) : Tensor<T>(h > 0));
+    }
+    if (sink.wants(0)) sink.add(0, dz, Ownership::shared);
+    if (sink.wants(1)) sink.add(1, matmul(dz, recorded<T>(saved_weight, weight_shape(), 2)), Ownership::shared);
+    if (sink.wants(2))
+      sink.add(2, matmul(dz, recorded<T>(saved_h, shape_, 1), {.transpose_a = true}), Ownership::shared);
+    if (is_lstm() && sink.wants(3)) sink.add(3, dc, Ownership::shared);
+  }
+
+  StepKind kind_;
+  Shape shape_, gates_shape_;  // of h and c, and of z
+  std::array<Edge, 4> edges_;  // of zx, h, weight and c
+  std::array<SavedRegion, saved_count> saved_;
+};
+
+void check_step(StepKind kind, const AnyTensor& zx, const AnyTensor& h, const AnyTensor& weight, const AnyTensor* c) {
+  const char* name = name_of(kind);
+  detail::check_defined(name, zx);
+  detail::check_defined(name, h, 1);
+  detail::check_defined(name, weight, 2);
+  if (c) detail::check_defined(name, *c, 3);
+  const std::int64_t gates = kind == StepKind::lstm ? 4 : 1;
+  const bool fits = h.rank() == 2 && zx.rank() == 2 && weight.rank() == 2 && zx.shape()[0] == h.shape()[0] &&
+                    zx.shape()[1] == gates * h.shape()[1] && weight.shape() == Shape{zx.shape()[1], h.shape()[1]} &&
+                    (!c || c->shape() == h.shape());
+  if (fits) return;
+  throw ShapeError(fmt::format("{}: zx {}, h {}, weight {}{}; needed are zx [batch, {}hidden], h [batch, hidden]{} and weight "
+                               "[{}hidden, hidden]",
+                               name, to_string(zx.shape()), to_string(h.shape()), to_string(weight.shape()),
+                               c ? fmt::format(", c {}", to_string(c->shape())) : "", gates > 1 ? "4 " : "",
+                               c ? ", c the same" : "", gates > 1 ? "4 " : ""));
+}
+
+// Memory for h: what was given for it, or z, whose it can be in an RNN, or new.
+template <Real T>
+AnyTensor room_for_h(StepKind kind, const AnyTensor& z, const AnyTensor& h, const StepMemory<T>& memory) {
+  if (!memory.h.defined()) return kind == StepKind::lstm ? AnyTensor::empty(h.shape(), h.dtype()) : z;
+  if (memory.h.shape() != h.shape())
+    throw ShapeError(fmt::format("{}: memory of shape {} for an h of shape {}", name_of(kind), to_string(memory.h.shape()),
+                                 to_string(h.shape())));
+  return memory.h.detached();
+}
+
+template <Real T>
+std::array<Tensor<T>, 2> step(StepKind kind, const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight,
+                              const Tensor<T>* c, const StepMemory<T>& memory, Location at) {
+  check_step(kind, zx, h, weight, c);
+  AnyTensor z = memory.take_zx ? zx.detached() : copy_of(zx);
+  std::array<AnyTensor, 2> outputs{room_for_h(kind, z, h, memory)};
+  kernels::product({h}, {weight, true, weight.node() && weight.is_leaf()}, z, true);
+  if (c) {
+    outputs[1] = AnyTensor::empty(h.shape(), h.dtype());
+    loops<T>().lstm(h.shape()[0], h.shape()[1], data_of<T>(z), c->data(), data_of<T>(outputs[0]), data_of<T>(outputs[1]));
+  } else {
+    const auto activation = kind == StepKind::tanh ? loops<T>().tanh : loops<T>().relu;
+    activation(h.elements(), read<T>(z), data_of<T>(outputs[0]));
+  }
+  const std::span<AnyTensor> made(outputs.data(), c ? 2 : 1);
+  if (this_thread.anomaly)
+    for (const AnyTensor& output : made) check_finite(name_of(kind), output, at, false);
+  if (is_recording() && (zx.requires_grad() || h.requires_grad() || weight.requires_grad() || (c && c->requires_grad())))
+    StepNode::record(kind, {zx, h, weight, c}, z, made, at);
+  return {Tensor<T>(std::move(outputs[0])), c ? Tensor<T>(std::move(outputs[1])) : Tensor<T>()};
 }
 
 // All column blocks of x as so many arguments of a formula.
@@ -31,148 +285,24 @@ void append_blocks(FormulaArgument*& next, const AnyTensor& x) {
   for (int k = 0; k < static_cast<int>(blocks); ++k) *next++ = {&x, 0, k, static_cast<int>(blocks)};
 }
 
-template <class F, Real T>
-Tensor<T> sum_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& into, Location at) {
-  const std::array<FormulaArgument, 2> arguments{{{&zx}, {&zh}}};
-  std::array<AnyTensor, 1> result{into};
-  run_formula(info<F>(), arguments, result, at);
-  return Tensor<T>(std::move(result[0]));
-}
-
-// The gradient of a weight that one-hot rows selected columns of, in either of two ways: the rows' gradients added to
-// those columns, or the transpose of a table to whose rows they were added.
-struct ColumnGradient {
-  static const Indices& indices(const DeferredGradient& d) { return *reinterpret_cast<const Indices*>(d.attributes[0]); }
-
-  template <Real T>
-  static void written(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
-    T* out = detail::data_of<T>(into);
-    if (!accumulate) std::fill_n(out, into.elements(), T(0));
-    kernels::scatter_add_columns(d.shape[0], d.shape[1], indices(d).values(), reinterpret_cast<const T*>(d.a.bytes()), out);
-  }
-  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
-    d.a.dtype() == DType::float32 ? written<float>(d, into, accumulate) : written<double>(d, into, accumulate);
-  }
-  static AnyTensor record(const DeferredGradient& d);
-  static constexpr DeferredKind kind{write, record};
-};
-
-struct TransposedGradient {
-  template <Real T>
-  static void written(const DeferredGradient& d, AnyTensor& into) {
-    kernels::transpose(d.shape[1], d.shape[0], reinterpret_cast<const T*>(d.a.bytes()), d.shape[0], detail::data_of<T>(into), d.shape[1]);
-  }
-  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
-    AnyTensor fresh = accumulate ? AnyTensor::empty(d.shape, d.a.dtype()) : into;
-    d.a.dtype() == DType::float32 ? written<float>(d, fresh) : written<double>(d, fresh);
-    if (accumulate) add_into(into, fresh);
-  }
-  static AnyTensor record(const DeferredGradient& d) {
-    if (d.a.dtype() == DType::float32) return transpose(Tensor<float>(d.a), 0, 1);
-    return transpose(Tensor<double>(d.a), 0, 1);
-  }
-  static constexpr DeferredKind kind{write, record};
-};
-
-// The adjoints, for gradients of gradients: rows added to columns of zeros, or to rows.
-template <Real T>
-struct AddToColumns {
-  static constexpr std::string_view name = "add_to_columns";
-  Indices x;
-  Shape shape;
-
-  Tensor<T> forward(const Tensor<T>& rows) const {
-    Tensor<T> y = zeros<T>(shape);
-    kernels::scatter_add_columns(shape[0], shape[1], x.values(), rows.data(), detail::data_of<T>(y));
-    return y;
-  }
-  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {one_hot_linear(x, g)}; }
-};
-
-template <Real T>
-struct AddToRows {
-  static constexpr std::string_view name = "add_to_rows";
-  Indices x;
-  Shape shape;
-
-  Tensor<T> forward(const Tensor<T>& rows) const {
-    Tensor<T> y = zeros<T>(shape);
-    kernels::scatter_add_rows(1, shape[0], shape[1], x.values(), rows.data(), detail::data_of<T>(y));
-    return y;
-  }
-  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {embedding(g, x)}; }
-};
-
-AnyTensor ColumnGradient::record(const DeferredGradient& d) {
-  const auto at = Location::current();
-  if (d.a.dtype() == DType::float32) return apply(AddToColumns<float>{indices(d), d.shape}, at, Tensor<float>(d.a));
-  return apply(AddToColumns<double>{indices(d), d.shape}, at, Tensor<double>(d.a));
-}
-
-// A few rows read their columns. Many read rows of the transposed weight instead, to which the bias is then added once
-// for each column, not once for each of them; and their gradients are gathered in such a table before they go on.
-template <Real T>
-struct OneHotLinear {
-  static constexpr std::string_view name = "one_hot_linear";
-  Indices x;
-  bool has_bias, by_rows;
-
-  Tensor<T> read(const Tensor<T>& weight, const T* bias) const {
-    const std::int64_t rows = weight.shape()[0], columns = weight.shape()[1];
-    Shape shape = x.shape();
-    shape.push_back(rows);
-    AnyTensor y = AnyTensor::empty(shape, dtype_of<T>);
-    if (by_rows) {
-      AnyTensor table = AnyTensor::empty({columns, rows}, dtype_of<T>);
-      kernels::transpose_plus_row(rows, columns, weight.data(), bias, detail::data_of<T>(table));
-      kernels::gather_rows(1, columns, rows, x.values(), detail::data_of<T>(table), detail::data_of<T>(y));
-    } else {
-      kernels::gather_columns(rows, columns, x.values(), weight.data(), bias, detail::data_of<T>(y));
-    }
-    return Tensor<T>(std::move(y));
-  }
-  Tensor<T> forward(const Tensor<T>& weight) const { return read(weight, nullptr); }
-  Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias) const { return read(weight, bias.data()); }
-
-  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
-    Gradients<T> result(1);
-    Tensor<T> sums = g;  // whose sum over rows is the bias's gradient
-    if (saved.needs(0) && by_rows) {
-      const Shape& shape = saved.shape(0);
-      sums = apply(AddToRows<T>{x, {shape[1], shape[0]}}, Location::current(), g);
-      result[0] = DeferredGradient{.kind = &TransposedGradient::kind, .a = sums, .b = {}, .attributes = {}, .shape = shape};
-    } else if (saved.needs(0)) {
-      result[0] = DeferredGradient{.kind = &ColumnGradient::kind, .a = g, .b = {},
-                                   .attributes = {reinterpret_cast<std::int64_t>(&x)}, .shape = saved.shape(0)};
-    }
-    if (has_bias) result.push_back(std::move(sums));
-    return result;
-  }
-};
-
 }  // namespace
 
 template <Real T>
-Tensor<T> rnn_tanh_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& into, Location at) {
-  return sum_cell<formulas::TanhOfSum>(zx, zh, into, at);
+Tensor<T> rnn_tanh_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, const StepMemory<T>& memory,
+                        Location at) {
+  return step<T>(StepKind::tanh, zx, h, weight, nullptr, memory, at)[0];
 }
 
 template <Real T>
-Tensor<T> rnn_relu_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& into, Location at) {
-  return sum_cell<formulas::ReluOfSum>(zx, zh, into, at);
+Tensor<T> rnn_relu_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, const StepMemory<T>& memory,
+                        Location at) {
+  return step<T>(StepKind::relu, zx, h, weight, nullptr, memory, at)[0];
 }
 
 template <Real T>
-std::array<Tensor<T>, 2> lstm_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& c, const Tensor<T>& into,
-                                   Location at) {
-  std::array<FormulaArgument, 9> arguments;
-  FormulaArgument* next = arguments.data();
-  append_blocks<4>(next, zx);
-  append_blocks<4>(next, zh);
-  *next = {&c};
-  std::array<AnyTensor, 2> results{into};
-  run_formula(info<formulas::LstmCell>(), arguments, results, at);
-  return {Tensor<T>(std::move(results[0])), Tensor<T>(std::move(results[1]))};
+std::array<Tensor<T>, 2> lstm_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& c, const Tensor<T>& weight,
+                                   const StepMemory<T>& memory, Location at) {
+  return step(StepKind::lstm, zx, h, weight, &c, memory, at);
 }
 
 template <Real T>
@@ -183,30 +313,16 @@ Tensor<T> gru_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& h,
   append_blocks<3>(next, zh);
   *next = {&h};
   std::array<AnyTensor, 1> result{into};
-  run_formula(info<formulas::GruCell>(), arguments, result, at);
+  run_formula(detail::library_formula(formulas::All::index<formulas::GruCell>()), arguments, result, at);
   return Tensor<T>(std::move(result[0]));
 }
 
-template <Real T>
-Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
-  detail::check_defined("one_hot_linear", weight);
-  if (weight.rank() != 2 || (bias.defined() && bias.shape() != Shape{weight.shape()[0]}))
-    throw ShapeError(fmt::format("one_hot_linear: weight {}{}; a weight [out, in] and a bias [out] are needed",
-                                 to_string(weight.shape()),
-                                 bias.defined() ? fmt::format(", bias {}", to_string(bias.shape())) : ""));
-  check_indices("one_hot_linear", x, weight.shape()[1]);
-  const bool by_rows = 2 * x.elements() >= weight.shape()[1];
-  if (bias.defined()) return apply(OneHotLinear<T>{x, true, by_rows}, at, weight, bias);
-  return apply(OneHotLinear<T>{x, false, by_rows}, at, weight);
-}
-
-#define XGRAD_INSTANTIATE(T)                                                                                        \
-  template Tensor<T> rnn_tanh_cell(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, Location);                 \
-  template Tensor<T> rnn_relu_cell(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, Location);                 \
-  template std::array<Tensor<T>, 2> lstm_cell(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, \
-                                              Location);                                                            \
-  template Tensor<T> gru_cell(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, Location);    \
-  template Tensor<T> one_hot_linear(const Indices&, const Tensor<T>&, const Tensor<T>&, Location);
+#define XGRAD_INSTANTIATE(T)                                                                                               \
+  template Tensor<T> rnn_tanh_step(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const StepMemory<T>&, Location);  \
+  template Tensor<T> rnn_relu_step(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const StepMemory<T>&, Location);  \
+  template std::array<Tensor<T>, 2> lstm_step(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&,      \
+                                              const StepMemory<T>&, Location);                                             \
+  template Tensor<T> gru_cell(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, Location);
 XGRAD_INSTANTIATE(float)
 XGRAD_INSTANTIATE(double)
 #undef XGRAD_INSTANTIATE

@@ -222,9 +222,19 @@ struct Split {
     return single ? stack(all) : cat(all, axis);
   }
 
+  // Whether the parts' gradients are one array already, that of somebody who computed them in place.
+  bool lie_in_order(std::span<const Tensor<T>> g, const AxisView& v) const {
+    for (std::size_t k = 0; k < parts(); ++k)
+      if (!g[k].defined() || g[k].storage().get() != g[0].storage().get() ||
+          g[k].offset() != g[0].offset() + range(k).offset(v))
+        return false;
+    return parts() > 0;
+  }
+
   // The gradient as one array, in which the parts' gradients lie already, or are copied to.
   Tensor<T> gathered(std::span<const Tensor<T>> g) const {
     const AxisView v(shape, static_cast<std::size_t>(axis));
+    if (v.outer == 1 && lie_in_order(g, v)) return Tensor<T>(g[0].view(shape));
     bool lost = false;
     for (std::size_t k = 0; k < parts(); ++k) lost |= gradient.is_lost(k, g[k], range(k).offset(v));
     AnyTensor whole = gradient.take();

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Installs the distribution's packages that are missing, and says so. Nothing missing: no network, under a second.
-# Usage: scripts/setup.sh [demo|test|ci]     (each includes the one before; the default is test)
+# Usage: scripts/setup.sh [demo|test|ci|bench|peers]
+# test (the default) includes demo; ci and bench include test; peers includes bench.
 set -euo pipefail
 
 demo=(g++ cmake ninja-build ccache libxtensor-dev libxtensor-blas-dev libxsimd-dev libopenblas-pthread-dev
       libfmt-dev nlohmann-json3-dev libcli11-dev)
 test=(catch2 libbenchmark-dev)
+bench=(python3)
+peers=(python3-torch libtorch-dev)
 
 installed() { [[ " $(dpkg-query -W -f='${db:Status-Status} ' "$1" 2>/dev/null)" == *" installed "* ]]; }
 clang_versions=(16 17 18 19 20 21 22)
@@ -30,7 +33,9 @@ case "${1:-test}" in
   demo) wanted=("${demo[@]}") need_clang=no ;;
   test) wanted=("${demo[@]}" "${test[@]}") need_clang=no ;;
   ci) wanted=("${demo[@]}" "${test[@]}") need_clang=yes ;;
-  *) echo "usage: scripts/setup.sh [demo|test|ci]" >&2; exit 2 ;;
+  bench) wanted=("${demo[@]}" "${test[@]}" "${bench[@]}") need_clang=no ;;
+  peers) wanted=("${demo[@]}" "${test[@]}" "${bench[@]}" "${peers[@]}") need_clang=no ;;
+  *) echo "usage: scripts/setup.sh [demo|test|ci|bench|peers]" >&2; exit 2 ;;
 esac
 if ! command -v apt-get dpkg-query >/dev/null; then
   echo "setup: no apt-get here, so nothing is installed; the names at Debian are: ${wanted[*]}"

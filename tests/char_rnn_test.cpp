@@ -24,6 +24,7 @@ namespace {
 
 using namespace xgrad;
 using namespace xgrad::models;
+using namespace std::string_literals;
 using xgrad::testing::TemporaryFolder;
 using Catch::Matchers::Contains;
 using nn::Cell;
@@ -289,7 +290,7 @@ TEST_CASE("save and load: the same bits come back, with configuration and vocabu
   const TemporaryFolder folder;
   const Cell cell = GENERATE(Cell::rnn, Cell::lstm, Cell::gru);
   const auto unit = GENERATE(TextUnit::code_point, TextUnit::byte);
-  const std::string text = story + std::string("naïve — \"日本\"\n\t\0\x7F", 25) + (unit == TextUnit::byte ? "\xFF\x80" : "");
+  const std::string text = story + "naïve — \"日本\"\n\t\0\x7F"s + (unit == TextUnit::byte ? "\xFF\x80" : "");
   const Vocabulary vocabulary = Vocabulary::of(text, unit);
   const auto model = small_model(vocabulary, cell, 2, 0.25);
   save_char_rnn(folder / "model", model, vocabulary);

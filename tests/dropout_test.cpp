@@ -27,7 +27,8 @@ TEST_CASE("dropout zeroes a share p and scales the rest") {
     const double deviation = std::sqrt(n * p * (1 - p));
     CHECK(std::abs(static_cast<double>(dropped) - n * p) < 4 * deviation);
   }
-  for (const double v : dropout(ones<double>({100}), 1, true, generator).values()) CHECK(v == 0);
+  const D nothing = dropout(ones<double>({100}), 1, true, generator);
+  for (const double v : nothing.values()) CHECK(v == 0);
 }
 
 TEST_CASE("dropout does nothing when it is off") {

@@ -1,13 +1,12 @@
 // Graphs as text: ops, shapes, attributes, names, module paths and time steps.
 #include "autograd/graph.hpp"
 
-#include <pthread.h>
-
 #include "autograd/create.hpp"
 #include "autograd/op.hpp"
 #include "autograd/scope.hpp"
 #include "ops/elementwise.hpp"
 #include "tests/catch.hpp"
+#include "tests/small_stack.hpp"
 
 namespace {
 
@@ -91,23 +90,13 @@ TEST_CASE("graph: of several outputs, and of nothing", "[graph]") {
 }
 
 TEST_CASE("graph: a deep one needs no deep stack", "[graph]") {
-  struct Task {
-    std::size_t arrows = 0;
-    static void* run(void* task) {
-      Tensor<double> y = ones<double>({1}).set_requires_grad();
-      for (int i = 0; i < 20000; ++i) y = y * 1.0;
-      static_cast<Task*>(task)->arrows = count(to_dot(y), "->");
-      return nullptr;
-    }
-  } task;
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  REQUIRE(pthread_attr_setstacksize(&attributes, 64 * 1024) == 0);
-  pthread_t thread;
-  REQUIRE(pthread_create(&thread, &attributes, &Task::run, &task) == 0);
-  pthread_join(thread, nullptr);
-  pthread_attr_destroy(&attributes);
-  CHECK(task.arrows == 20001);
+  std::size_t arrows = 0;
+  testing::on_small_stack([&] {
+    Tensor<double> y = ones<double>({1}).set_requires_grad();
+    for (int i = 0; i < 20000; ++i) y = y * 1.0;
+    arrows = count(to_dot(y), "->");
+  });
+  CHECK(arrows == 20001);
 }
 
 }  // namespace

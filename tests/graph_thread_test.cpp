@@ -8,6 +8,7 @@
 #include "autograd/op.hpp"
 #include "autograd/scope.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/reduce.hpp"
 #include "tests/catch.hpp"
 
 namespace {
@@ -127,13 +128,11 @@ TEST_CASE("threads: one generator serves all of them", "[threads]") {
   Generator shared(5);
   std::array<double, 4> sums{};
   in_parallel(4, [&](int i) {
-    for (int repeat = 0; repeat < 100; ++repeat)
-      for (const double x : rand<double>({100}, shared).values()) sums[static_cast<std::size_t>(i)] += x;
+    for (int repeat = 0; repeat < 100; ++repeat) sums[static_cast<std::size_t>(i)] += sum(rand<double>({100}, shared)).item();
   });
   Generator alone(5);
   double expected = 0;
-  for (int repeat = 0; repeat < 400; ++repeat)
-    for (const double x : rand<double>({100}, alone).values()) expected += x;
+  for (int repeat = 0; repeat < 400; ++repeat) expected += sum(rand<double>({100}, alone)).item();
   CHECK(sums[0] + sums[1] + sums[2] + sums[3] == Approx(expected).epsilon(1e-12));
 }
 

@@ -6,14 +6,24 @@ namespace xgrad::testing {
 
 namespace {
 
-// Hidden sizes below, at and beyond a register's width; an empty batch; a state for the whole batch.
-std::vector<std::vector<Shape>> cell_shapes(std::int64_t gates, bool with_state) {
+// Hidden sizes below, at and beyond a register's width; an empty batch; nothing hidden.
+const Shape state_shapes[] = {{2, 3}, {1, 1}, {3, 8}, {2, 17}, {0, 2}, {2, 0}};
+
+// Shapes of zx, h, weight and, with `has_c`, c.
+std::vector<std::vector<Shape>> step_shapes(std::int64_t gates, bool has_c) {
   std::vector<std::vector<Shape>> cases;
-  for (const Shape& h : {Shape{2, 3}, Shape{1, 1}, Shape{3, 8}, Shape{2, 17}, Shape{0, 2}, Shape{2, 0}}) {
-    const Shape z{h[0], gates * h[1]};
-    cases.push_back(with_state ? std::vector<Shape>{z, z, h} : std::vector<Shape>{z, z});
+  for (const Shape& h : state_shapes) {
+    const std::int64_t rows = gates * h[1];
+    cases.push_back({{h[0], rows}, h, {rows, h[1]}});
+    if (has_c) cases.back().push_back(h);
   }
-  if (with_state) cases.push_back({{3, 2 * gates}, {3, 2 * gates}, {1, 2}});
+  return cases;
+}
+
+std::vector<std::vector<Shape>> gru_shapes() {
+  std::vector<std::vector<Shape>> cases;
+  for (const Shape& h : state_shapes) cases.push_back({{h[0], 3 * h[1]}, {h[0], 3 * h[1]}, h});
+  cases.push_back({{3, 6}, {3, 6}, {1, 2}});  // one state for the whole batch
   return cases;
 }
 
@@ -27,17 +37,17 @@ Indices some_indices(const Shape& shape, std::int64_t limit) {
 }  // namespace
 
 void add_cell_rows(OpTable& table) {
-  table.add({.name = "rnn_tanh_cell", .function = op([](const auto& x) { return rnn_tanh_cell(x[0], x[1]); }),
-             .cases = cell_shapes(1, false)});
-  table.add({.name = "rnn_relu_cell", .function = op([](const auto& x) { return rnn_relu_cell(x[0], x[1]); }),
-             .cases = {{{2, 3}, {2, 3}}, {{3, 8}, {3, 8}}, {{2, 17}, {2, 17}}, {{0, 2}, {0, 2}}},
-             .domains = {{.low = 0.2}, {.low = -0.1, .high = 0.1}}});
-  table.add({.name = "rnn_relu_cell", .note = "where it is 0", .function = op([](const auto& x) { return rnn_relu_cell(x[0], x[1]); }),
-             .cases = {{{2, 3}, {2, 3}}}, .domains = {{.high = -0.2}, {.low = -0.1, .high = 0.1}}});
-  table.add({.name = "lstm_cell", .function = op([](const auto& x) { return lstm_cell(x[0], x[1], x[2]); }),
-             .cases = cell_shapes(4, true)});
+  table.add({.name = "rnn_tanh_step", .function = op([](const auto& x) { return rnn_tanh_step(x[0], x[1], x[2]); }),
+             .cases = step_shapes(1, false)});
+  table.add({.name = "rnn_relu_step", .function = op([](const auto& x) { return rnn_relu_step(x[0], x[1], x[2]); }),
+             .cases = step_shapes(1, false), .domains = {{.low = 0.2}, {.low = -0.1, .high = 0.1}, {.low = -0.1, .high = 0.1}}});
+  table.add({.name = "rnn_relu_step", .note = "where it is 0", .function = op([](const auto& x) { return rnn_relu_step(x[0], x[1], x[2]); }),
+             .cases = {{{2, 3}, {2, 3}, {3, 3}}},
+             .domains = {{.low = -1, .high = -0.2}, {.low = -0.1, .high = 0.1}, {.low = -0.1, .high = 0.1}}});
+  table.add({.name = "lstm_step", .function = op([](const auto& x) { return lstm_step(x[0], x[1], x[3], x[2]); }),
+             .cases = step_shapes(4, true)});
   table.add({.name = "gru_cell", .function = op([](const auto& x) { return gru_cell(x[0], x[1], x[2]); }),
-             .cases = cell_shapes(3, true)});
+             .cases = gru_shapes()});
   for (const Shape& shape : {Shape{5}, Shape{2, 3}, Shape{1}, Shape{0}})
     table.add({.name = "one_hot_linear", .note = "indices of shape " + to_string(shape),
                .function = op([shape](const auto& x) { return one_hot_linear(some_indices(shape, x[0].size(1)), x[0], x[1]); }),

@@ -1,0 +1,29 @@
+// What a recurrent step computes of its pre-activations, and back. One table for each instruction set and element type.
+#pragma once
+
+#include <cstdint>
+
+#include "autograd/kernels/simd_level.hpp"
+
+namespace xgrad::kernels {
+
+/// Arrays are contiguous; n is a number of elements. Every result may lie exactly where an argument does.
+template <class T>
+struct RecurrentTable {
+  void (*tanh)(std::int64_t n, const T* z, T* h);
+  void (*relu)(std::int64_t n, const T* z, T* h);  // NaN stays NaN
+  /// dz from h and its gradient.
+  void (*tanh_adjoint)(std::int64_t n, const T* h, const T* dh, T* dz);
+  void (*relu_adjoint)(std::int64_t n, const T* h, const T* dh, T* dz);
+
+  /// Rows of z are the pre-activations of the gates i, f, g, o, each `hidden` elements, and become the gates.
+  void (*lstm)(std::int64_t batch, std::int64_t hidden, T* z, const T* c, T* next_h, T* next_c);
+  /// dz and dc from the gates, both c, and the gradients of next_h and next_c, either of which may be null: zeros.
+  void (*lstm_adjoint)(std::int64_t batch, std::int64_t hidden, const T* gates, const T* c, const T* next_c, const T* dh,
+                       const T* next_dc, T* dz, T* dc);
+};
+
+XGRAD_SIMD_TABLE(RecurrentTable<float>, recurrent_float)
+XGRAD_SIMD_TABLE(RecurrentTable<double>, recurrent_double)
+
+}  // namespace xgrad::kernels
