@@ -32,22 +32,32 @@ bool Engine::wants(const Edge& edge) const {
   return std::ranges::any_of(captures_, [&](const Capture& c) { return c.node == node; });
 }
 
+// Leaves are shared between threads, so what is found out about them is kept here, not in them: a list, and once it is
+// long a hash table of the places in it.
 GradientSlot& Engine::leaf_slot(Leaf* leaf) {
-  // Leaves are shared between threads, so what is found out about them is kept here, not in them.
+  constexpr std::size_t few = 8;
+  if (leaves_.size() <= few) {
+    for (LeafSlot& entry : leaves_)
+      if (entry.leaf == leaf) return entry.slot;
+    if (leaves_.size() < few) return leaves_.emplace_back(leaf).slot;
+  }
   if (leaf_index_.size() < 2 * (leaves_.size() + 1)) {
     leaf_index_.assign(std::max<std::size_t>(64, 4 * leaf_index_.size()), 0);
-    for (std::uint32_t i = 0; i < leaves_.size(); ++i) {
-      std::size_t at = (reinterpret_cast<std::uintptr_t>(leaves_[i].leaf) >> 4) % leaf_index_.size();
-      while (leaf_index_[at]) at = (at + 1) % leaf_index_.size();
-      leaf_index_[at] = i + 1;
-    }
+    for (std::uint32_t i = 0; i < leaves_.size(); ++i) leaf_index_[place_of(leaves_[i].leaf)] = i + 1;
   }
-  std::size_t at = (reinterpret_cast<std::uintptr_t>(leaf) >> 4) % leaf_index_.size();
-  for (; leaf_index_[at]; at = (at + 1) % leaf_index_.size())
-    if (leaves_[leaf_index_[at] - 1].leaf == leaf) return leaves_[leaf_index_[at] - 1].slot;
-  leaves_.push_back({leaf, {}});
+  const std::size_t at = place_of(leaf);
+  if (leaf_index_[at]) return leaves_[leaf_index_[at] - 1].slot;
+  leaves_.emplace_back(leaf);
   leaf_index_[at] = static_cast<std::uint32_t>(leaves_.size());
   return leaves_.back().slot;
+}
+
+// Where the leaf is in the table, or is to go.
+std::size_t Engine::place_of(const Leaf* leaf) const {
+  const std::size_t mask = leaf_index_.size() - 1;
+  std::size_t at = (reinterpret_cast<std::uintptr_t>(leaf) >> 4) & mask;
+  while (leaf_index_[at] && leaves_[leaf_index_[at] - 1].leaf != leaf) at = (at + 1) & mask;
+  return at;
 }
 
 GradientSlot* Engine::slot(const Edge& edge) {
@@ -213,6 +223,8 @@ std::vector<AnyTensor> Engine::grad(std::span<const AnyTensor> outputs, std::spa
   return std::move(captured_);
 }
 
+void GradientSink::check(const AnyTensor& gradient) const { check_finite(node_.name(), gradient, node_.location(), true); }
+
 bool GradientSink::selected(std::size_t i) const { return engine_.wants(edge(i)); }
 
 void GradientSink::add(std::size_t i, AnyTensor&& gradient, Ownership ownership) {
@@ -224,7 +236,7 @@ void GradientSink::add(std::size_t i, AnyTensor&& gradient, Ownership ownership)
     gradient = sum_to(gradient, expected, node_.location());
     ownership = Ownership::owned;
   }
-  if (this_thread.anomaly) check_finite(node_.name(), gradient, node_.location(), true);
+  if (this_thread.anomaly) check(gradient);
   GradientSlot& target = *engine_.slot(edge(i));
   if (target.value.defined()) engine_.carry_out_pending();  // they may read what is overwritten now
   if (!target.value.defined()) {
@@ -285,7 +297,7 @@ void GradientSink::add(std::size_t i, const DeferredGradient& gradient) {
   if (create_graph_ || gradient.shape != shape(i)) return add(i, gradient.kind->record(gradient), Ownership::owned);
   if (gradient.kind->merge && node_.batches_ && !this_thread.anomaly) return engine_.defer(edge(i), gradient);
   engine_.carry_out(edge(i), gradient);
-  if (this_thread.anomaly) check_finite(node_.name(), engine_.slot(edge(i))->value, node_.location(), true);
+  if (this_thread.anomaly) check(engine_.slot(edge(i))->value);
 }
 
 namespace detail {

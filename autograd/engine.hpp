@@ -29,6 +29,7 @@ class Engine {
   using PoolVector = std::vector<T, pool::Allocator<T>>;
 
   struct LeafSlot {
+    explicit LeafSlot(Leaf* of) : leaf(of) {}
     Leaf* leaf;
     GradientSlot slot;
   };
@@ -50,6 +51,7 @@ class Engine {
   bool wants(const Edge& edge) const;
   GradientSlot* slot(const Edge& edge);
   GradientSlot& leaf_slot(Leaf* leaf);
+  std::size_t place_of(const Leaf* leaf) const;
   void find_wanted(std::span<const AnyTensor> outputs, std::span<const AnyTensor> inputs);
   void seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds);
   void run();
@@ -69,7 +71,7 @@ class Engine {
   PoolVector<Queued> heap_;
   PoolVector<Pending> pending_;
   std::deque<LeafSlot, pool::Allocator<LeafSlot>> leaves_;  // slots stay where they are
-  PoolVector<std::uint32_t> leaf_index_;  // open addressing by address: number in leaves_, plus one
+  PoolVector<std::uint32_t> leaf_index_;  // open addressing by address: place in leaves_, plus one
   PoolVector<Node*> visited_;
   PoolVector<Capture> captures_;
   std::vector<AnyTensor> captured_;

@@ -11,6 +11,11 @@
 //
 // `forward` may take a `Saver<T>&` first, to keep inputs, results or other tensors for `vjp`. It may return a
 // std::vector of tensors; `vjp` then takes a std::span of gradients, undefined where none came.
+//
+// An op that is often used on small arrays may also have
+//   bool backward(const Saved<T>&, std::span<GradientSlot> gradients, GradientSink& sink) const;
+// which hands the gradients of the inputs to the sink itself, and returns false where it leaves that to `vjp`, having
+// done nothing. It is not asked under create_graph.
 #pragma once
 
 #include <new>
@@ -143,10 +148,12 @@ class OpNode final : public Node {
   }
 
   void backward(std::span<GradientSlot> slots, GradientSink& sink) override {
+    const View saved(*this, sink, slots);
+    if constexpr (requires { op_.backward(saved, slots, sink); })
+      if (!sink.create_graph() && op_.backward(saved, slots, sink)) return;
     Gradients<T> gradients;
     {
       const anomaly inside(false);  // what comes of it is checked, under this op's name
-      const View saved(*this, sink, slots);
       if constexpr (requires(const Tensor<T>& g) { op_.vjp(saved, g); }) {
         const Tensor<T> g(slots[0].value);
         slots[0].value = {};  // so that a vjp that passes it on passes on what may be overwritten

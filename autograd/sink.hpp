@@ -49,6 +49,17 @@ class GradientSink {
   /// same shape whose buffer may become this one's.
   GradientSlot& destination(std::size_t i, bool& accumulate, GradientSlot* spare = nullptr);
 
+  /// Has `f(into, accumulate)` write the gradient of input `i` there, or add it to what is there; nothing where it is not
+  /// wanted. Not for create_graph.
+  template <class F>
+  void write(std::size_t i, F f) {
+    if (!wants(i)) return;
+    bool accumulate = false;
+    AnyTensor& into = destination(i, accumulate).value;
+    f(into, accumulate);
+    if (this_thread.anomaly) check(into);
+  }
+
   /// Whether two inputs accumulate in the same place.
   bool same_target(std::size_t i, std::size_t j) const {
     return edge(i).node.get() == edge(j).node.get() && edge(i).output == edge(j).output;
@@ -59,6 +70,7 @@ class GradientSink {
   GradientSink(class Engine& engine, Node& node, bool create_graph, bool frees_graph, bool selective)
       : engine_(engine), node_(node), create_graph_(create_graph), frees_graph_(frees_graph), selective_(selective) {}
   bool selected(std::size_t i) const;
+  void check(const AnyTensor& gradient) const;
   const Edge& edge(std::size_t i) const { return node_.edges()[i]; }
 
   Engine& engine_;

@@ -41,29 +41,42 @@ struct Join {
     return y;
   }
 
+  std::size_t parts() const { return stacked ? static_cast<std::size_t>(shape[axis]) : starts.size() - 1; }
+  Shape part_shape(std::size_t k) const {
+    Shape part = shape;
+    if (stacked) part.erase(axis);
+    else part.set(axis, starts[k + 1] - starts[k]);
+    return part;
+  }
+
+  // Along the first axis the parts' gradients are views.
+  bool backward(const Saved<T>& saved, std::span<GradientSlot> gradients, GradientSink& sink) const {
+    if (shape.elements(0, axis) != 1) return false;
+    const Ownership ownership = saved.owns_gradient() ? Ownership::owned : Ownership::shared;
+    const AnyTensor g = std::move(gradients[0].value);
+    std::int64_t offset = 0;
+    for (std::size_t k = 0; k < parts(); ++k) {
+      const Shape part = part_shape(k);
+      if (sink.wants(k)) sink.add(k, g.view(part, offset), ownership);
+      offset += part.elements();
+    }
+    return true;
+  }
+
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     const auto along = static_cast<std::int64_t>(axis);
-    const auto n = stacked ? static_cast<std::size_t>(shape[axis]) : starts.size() - 1;
-    const bool views = shape.elements(0, axis) == 1;
     std::vector<Tensor<T>> slices;
-    if (stacked && (!views || saved.recording()))
-      slices = unbind(g, along);  // one copy, or one node, for all
-    const auto part_of = [&](std::size_t k) {
-      if (!stacked) return narrow(g, along, starts[k], starts[k + 1] - starts[k]);
-      return slices.empty() ? select(g, along, static_cast<std::int64_t>(k)) : std::move(slices[k]);
-    };
+    if (stacked) slices = unbind(g, along);  // one copy, or one node, for all
     Gradients<T> result;
-    result.reserve(n);
-    for (std::size_t k = 0; k < n; ++k) {
+    result.reserve(parts());
+    for (std::size_t k = 0; k < parts(); ++k) {
       if (!saved.needs(k)) {
         result.emplace_back();
         continue;
       }
-      Tensor<T> part = part_of(k);
-      if (views)
-        result.push_back(detail::passed_on(saved, std::move(part)));
-      else  // a copy, or a slice of one that was made for this
-        result.emplace_back(std::move(part), saved.recording() ? Ownership::shared : Ownership::owned);
+      Tensor<T> part = stacked ? std::move(slices[k]) : narrow(g, along, starts[k], starts[k + 1] - starts[k]);
+      // A copy, or a slice of one that was made for this.
+      result.emplace_back(std::move(part), saved.recording() ? Ownership::shared : Ownership::owned);
     }
     return result;
   }

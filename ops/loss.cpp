@@ -8,6 +8,7 @@
 #include "autograd/op.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/index.hpp"
+#include "ops/kernels/fold.hpp"
 #include "ops/kernels/softmax.hpp"
 #include "ops/kernels/targets.hpp"
 #include "ops/layout.hpp"
@@ -20,6 +21,8 @@ namespace {
 
 const kernels::SoftmaxTable<float>& loops(float) { return kernels::softmax_float(); }
 const kernels::SoftmaxTable<double>& loops(double) { return kernels::softmax_double(); }
+const kernels::FoldTable<float>& sums(float) { return kernels::fold_float(); }
+const kernels::FoldTable<double>& sums(double) { return kernels::fold_double(); }
 
 // Targets that were found to fit, and how many of them are used.
 struct Targets {
@@ -28,12 +31,12 @@ struct Targets {
   std::int64_t used = 0;
 
   bool all_used() const { return used == values.elements(); }
-  // What each row's loss counts in the result.
+  // What the loss of a row that is used counts in the result; and that of each row.
+  double weight() const { return options.reduction == Reduction::mean ? 1 / static_cast<double>(used) : 1; }
   template <Real T>
   Tensor<T> weights() const {
     Tensor<T> w = empty<T>(values.shape());
-    const double weight = options.reduction == Reduction::mean ? 1 / static_cast<double>(used) : 1;
-    kernels::target_weights(values.values(), options.ignore_index, static_cast<T>(weight), detail::data_of<T>(w));
+    kernels::target_weights(values.values(), options.ignore_index, static_cast<T>(weight()), detail::data_of<T>(w));
     return w;
   }
   // The targets with a class in place of those to be ignored.
@@ -64,25 +67,6 @@ Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets,
   return {targets, options, count.used};
 }
 
-// (softmax(a) - onehot) * scale, into its destination. `b` holds each row's maximum, reciprocal sum and scale, in
-// three rows; attribute 0 is the address of the targets, which the node keeps alive until this is carried out.
-template <Real T>
-struct CrossEntropyGradient {
-  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
-    const auto columns = d.shape.back(), rows = d.b.shape()[1];
-    const T* statistics = Tensor<T>(d.b).data();
-    loops(T()).cross_entropy_adjoint(Tensor<T>(d.a).data(), reinterpret_cast<const std::int64_t*>(d.attributes[0]),
-                                     statistics + 2 * rows, statistics, statistics + rows, detail::data_of<T>(into), accumulate,
-                                     rows, columns);
-  }
-  static AnyTensor record(const DeferredGradient& d) {  // what is recorded never comes here: see vjp
-    AnyTensor result = AnyTensor::empty(d.shape, dtype_of<T>);
-    write(d, result, false);
-    return result;
-  }
-  static constexpr DeferredKind kind{write, record};
-};
-
 template <Real T>
 struct CrossEntropy {
   static constexpr std::string_view name = "cross_entropy";
@@ -97,26 +81,33 @@ struct CrossEntropy {
     save(logits);
     save(statistics);
     if (targets.options.reduction == Reduction::none) return losses;
-    const Tensor<T> total = sum(losses);
-    return targets.options.reduction == Reduction::sum ? total : total / targets.used;
+    Tensor<T> total = empty<T>({});
+    sums(T()).fold[static_cast<int>(kernels::Fold::sum)](losses.data(), nullptr, detail::data_of<T>(total), 1, rows, 1);
+    if (targets.options.reduction == Reduction::mean) *detail::data_of<T>(total) /= static_cast<T>(targets.used);
+    return total;
   }
 
-  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
-    const Tensor<T> logits = saved[0], scales = g * targets.weights<T>();
-    if (saved.recording()) return {composite(logits, scales)};
+  bool backward(const Saved<T>& saved, std::span<GradientSlot> gradients, GradientSink& sink) const {
+    const Tensor<T> logits = saved[0], g(gradients[0].value);
     Tensor<T> statistics = saved[1];
     const std::int64_t rows = targets.values.elements();
-    std::ranges::copy(scales.values(), detail::data_of<T>(statistics) + 2 * rows);
-    return {DeferredGradient{.kind = &CrossEntropyGradient<T>::kind, .a = logits, .b = statistics,
-                             .attributes = {reinterpret_cast<std::int64_t>(targets.values.values().data())},
-                             .shape = logits.shape()}};
+    T *maxima = detail::data_of<T>(statistics), *scales = maxima + 2 * rows;
+    if (targets.options.reduction == Reduction::none)
+      std::ranges::copy((g * targets.weights<T>()).values(), scales);
+    else
+      kernels::target_weights(targets.values.values(), targets.options.ignore_index, g.item() * static_cast<T>(targets.weight()), scales);
+    sink.write(0, [&](AnyTensor& into, bool accumulate) {
+      loops(T()).cross_entropy_adjoint(logits.data(), targets.values.values().data(), scales, maxima, maxima + rows,
+                                       detail::data_of<T>(into), accumulate, rows, logits.shape().back());
+    });
+    return true;
   }
 
- private:
-  // The same in ops. Ignored rows may hold anything, such as infinities: they are cleared first.
-  Tensor<T> composite(const Tensor<T>& logits, const Tensor<T>& scales) const {
+  // The gradient as recorded ops. Ignored rows may hold anything, such as infinities: they are cleared first.
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    const Tensor<T> logits = saved[0], scales = g * targets.weights<T>();
     const Tensor<T> used = targets.all_used() ? logits : where(unsqueeze(targets.weights<T>(), -1), logits, 0);
-    return (softmax(used, -1) - one_hot<T>(targets.classes(), logits.shape().back())) * unsqueeze(scales, -1);
+    return {(softmax(used, -1) - one_hot<T>(targets.classes(), logits.shape().back())) * unsqueeze(scales, -1)};
   }
 };
 

@@ -98,20 +98,20 @@ class ProductNode final : public Node {
     const bool vectors = options_.row || options_.column;
     AnyTensor g = std::move(gradients[0].value);
     if (vectors) g = g.view(options_.with_axes_of_vectors(shape_));
-    contribute(sink, 0, [&](AnyTensor& into, bool accumulate) {
+    sink.write(0, [&](AnyTensor& into, bool accumulate) {
       if (options_.transpose_a)
         kernels::product({saved(1), options_.transpose_b}, {g, true}, into, accumulate);
       else
         kernels::product({g}, {saved(1), !options_.transpose_b, options_.constant_b}, into, accumulate);
     });
-    contribute(sink, 1, [&](AnyTensor& into, bool accumulate) {
+    sink.write(1, [&](AnyTensor& into, bool accumulate) {
       if (options_.transpose_b)
         kernels::product({g, true}, {saved(0), options_.transpose_a}, into, accumulate);
       else
         kernels::product({saved(0), !options_.transpose_a}, {g}, into, accumulate);
     });
     if (has_bias())
-      contribute(sink, 2, [&](AnyTensor& into, bool accumulate) { sum_rows(g, into, accumulate); });
+      sink.write(2, [&](AnyTensor& into, bool accumulate) { sum_rows(g, into, accumulate); });
   }
 
  private:
@@ -133,16 +133,6 @@ class ProductNode final : public Node {
           name_, {saved_[i], versions_[i], detail::SavedValue::Origin::input, static_cast<std::uint16_t>(i)},
           location());
     return saved_[i];
-  }
-
-  // Has the gradient of input i written, or added, where it is to be.
-  template <class F>
-  void contribute(GradientSink& sink, std::size_t i, F write) {
-    if (!sink.wants(i)) return;
-    bool accumulate = false;
-    AnyTensor& into = sink.destination(i, accumulate).value;
-    write(into, accumulate);
-    if (this_thread.anomaly) check_finite(name_, into, location(), true);
   }
 
   // The i-th operand as a matrix, with its history.

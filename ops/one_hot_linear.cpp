@@ -9,6 +9,7 @@
 #include "ops/index.hpp"
 #include "ops/kernels/columns.hpp"
 #include "ops/kernels/gather.hpp"
+#include "ops/kernels/rows.hpp"
 #include "ops/kernels/transpose.hpp"
 #include "ops/layout.hpp"
 #include "ops/recurrent.hpp"
@@ -18,42 +19,7 @@ namespace xgrad {
 
 namespace {
 
-// The gradient of a weight that one-hot rows selected columns of, in either of two ways: the rows' gradients added to
-// those columns, or the transpose of a table to whose rows they were added.
-struct ColumnGradient {
-  static const Indices& indices(const DeferredGradient& d) { return *reinterpret_cast<const Indices*>(d.attributes[0]); }
-
-  template <Real T>
-  static void written(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
-    T* out = detail::data_of<T>(into);
-    if (!accumulate) std::fill_n(out, into.elements(), T(0));
-    kernels::scatter_add_columns(d.shape[0], d.shape[1], indices(d).values(), reinterpret_cast<const T*>(d.a.bytes()), out);
-  }
-  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
-    d.a.dtype() == DType::float32 ? written<float>(d, into, accumulate) : written<double>(d, into, accumulate);
-  }
-  static AnyTensor record(const DeferredGradient& d);
-  static constexpr DeferredKind kind{write, record};
-};
-
-struct TransposedGradient {
-  template <Real T>
-  static void written(const DeferredGradient& d, AnyTensor& into) {
-    kernels::transpose(d.shape[1], d.shape[0], reinterpret_cast<const T*>(d.a.bytes()), d.shape[0], detail::data_of<T>(into), d.shape[1]);
-  }
-  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
-    AnyTensor fresh = accumulate ? AnyTensor::empty(d.shape, d.a.dtype()) : into;
-    d.a.dtype() == DType::float32 ? written<float>(d, fresh) : written<double>(d, fresh);
-    if (accumulate) add_into(into, fresh);
-  }
-  static AnyTensor record(const DeferredGradient& d) {
-    if (d.a.dtype() == DType::float32) return transpose(Tensor<float>(d.a), 0, 1);
-    return transpose(Tensor<double>(d.a), 0, 1);
-  }
-  static constexpr DeferredKind kind{write, record};
-};
-
-// The adjoints, for gradients of gradients: rows added to columns of zeros, or to rows.
+// Rows added to columns of zeros: the gradient of a weight that one-hot rows selected columns of.
 template <Real T>
 struct AddToColumns {
   static constexpr std::string_view name = "add_to_columns";
@@ -67,26 +33,6 @@ struct AddToColumns {
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {one_hot_linear(x, g)}; }
 };
-
-template <Real T>
-struct AddToRows {
-  static constexpr std::string_view name = "add_to_rows";
-  Indices x;
-  Shape shape;
-
-  Tensor<T> forward(const Tensor<T>& rows) const {
-    Tensor<T> y = zeros<T>(shape);
-    kernels::scatter_add_rows(1, shape[0], shape[1], x.values(), rows.data(), detail::data_of<T>(y));
-    return y;
-  }
-  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {embedding(g, x)}; }
-};
-
-AnyTensor ColumnGradient::record(const DeferredGradient& d) {
-  const auto at = Location::current();
-  if (d.a.dtype() == DType::float32) return apply(AddToColumns<float>{indices(d), d.shape}, at, Tensor<float>(d.a));
-  return apply(AddToColumns<double>{indices(d), d.shape}, at, Tensor<double>(d.a));
-}
 
 // A few rows read their columns. Many read rows of the transposed weight instead, to which the bias is then added once
 // for each column, not once for each of them; and their gradients are gathered in such a table before they go on.
@@ -113,19 +59,42 @@ struct OneHotLinear {
   Tensor<T> forward(const Tensor<T>& weight) const { return read(weight, nullptr); }
   Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias) const { return read(weight, bias.data()); }
 
+  bool backward(const Saved<T>& saved, std::span<GradientSlot> gradients, GradientSink& sink) const {
+    AnyTensor sums = gradients[0].value;  // whose sum over rows is the bias's gradient
+    if (saved.needs(0) && by_rows) {
+      const std::int64_t rows = saved.shape(0)[0], columns = saved.shape(0)[1];
+      AnyTensor table = AnyTensor::zeros({columns, rows}, dtype_of<T>);
+      kernels::scatter_add_rows(1, columns, rows, x.values(), reinterpret_cast<const T*>(sums.bytes()), detail::data_of<T>(table));
+      sums = std::move(table);
+    }
+    const T* from = reinterpret_cast<const T*>(sums.bytes());
+    sink.write(0, [&](AnyTensor& into, bool accumulate) { by_rows ? transposed(from, into, accumulate) : added(from, into, accumulate); });
+    if (has_bias)
+      sink.write(1, [&](AnyTensor& into, bool accumulate) {
+        kernels::column_sums(sums.shape().elements(0, sums.rank() - 1), sums.shape().back(), from, accumulate, detail::data_of<T>(into));
+      });
+    return true;
+  }
+
+  // The gradients as recorded ops.
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     Gradients<T> result(1);
-    Tensor<T> sums = g;  // whose sum over rows is the bias's gradient
-    if (saved.needs(0) && by_rows) {
-      const Shape& shape = saved.shape(0);
-      sums = apply(AddToRows<T>{x, {shape[1], shape[0]}}, Location::current(), g);
-      result[0] = DeferredGradient{.kind = &TransposedGradient::kind, .a = sums, .b = {}, .attributes = {}, .shape = shape};
-    } else if (saved.needs(0)) {
-      result[0] = DeferredGradient{.kind = &ColumnGradient::kind, .a = g, .b = {},
-                                   .attributes = {reinterpret_cast<std::int64_t>(&x)}, .shape = saved.shape(0)};
-    }
-    if (has_bias) result.push_back(std::move(sums));
+    if (saved.needs(0)) result[0] = apply(AddToColumns<T>{x, saved.shape(0)}, Location::current(), g);
+    if (has_bias) result.push_back(g);
     return result;
+  }
+
+  void added(const T* rows, AnyTensor& into, bool accumulate) const {
+    const Shape& shape = into.shape();
+    T* out = detail::data_of<T>(into);
+    if (!accumulate) std::fill_n(out, into.elements(), T(0));
+    kernels::scatter_add_columns(shape[0], shape[1], x.values(), rows, out);
+  }
+  void transposed(const T* table, AnyTensor& into, bool accumulate) const {
+    const Shape& shape = into.shape();
+    AnyTensor fresh = accumulate ? AnyTensor::empty(shape, dtype_of<T>) : into;
+    kernels::transpose(shape[1], shape[0], table, shape[0], detail::data_of<T>(fresh), shape[1]);
+    if (accumulate) add_into(into, fresh);
   }
 };
 

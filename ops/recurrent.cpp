@@ -105,12 +105,9 @@ class StepNode final : public Node {
       return with_type(dtype(), [&]<Real T>(T) { backward_recorded<T>(gradients, sink); });
     std::array<AnyTensor, 2> found = is_lstm() ? lstm_gradients(gradients, sink) : std::array<AnyTensor, 2>{rnn_gradient(gradients[0])};
     auto& [dz, dc] = found;
-    if (sink.wants(1)) {
-      bool accumulate = false;
-      AnyTensor& dh = sink.destination(1, accumulate).value;
+    sink.write(1, [&](AnyTensor& dh, bool accumulate) {
       kernels::product({dz}, {saved(saved_weight, weight_shape()), false, constant_weight()}, dh, accumulate);
-      if (this_thread.anomaly) check_finite(name(), dh, location(), true);
-    }
+    });
     if (sink.wants(2))
       sink.add(2, DeferredGradient{.kind = &WeightGradient::kind, .a = dz, .b = saved(saved_h, shape_), .shape = weight_shape()});
     if (is_lstm() && sink.wants(3)) sink.add(3, std::move(dc), Ownership::owned);

@@ -210,38 +210,47 @@ struct Split {
     return gradient.part(k, parts(), part, range(k).offset(v), shape, dtype_of<T>);
   }
 
-  Gradients<T> vjp(const Saved<T>& saved, std::span<const Tensor<T>> g) const {
-    return {saved.recording() ? joined(g) : gathered(g)};
+  bool backward(const Saved<T>&, std::span<GradientSlot> gradients, GradientSink& sink) const {
+    const AxisView v(shape, static_cast<std::size_t>(axis));
+    if (!sink.wants(0)) return true;
+    if (!lie_in_order(gradients, v)) {
+      sink.add(0, gathered(gradients, v), Ownership::owned);
+      return true;
+    }
+    const auto owned = [](const GradientSlot& g) { return g.ownership == Ownership::owned; };
+    sink.add(0, gradients[0].value.view(shape), std::ranges::all_of(gradients, owned) ? Ownership::owned : Ownership::shared);
+    return true;
   }
 
   // The gradient as recorded ops.
-  Tensor<T> joined(std::span<const Tensor<T>> g) const {
+  Gradients<T> vjp(const Saved<T>&, std::span<const Tensor<T>> g) const {
     std::vector<Tensor<T>> all(g.begin(), g.end());
     for (std::size_t k = 0; k < parts(); ++k)
       if (!all[k].defined()) all[k] = zeros<T>(part_shape(k));
-    return single ? stack(all) : cat(all, axis);
+    return {single ? stack(all) : cat(all, axis)};
   }
 
   // Whether the parts' gradients are one array already, that of somebody who computed them in place.
-  bool lie_in_order(std::span<const Tensor<T>> g, const AxisView& v) const {
-    for (std::size_t k = 0; k < parts(); ++k)
-      if (!g[k].defined() || g[k].storage().get() != g[0].storage().get() ||
-          g[k].offset() != g[0].offset() + range(k).offset(v))
+  bool lie_in_order(std::span<const GradientSlot> g, const AxisView& v) const {
+    if (v.outer != 1) return false;
+    for (std::size_t k = 0; k < parts(); ++k) {
+      const AnyTensor &part = g[k].value, &first = g[0].value;
+      if (!part.defined() || part.storage().get() != first.storage().get() ||
+          part.offset() != first.offset() + range(k).offset(v))
         return false;
+    }
     return parts() > 0;
   }
 
-  // The gradient as one array, in which the parts' gradients lie already, or are copied to.
-  Tensor<T> gathered(std::span<const Tensor<T>> g) const {
-    const AxisView v(shape, static_cast<std::size_t>(axis));
-    if (v.outer == 1 && lie_in_order(g, v)) return Tensor<T>(g[0].view(shape));
+  // One array, in which the parts' gradients lie already, or are copied to.
+  AnyTensor gathered(std::span<const GradientSlot> g, const AxisView& v) const {
     bool lost = false;
-    for (std::size_t k = 0; k < parts(); ++k) lost |= gradient.is_lost(k, g[k], range(k).offset(v));
+    for (std::size_t k = 0; k < parts(); ++k) lost |= gradient.is_lost(k, g[k].value, range(k).offset(v));
     AnyTensor whole = gradient.take();
     if (lost || !whole.defined()) whole = AnyTensor::empty(shape, dtype_of<T>);
     for (std::size_t k = 0; k < parts(); ++k)
-      if (!SharedGradient::lies_in(whole, g[k], range(k).offset(v))) overwrite<T>(whole, range(k), g[k]);
-    return Tensor<T>(std::move(whole));
+      if (!SharedGradient::lies_in(whole, g[k].value, range(k).offset(v))) overwrite<T>(whole, range(k), g[k].value);
+    return whole;
   }
 };
 
