@@ -11,7 +11,9 @@ namespace xgrad {
 class Node;
 struct Edge;
 
-/// Shared storage + offset + shape (row-major, contiguous) + where it came from. `Tensor<T>` is this with a type.
+/// Shared storage + offset + shape (row-major, contiguous) + where it came from. `Tensor<T>` is this with a
+/// type. Undefined when default constructed: then only handles and shape() can be asked for, and nothing here
+/// checks it.
 class AnyTensor {
  public:
   AnyTensor() = default;
@@ -62,12 +64,17 @@ class AnyTensor {
 
   /// Whether an op that reads this records a node.
   bool requires_grad() const;
-  /// Whether this is a tensor that gradients accumulate in, or needs none; false for the result of a recorded op.
+  /// Whether this is a tensor that gradients accumulate in, or needs none; false for the result of a recorded
+  /// op.
   bool is_leaf() const;
 
   // For ops and the engine:
-  const std::byte* bytes() const { return storage_->data() + offset_ * static_cast<std::int64_t>(size_of(dtype())); }
-  std::byte* mutable_bytes() { return storage_->data() + offset_ * static_cast<std::int64_t>(size_of(dtype())); }
+  const std::byte* bytes() const {
+    return storage_->data() + offset_ * static_cast<std::int64_t>(size_of(dtype()));
+  }
+  std::byte* mutable_bytes() {
+    return storage_->data() + offset_ * static_cast<std::int64_t>(size_of(dtype()));
+  }
   const Ref<Storage>& storage() const { return storage_; }
   Node* node() const { return node_; }
   std::uint32_t output() const { return output_; }
@@ -78,7 +85,8 @@ class AnyTensor {
   AnyTensor detached() const;
   /// Gives the storage away; this handle becomes undefined but for its history.
   Ref<Storage> take_storage() { return std::move(storage_); }
-  /// The same elements, or `shape.elements()` of them from `offset` elements on, under another shape; no node.
+  /// The same elements, or `shape.elements()` of them from `offset` elements on, under another shape; no
+  /// node.
   AnyTensor view(const Shape& shape, std::int64_t offset = 0) const;
   /// Whether nobody else holds the storage.
   bool unique() const { return storage_->unique(); }
@@ -101,7 +109,18 @@ class AnyTensor {
 /// Adds `from` to `into` element by element, in place. Shapes and types must be equal.
 void add_into(AnyTensor& into, const AnyTensor& from);
 
-/// A copy with storage of its own.
+/// A copy with storage of its own. Throws ValueError for an undefined tensor.
 AnyTensor copy_of(const AnyTensor& tensor);
+
+namespace detail {
+
+[[noreturn]] void undefined_tensor(std::string_view function);
+
+// Throws ValueError naming `function` for an undefined tensor.
+inline void require_defined(std::string_view function, const AnyTensor& tensor) {
+  if (!tensor.defined()) undefined_tensor(function);
+}
+
+}  // namespace detail
 
 }  // namespace xgrad

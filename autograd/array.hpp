@@ -14,7 +14,8 @@ struct ArrayView {
     return xt::svector<std::size_t, Shape::max_rank>(tensor.shape().begin(), tensor.shape().end());
   }
   static auto make(const Tensor<T>& tensor) {
-    return xt::adapt(tensor.data(), static_cast<std::size_t>(tensor.elements()), xt::no_ownership(), extents(tensor));
+    return xt::adapt(tensor.data(), static_cast<std::size_t>(tensor.elements()), xt::no_ownership(),
+                     extents(tensor));
   }
   static auto make_mutable(const AnyTensor& tensor, std::span<T> values) {
     return xt::adapt(values.data(), values.size(), xt::no_ownership(), extents(tensor));

@@ -5,8 +5,8 @@
 
 namespace xgrad {
 
-/// Leaves of an adjoint program, in this order: the formula's inputs, its outputs, what it kept, the gradients of
-/// its outputs. Its results are the gradients of the inputs.
+/// Leaves of an adjoint program, in this order: the formula's inputs, its outputs, what it kept, the
+/// gradients of its outputs. Its results are the gradients of the inputs.
 class AdjointBuilder {
  public:
   /// The adjoint of `forward`, whose last `forward.kept` outputs are values kept for this very purpose; with
@@ -61,7 +61,8 @@ class AdjointBuilder {
 
   constexpr void propagate() {
     for (int k = 0; k < gradients_; ++k)
-      send(forward_.outputs[static_cast<std::size_t>(k)], builder_.input(forward_.inputs + forward_.output_count + k));
+      send(forward_.outputs[static_cast<std::size_t>(k)],
+           builder_.input(forward_.inputs + forward_.output_count + k));
     for (int s = forward_.instructions - 1; s >= 0; --s) {
       const auto step = static_cast<std::int16_t>(s);
       const std::int16_t adjoint = adjoints_[static_cast<std::size_t>(s)];
@@ -80,32 +81,58 @@ class AdjointBuilder {
     const auto where = [&](Symbol c, Symbol u, Symbol v) { return builder_.apply(Opcode::where, c, u, v); };
     const auto tie = [&](Symbol wins) { return where(wins, g, where(x() == y(), g * 0.5, number(0))); };
     switch (i.op) {
-      case Opcode::neg: return send(a, -g);
-      case Opcode::identity: return send(a, g);
-      case Opcode::abs: return send(a, g * op(Opcode::sign, x()));
-      case Opcode::sqrt: return send(a, g * 0.5 / r());
-      case Opcode::rsqrt: return send(a, g * -0.5 * (r() * r() * r()));
-      case Opcode::reciprocal: return send(a, -g * (r() * r()));
-      case Opcode::square: return send(a, g * (x() + x()));
-      case Opcode::exp: return send(a, g * r());
-      case Opcode::expm1: return send(a, g * (r() + 1));
-      case Opcode::log: return send(a, g / x());
-      case Opcode::log1p: return send(a, g / (1 + x()));
-      case Opcode::sin: return send(a, g * op(Opcode::cos, x()));
-      case Opcode::cos: return send(a, -g * op(Opcode::sin, x()));
-      case Opcode::tan: return send(a, g * (1 + r() * r()));
-      case Opcode::asin: return send(a, g / op(Opcode::sqrt, (1 - x()) * (1 + x())));
-      case Opcode::acos: return send(a, -g / op(Opcode::sqrt, (1 - x()) * (1 + x())));
-      case Opcode::atan: return send(a, g / (1 + x() * x()));
-      case Opcode::sinh: return send(a, g * op(Opcode::cosh, x()));
-      case Opcode::cosh: return send(a, g * op(Opcode::sinh, x()));
-      case Opcode::tanh: return send(a, g * (1 - r() * r()));
-      case Opcode::sigmoid: return send(a, g * (r() * (1 - r())));
-      case Opcode::softplus: return send(a, g * op(Opcode::sigmoid, x()));
-      case Opcode::erf: return send(a, g * (1.1283791670955126 * op(Opcode::exp, -(x() * x()))));  // 2 / sqrt(pi)
-      case Opcode::add: return send(a, g), send(b, g);
-      case Opcode::sub: return send(a, g), send(b, -g);
-      case Opcode::mul: return send(a, times(g, y())), send(b, times(g, x()));
+      case Opcode::neg:
+        return send(a, -g);
+      case Opcode::identity:
+        return send(a, g);
+      case Opcode::abs:
+        return send(a, g * op(Opcode::sign, x()));
+      case Opcode::sqrt:
+        return send(a, g * 0.5 / r());
+      case Opcode::rsqrt:
+        return send(a, g * -0.5 * (r() * r() * r()));
+      case Opcode::reciprocal:
+        return send(a, -g * (r() * r()));
+      case Opcode::square:
+        return send(a, g * (x() + x()));
+      case Opcode::exp:
+        return send(a, g * r());
+      case Opcode::expm1:
+        return send(a, g * (r() + 1));
+      case Opcode::log:
+        return send(a, g / x());
+      case Opcode::log1p:
+        return send(a, g / (1 + x()));
+      case Opcode::sin:
+        return send(a, g * op(Opcode::cos, x()));
+      case Opcode::cos:
+        return send(a, -g * op(Opcode::sin, x()));
+      case Opcode::tan:
+        return send(a, g * (1 + r() * r()));
+      case Opcode::asin:
+        return send(a, g / op(Opcode::sqrt, (1 - x()) * (1 + x())));
+      case Opcode::acos:
+        return send(a, -g / op(Opcode::sqrt, (1 - x()) * (1 + x())));
+      case Opcode::atan:
+        return send(a, g / (1 + x() * x()));
+      case Opcode::sinh:
+        return send(a, g * op(Opcode::cosh, x()));
+      case Opcode::cosh:
+        return send(a, g * op(Opcode::sinh, x()));
+      case Opcode::tanh:
+        return send(a, g * (1 - r() * r()));
+      case Opcode::sigmoid:
+        return send(a, g * (r() * (1 - r())));
+      case Opcode::softplus:
+        return send(a, g * op(Opcode::sigmoid, x()));
+      case Opcode::erf:
+        return send(a, g * (1.1283791670955126 * op(Opcode::exp, -(x() * x()))));  // 2 / sqrt(pi)
+      case Opcode::add:
+        return send(a, g), send(b, g);
+      case Opcode::sub:
+        return send(a, g), send(b, -g);
+      case Opcode::mul:
+        return send(a, times(g, y())), send(b, times(g, x()));
       case Opcode::div: {
         const Symbol q = g / y();
         return send(a, q), send(b, -q * r());
@@ -118,13 +145,16 @@ class AdjointBuilder {
         const Symbol q = g / (x() * x() + y() * y());
         return send(a, q * y()), send(b, -q * x());
       }
-      case Opcode::maximum: return send(a, tie(x() > y())), send(b, tie(x() < y()));
-      case Opcode::minimum: return send(a, tie(x() < y())), send(b, tie(x() > y()));
+      case Opcode::maximum:
+        return send(a, tie(x() > y())), send(b, tie(x() < y()));
+      case Opcode::minimum:
+        return send(a, tie(x() < y())), send(b, tie(x() > y()));
       case Opcode::where:
         send(b, where(x(), g, number(0)));
         send(i.c, where(x(), number(0), g));
         return;
-      default: return;  // sign and comparisons are flat
+      default:
+        return;  // sign and comparisons are flat
     }
   }
 
@@ -132,7 +162,8 @@ class AdjointBuilder {
     std::array<std::int16_t, Program::max_outputs> results{};
     for (int k = 0; k < forward_.inputs; ++k) {
       const std::int16_t step = forward_input(k);
-      results[static_cast<std::size_t>(k)] = step >= 0 ? adjoints_[static_cast<std::size_t>(step)] : std::int16_t{-1};
+      results[static_cast<std::size_t>(k)] =
+          step >= 0 ? adjoints_[static_cast<std::size_t>(step)] : std::int16_t{-1};
     }
     const int leaves = forward_.inputs + forward_.output_count + gradients_;
     return pruned(builder_.program, results, forward_.inputs, leaves);
@@ -140,15 +171,17 @@ class AdjointBuilder {
 
   constexpr std::int16_t forward_input(int k) const {
     for (int s = 0; s < forward_.instructions; ++s)
-      if (forward_.code[static_cast<std::size_t>(s)] == Instruction{Opcode::input, static_cast<std::int16_t>(k)})
+      if (forward_.code[static_cast<std::size_t>(s)] ==
+          Instruction{Opcode::input, static_cast<std::int16_t>(k)})
         return static_cast<std::int16_t>(s);
     return -1;
   }
 
  public:
   /// `program` with only the steps that its results need; a result of -1 (nothing depends on it) stays -1.
-  static constexpr Program pruned(const Program& program, std::array<std::int16_t, Program::max_outputs> results,
-                                  int result_count, int inputs) {
+  static constexpr Program pruned(const Program& program,
+                                  std::array<std::int16_t, Program::max_outputs> results, int result_count,
+                                  int inputs) {
     Table number{};
     number.fill(-1);
     std::array<bool, Program::max_instructions> needed{};

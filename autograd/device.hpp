@@ -18,7 +18,8 @@ class Device {
   /// A device by its name, as in PyTorch ("cpu"). Throws ValueError for any other.
   explicit Device(std::string_view name) {
     if (name != "cpu")
-      throw ValueError("Device: '" + std::string(name) + "' is not available; this build of xgrad has 'cpu' only");
+      throw ValueError("Device: '" + std::string(name) +
+                       "' is not available; this build of xgrad has 'cpu' only");
   }
 
   constexpr std::string_view name() const { return "cpu"; }

@@ -12,6 +12,7 @@
 #include "autograd/loop_plan.hpp"
 #include "autograd/mode.hpp"
 #include "autograd/op.hpp"
+#include "autograd/profile.hpp"
 #include "autograd/sink.hpp"
 
 namespace xgrad {
@@ -60,9 +61,10 @@ Shape common_shape(const FormulaInfo& info, std::span<const FormulaArgument> arg
   for (const FormulaArgument& a : arguments) {
     if (!a.tensor) continue;
     if (!a.tensor->defined())
-      throw ValueError(fmt::format("{}: an operand is undefined (a default-constructed tensor, or a module without "
-                                   "parameters); give it a value first",
-                                   info.name));
+      throw ValueError(
+          fmt::format("{}: an operand is undefined (a default-constructed tensor, a gradient before any "
+                      "backward, or a module without parameters); give it a value first",
+                      info.name));
     if (a.blocks > 1 && (a.tensor->rank() == 0 || a.tensor->shape().back() % a.blocks != 0))
       throw ShapeError(fmt::format("{}: the last axis of {} does not divide into {} equal blocks", info.name,
                                    to_string(a.tensor->shape()), a.blocks));
@@ -73,7 +75,8 @@ Shape common_shape(const FormulaInfo& info, std::span<const FormulaArgument> arg
 
 // A formula's arguments, and what one look at them tells; sets of arguments have a bit for each.
 struct Call {
-  Call(const FormulaInfo& formula, std::span<const FormulaArgument> given, Location where) : info(formula), arguments(given), at(where) {
+  Call(const FormulaInfo& formula, std::span<const FormulaArgument> given, Location where)
+      : info(formula), arguments(given), at(where) {
     const AnyTensor* some = nullptr;
     for (std::size_t k = 0; k < arguments.size(); ++k) {
       const FormulaArgument& a = arguments[k];
@@ -103,16 +106,16 @@ struct Call {
   const FormulaInfo& info;
   std::span<const FormulaArgument> arguments;
   Location at;
-  Shape shape;           // of the outputs
+  Shape shape;  // of the outputs
   DType dtype;
-  bool alike = true;     // every tensor has this shape and is read whole
-  bool blocked = false;  // some tensor is read in column blocks
+  bool alike = true;                      // every tensor has this shape and is read whole
+  bool blocked = false;                   // some tensor is read in column blocks
   std::uint32_t numbers = 0, wanted = 0;  // arguments that are numbers; whose gradients are to be had
   std::uint64_t reads = 0;                // leaves of the adjoint that backward will read, gradients aside
 };
 
-// What backward reads of one leaf of the adjoint: a tensor of forward, or a number. A tensor's shape is the node's,
-// or where those differ stands apart.
+// What backward reads of one leaf of the adjoint: a tensor of forward, or a number. A tensor's shape is the
+// node's, or where those differ stands apart.
 struct SavedTensor {
   Ref<Storage> storage;
   std::int64_t offset;
@@ -129,12 +132,12 @@ struct BlockArgument {
   std::uint8_t block = 0, blocks = 1, first = 0;
 };
 
-// A recorded formula. Behind the object, in its block of memory: edges, saved tensors, saved numbers, then, where
-// there are any, the saved tensors' shapes, captured constants and the block arguments.
+// A recorded formula. Behind the object, in its block of memory: edges, saved tensors, saved numbers, then,
+// where there are any, the saved tensors' shapes, captured constants and the block arguments.
 class FormulaNode final : public Node {
  public:
-  static Ref<FormulaNode> make(const Call& call, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept,
-                               const double* captured);
+  static Ref<FormulaNode> make(const Call& call, std::span<const AnyTensor> outputs,
+                               std::span<const AnyTensor> kept, const double* captured);
 
   std::string_view name() const override { return info_.name; }
   const Shape& output_shape(std::size_t) const override { return shape_; }
@@ -154,7 +157,9 @@ class FormulaNode final : public Node {
   void destroy() noexcept override;
 
   template <class A>
-  A* behind(std::size_t bytes) { return reinterpret_cast<A*>(reinterpret_cast<std::byte*>(this + 1) + bytes); }
+  A* behind(std::size_t bytes) {
+    return reinterpret_cast<A*>(reinterpret_cast<std::byte*>(this + 1) + bytes);
+  }
   struct Offsets {
     std::size_t tensors, numbers, shapes, constants, blocks, end;
     Offsets(const FormulaInfo& info, Parts parts) {
@@ -163,12 +168,15 @@ class FormulaNode final : public Node {
       numbers = tensors + parts.tensors * sizeof(SavedTensor);
       shapes = numbers + parts.numbers * sizeof(SavedNumber);
       constants = shapes + (parts.alike ? 0 : parts.tensors * sizeof(Shape));
-      blocks = constants + (parts.captured ? static_cast<std::size_t>(info.adjoint->captured) * sizeof(double) : 0);
+      blocks = constants +
+               (parts.captured ? static_cast<std::size_t>(info.adjoint->captured) * sizeof(double) : 0);
       end = blocks + (parts.blocked ? inputs * sizeof(BlockArgument) : 0);
     }
   };
   Offsets offsets() const { return {info_, parts_}; }
-  std::span<SavedTensor> saved_tensors() { return {behind<SavedTensor>(offsets().tensors), parts_.holding ? parts_.tensors : 0u}; }
+  std::span<SavedTensor> saved_tensors() {
+    return {behind<SavedTensor>(offsets().tensors), parts_.holding ? parts_.tensors : 0u};
+  }
   std::span<SavedNumber> saved_numbers() { return {behind<SavedNumber>(offsets().numbers), parts_.numbers}; }
   const Shape& saved_shape(const SavedTensor& saved) {
     return parts_.alike ? shape_ : behind<Shape>(offsets().shapes)[&saved - saved_tensors().data()];
@@ -181,7 +189,8 @@ class FormulaNode final : public Node {
     return merged.data();
   }
   BlockArgument block(int k) {
-    return parts_.blocked ? behind<BlockArgument>(offsets().blocks)[k] : BlockArgument{0, 1, static_cast<std::uint8_t>(k)};
+    return parts_.blocked ? behind<BlockArgument>(offsets().blocks)[k]
+                          : BlockArgument{0, 1, static_cast<std::uint8_t>(k)};
   }
 
   void save(const Call& call, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept);
@@ -191,7 +200,8 @@ class FormulaNode final : public Node {
   class Targets;
   std::uint32_t passed_on(const GradientSink& sink, std::uint32_t wanted);
   void pass_on(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t passed);
-  void run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted, bool overwrite);
+  void run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted,
+                   bool overwrite);
   void lay_leaves(LoopPlan& plan, std::span<const GradientSlot> gradients);
   void find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted, GradientSlot* spare);
   bool blocks_fill(int k, const AnyTensor& buffer, std::uint32_t wanted);
@@ -207,18 +217,23 @@ class FormulaNode final : public Node {
   Shape shape_;
 };
 
-Ref<FormulaNode> FormulaNode::make(const Call& call, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept,
-                                   const double* captured) {
+Ref<FormulaNode> FormulaNode::make(const Call& call, std::span<const AnyTensor> outputs,
+                                   std::span<const AnyTensor> kept, const double* captured) {
   const std::size_t n = call.arguments.size();
-  const Parts parts{.tensors = count_bits(call.reads & ~std::uint64_t{call.numbers}), .numbers = count_bits(call.reads & call.numbers),
-                    .alike = call.alike, .captured = captured != nullptr, .blocked = call.blocked};
-  auto* node = new (pool::allocate(sizeof(FormulaNode) + Offsets(call.info, parts).end, pool::Use::node)) FormulaNode(call, parts);
+  const Parts parts{.tensors = count_bits(call.reads & ~std::uint64_t{call.numbers}),
+                    .numbers = count_bits(call.reads & call.numbers),
+                    .alike = call.alike,
+                    .captured = captured != nullptr,
+                    .blocked = call.blocked};
+  auto* node = new (pool::allocate(sizeof(FormulaNode) + Offsets(call.info, parts).end, pool::Use::node))
+      FormulaNode(call, parts);
   auto* edges = node->behind<Edge>(0);
   for (std::size_t k = 0; k < n; ++k) {
     if (!(call.wanted >> k & 1))
       new (edges + k) Edge{};
     else
-      new (edges + k) Edge(call.expires(k) ? call.temporary(k).take_edge() : call.arguments[k].tensor->edge());
+      new (edges + k)
+          Edge(call.expires(k) ? call.temporary(k).take_edge() : call.arguments[k].tensor->edge());
   }
   node->connect(edges, n, static_cast<std::size_t>(call.info.outputs + call.info.kept));
   node->save(call, outputs, kept);
@@ -228,7 +243,8 @@ Ref<FormulaNode> FormulaNode::make(const Call& call, std::span<const AnyTensor> 
   return Ref<FormulaNode>::adopt(node);
 }
 
-void FormulaNode::save(const Call& call, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept) {
+void FormulaNode::save(const Call& call, std::span<const AnyTensor> outputs,
+                       std::span<const AnyTensor> kept) {
   SavedTensor* tensor = saved_tensors().data();
   SavedNumber* number = saved_numbers().data();
   for_each_bit(call.reads, [&](int leaf) {
@@ -243,7 +259,8 @@ void FormulaNode::save(const Call& call, std::span<const AnyTensor> outputs, std
       return;
     }
     new (tensor) SavedTensor{value->storage(), value->offset(), value->version(), leaf};
-    if (!parts_.alike) new (behind<Shape>(offsets().shapes) + (tensor - saved_tensors().data())) Shape(value->shape());
+    if (!parts_.alike)
+      new (behind<Shape>(offsets().shapes) + (tensor - saved_tensors().data())) Shape(value->shape());
     ++tensor;
   });
 }
@@ -253,9 +270,11 @@ void FormulaNode::save_blocks(const Call& call) {
     const FormulaArgument& a = call.arguments[k];
     std::size_t first = k;
     if (a.blocks > 1)
-      for (first = 0; call.arguments[first].tensor != a.tensor || call.arguments[first].blocks != a.blocks;) ++first;
-    new (behind<BlockArgument>(offsets().blocks) + k) BlockArgument{
-        static_cast<std::uint8_t>(a.block), static_cast<std::uint8_t>(a.blocks), static_cast<std::uint8_t>(first)};
+      for (first = 0; call.arguments[first].tensor != a.tensor || call.arguments[first].blocks != a.blocks;)
+        ++first;
+    new (behind<BlockArgument>(offsets().blocks) + k)
+        BlockArgument{static_cast<std::uint8_t>(a.block), static_cast<std::uint8_t>(a.blocks),
+                      static_cast<std::uint8_t>(first)};
   }
 }
 
@@ -275,11 +294,12 @@ void FormulaNode::release_saved() noexcept {
 void FormulaNode::check_unchanged(const SavedTensor& saved) {
   if (saved.storage->version() == saved.version) return;
   const bool input = saved.leaf < info_.inputs;
-  throw GraphError(fmt::format(
-      "backward of '{}': {} {}, of shape {}, was changed in place after the op saved it{}; compute with clone() of it, "
-      "or change it after backward",
-      info_.name, input ? "input" : "result", input ? saved.leaf : saved.leaf - info_.inputs,
-      to_string(saved_shape(saved)), describe(location())));
+  throw GraphError(
+      fmt::format("backward of '{}': {} {}, of shape {}, was changed in place after the op saved it{}; "
+                  "compute with clone() of it, "
+                  "or change it after backward",
+                  info_.name, input ? "input" : "result", input ? saved.leaf : saved.leaf - info_.inputs,
+                  to_string(saved_shape(saved)), describe(location())));
 }
 
 void FormulaNode::backward(std::span<GradientSlot> gradients, GradientSink& sink) {
@@ -288,9 +308,11 @@ void FormulaNode::backward(std::span<GradientSlot> gradients, GradientSink& sink
     if (sink.wants(static_cast<std::size_t>(k))) wanted |= 1u << k;
   });
   if (!wanted) return;
-  const auto kept_gradients = gradients.subspan(static_cast<std::size_t>(info_.outputs));  // of a second derivative
-  const bool recorded = sink.create_graph() ||
-                        std::ranges::any_of(kept_gradients, [](const GradientSlot& slot) { return slot.value.defined(); });
+  const auto kept_gradients =
+      gradients.subspan(static_cast<std::size_t>(info_.outputs));  // of a second derivative
+  const bool recorded =
+      sink.create_graph() ||
+      std::ranges::any_of(kept_gradients, [](const GradientSlot& slot) { return slot.value.defined(); });
   if (recorded) return backward_recorded(gradients, sink, wanted);
   const std::uint32_t passed = passed_on(sink, wanted);
   if (wanted != passed) run_adjoint(gradients, sink, wanted & ~passed, passed == 0);
@@ -336,40 +358,47 @@ class FormulaNode::Targets {
   }
 
   std::uint32_t direct = 0;  // written where the engine accumulates them
-  std::uint32_t apart = 0;   // into a buffer of their own, then added: one loop must not write to one place twice
-  std::uint32_t twins = 0;   // the same expression as an earlier one
+  std::uint32_t apart =
+      0;  // into a buffer of their own, then added: one loop must not write to one place twice
+  std::uint32_t twins = 0;  // the same expression as an earlier one
 
  private:
   std::array<Target, max_inputs> targets_;  // uninitialised but for those in the loop
   std::vector<GradientSlot, pool::Allocator<GradientSlot>> slots_apart_;
 };
 
-void FormulaNode::find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted, GradientSlot* spare) {
+void FormulaNode::find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted,
+                               GradientSlot* spare) {
   for_each_bit(wanted, [&](int k) {
     const auto i = static_cast<std::size_t>(k);
     const bool whole = is_whole(k, sink);
-    if (const int twin = info_.same_as[i]; twin < k && whole && targets.direct >> twin & 1 && !targets[twin].accumulate &&
-                                           is_whole(twin, sink) && !sink.same_target(i, static_cast<std::size_t>(twin))) {
+    if (const int twin = info_.same_as[i]; twin < k && whole && targets.direct >> twin & 1 &&
+                                           !targets[twin].accumulate && is_whole(twin, sink) &&
+                                           !sink.same_target(i, static_cast<std::size_t>(twin))) {
       targets.twins |= 1u << k;
       return;
     }
     Targets::Target& target = targets[k];
-    if (const int first = block(k).first; first != k && targets.in_loop(first) && !repeats_block(k, wanted)) {  // a buffer that is there
+    if (const int first = block(k).first;
+        first != k && targets.in_loop(first) && !repeats_block(k, wanted)) {  // a buffer that is there
       target = targets[first];
       targets.direct |= 1u << k;
       return;
     }
     bool taken = false;
-    for (int j = 0; j < k; ++j) taken = taken || (targets.in_loop(j) && sink.same_target(i, static_cast<std::size_t>(j)));
+    for (int j = 0; j < k; ++j)
+      taken = taken || (targets.in_loop(j) && sink.same_target(i, static_cast<std::size_t>(j)));
     (taken ? targets.apart : targets.direct) |= 1u << k;
     target.accumulate = false;
-    target.slot = taken ? targets.make_apart(sink.shape(i), dtype()) : &sink.destination(i, target.accumulate, whole ? spare : nullptr);
+    target.slot = taken ? targets.make_apart(sink.shape(i), dtype())
+                        : &sink.destination(i, target.accumulate, whole ? spare : nullptr);
     AnyTensor& buffer = target.slot->value;
     const bool overwrites = spare && !spare->value.defined();  // a gradient that the loop still reads
     if (overwrites) spare = nullptr;
     target.free_tail = !target.accumulate && (parts_.alike || !overwrites) && buffer.owns_tail();
     if (whole || target.accumulate || blocks_fill(k, buffer, wanted)) return;
-    std::fill_n(buffer.mutable_bytes(), buffer.elements() * static_cast<std::int64_t>(size_of(dtype())), std::byte{0});
+    std::fill_n(buffer.mutable_bytes(), buffer.elements() * static_cast<std::int64_t>(size_of(dtype())),
+                std::byte{0});
     target.accumulate = true;
   });
 }
@@ -379,13 +408,15 @@ bool FormulaNode::blocks_fill(int k, const AnyTensor& buffer, std::uint32_t want
   std::uint32_t filled = 0;
   for (int j = k; j < info_.inputs; ++j)
     if (block(j).first == k && (wanted >> j & 1)) filled |= 1u << block(j).block;
-  return block(k).first == k && filled + 1 == 1u << block(k).blocks && block_shape(buffer.shape(), block(k).blocks) == shape_;
+  return block(k).first == k && filled + 1 == 1u << block(k).blocks &&
+         block_shape(buffer.shape(), block(k).blocks) == shape_;
 }
 
 // Whether an earlier argument is the same block of the same tensor.
 bool FormulaNode::repeats_block(int k, std::uint32_t wanted) {
   for (int j = block(k).first; j < k; ++j)
-    if (block(j).first == block(k).first && block(j).block == block(k).block && (wanted >> j & 1)) return true;
+    if (block(j).first == block(k).first && block(j).block == block(k).block && (wanted >> j & 1))
+      return true;
   return false;
 }
 
@@ -395,7 +426,8 @@ void FormulaNode::lay_leaves(LoopPlan& plan, std::span<const GradientSlot> gradi
   for (const SavedTensor& saved : saved_tensors()) {
     check_unchanged(saved);
     const BlockArgument b = saved.leaf < info_.inputs ? block(saved.leaf) : BlockArgument{};
-    const std::byte* data = saved.storage->data() + saved.offset * static_cast<std::int64_t>(size_of(dtype()));
+    const std::byte* data =
+        saved.storage->data() + saved.offset * static_cast<std::int64_t>(size_of(dtype()));
     plan.input(saved.leaf, data, saved_shape(saved), dtype(), b.block, b.blocks);
     rest &= ~bit(saved.leaf);
   }
@@ -410,13 +442,16 @@ void FormulaNode::lay_leaves(LoopPlan& plan, std::span<const GradientSlot> gradi
   }
 }
 
-// Every wanted gradient in one loop over the outputs' shape, each into the buffer where it accumulates; with `overwrite`,
-// one of them over a gradient that only this node still needs.
-void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted, bool overwrite) {
+// Every wanted gradient in one loop over the outputs' shape, each into the buffer where it accumulates; with
+// `overwrite`, one of them over a gradient that only this node still needs.
+void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted,
+                              bool overwrite) {
   Constants merged;
   LoopPlan plan(shape_, constants(*info_.adjoint, merged), parts_.alike);
   lay_leaves(plan, gradients);
-  const auto ours = [](const GradientSlot& g) { return g.value.defined() && g.ownership == Ownership::owned; };
+  const auto ours = [](const GradientSlot& g) {
+    return g.value.defined() && g.ownership == Ownership::owned;
+  };
   const auto spare = overwrite ? std::ranges::find_if(gradients, ours) : gradients.end();
   Targets targets;
   find_targets(targets, sink, wanted, spare != gradients.end() ? &*spare : nullptr);
@@ -429,7 +464,8 @@ void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, GradientSink& s
   }
   info_.backward_kernel[static_cast<std::size_t>(dtype())](plan.finish());
   if (this_thread.anomaly)
-    for_each_bit(targets.direct, [&](int k) { check_finite(info_.name, targets[k].slot->value, location(), true); });
+    for_each_bit(targets.direct,
+                 [&](int k) { check_finite(info_.name, targets[k].slot->value, location(), true); });
   // Twins first: what is added afterwards may go to the place that they share.
   for_each_bit(targets.twins, [&](int k) {
     GradientSlot& first = *targets[info_.same_as[static_cast<std::size_t>(k)]].slot;
@@ -455,7 +491,8 @@ AnyTensor FormulaNode::recorded_leaf(int leaf, std::span<GradientSlot> gradients
   if (leaf < info_.inputs) {
     const Edge& edge = edges()[static_cast<std::size_t>(leaf)];
     if (edge.node) value.attach(edge.node, edge.output);
-    if (block(leaf).blocks > 1) value = column_block(value, block(leaf).block, block(leaf).blocks, location());
+    if (block(leaf).blocks > 1)
+      value = column_block(value, block(leaf).block, block(leaf).blocks, location());
   } else {
     value.attach(Ref<Node>::share(this), static_cast<std::uint32_t>(leaf - info_.inputs));
   }
@@ -463,7 +500,8 @@ AnyTensor FormulaNode::recorded_leaf(int leaf, std::span<GradientSlot> gradients
 }
 
 // The adjoint program run with recorded ops: what makes gradients of gradients.
-void FormulaNode::backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted) {
+void FormulaNode::backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink,
+                                    std::uint32_t wanted) {
   std::uint64_t reads = 0;
   for (int k = 0; k < info_.inputs; ++k)
     if (wanted & (1u << k)) reads |= info_.reads[static_cast<std::size_t>(k)];
@@ -482,7 +520,8 @@ void FormulaNode::backward_recorded(std::span<GradientSlot> gradients, GradientS
     if (argument.blocks > 1) {
       Shape own = sink.shape(i);
       own.set(own.rank() - 1, own.back() / argument.blocks);
-      gradient = from_column_block(sum_to(gradient, own, location()), argument.block, argument.blocks, location());
+      gradient =
+          from_column_block(sum_to(gradient, own, location()), argument.block, argument.blocks, location());
     }
     sink.add(i, std::move(gradient), Ownership::shared);
   }
@@ -504,7 +543,8 @@ class KeptValues {
 // Memory for the result: that of a temporary that is read here for the last time, or new.
 AnyTensor new_result(const Call& call) {
   for (std::size_t k = 0; k < call.arguments.size() && call.alike; ++k)
-    if (call.expires(k) && !(call.reads >> k & 1) && call.temporary(k).defined() && call.temporary(k).owns_storage()) {
+    if (call.expires(k) && !(call.reads >> k & 1) && call.temporary(k).defined() &&
+        call.temporary(k).owns_storage()) {
       Ref<Storage> storage = call.temporary(k).take_storage();
       storage->raise_version();
       return {std::move(storage), 0, call.shape};
@@ -516,12 +556,16 @@ void check_destination(const Call& call, const AnyTensor& destination) {
   if (destination.shape() != call.shape || destination.dtype() != call.dtype)
     throw ShapeError(fmt::format("{}: the result has shape {} and its destination {}", call.info.name,
                                  to_string(call.shape), to_string(destination.shape())));
-  const auto end = [](const AnyTensor& x) { return x.bytes() + x.elements() * static_cast<std::int64_t>(size_of(x.dtype())); };
+  const auto end = [](const AnyTensor& x) {
+    return x.bytes() + x.elements() * static_cast<std::int64_t>(size_of(x.dtype()));
+  };
   for (const FormulaArgument& a : call.arguments)
-    if (call.wanted && a.tensor && a.tensor->bytes() < end(destination) && destination.bytes() < end(*a.tensor))
-      throw GraphError(fmt::format("{}: the destination overlaps an operand, which backward may have to read; compute into "
-                                   "another tensor, or under no_grad",
-                                   call.info.name));
+    if (call.wanted && a.tensor && a.tensor->bytes() < end(destination) &&
+        destination.bytes() < end(*a.tensor))
+      throw GraphError(fmt::format(
+          "{}: the destination overlaps an operand, which backward may have to read; compute into "
+          "another tensor, or under no_grad",
+          call.info.name));
 }
 
 // Makes the results that do not come with memory of their own. Returns whether all were made here.
@@ -564,35 +608,42 @@ FormulaInfo analyzed(FormulaInfo info) {
       if (needed[s] && p.code[s].op == Opcode::input) info.reads[i] |= bit(p.code[s].a);
     info.same_as[i] = static_cast<std::int8_t>(k);
     for (int j = k - 1; j >= 0; --j)
-      if (result >= 0 && info.adjoint->outputs[static_cast<std::size_t>(j)] == info.adjoint->outputs[i]) info.same_as[i] = static_cast<std::int8_t>(j);
+      if (result >= 0 && info.adjoint->outputs[static_cast<std::size_t>(j)] == info.adjoint->outputs[i])
+        info.same_as[i] = static_cast<std::int8_t>(j);
     if (result >= 0) info.differentiable |= 1u << k;
     info.passes[i] = -1;
     const int fast = info.adjoint->outputs[i];
     if (fast >= 0 && info.adjoint->code[static_cast<std::size_t>(fast)].op == Opcode::input) {
       const int leaf = info.adjoint->code[static_cast<std::size_t>(fast)].a;
-      if (leaf >= info.leaf_gradient(0)) info.passes[i] = static_cast<std::int8_t>(leaf - info.leaf_gradient(0));
+      if (leaf >= info.leaf_gradient(0))
+        info.passes[i] = static_cast<std::int8_t>(leaf - info.leaf_gradient(0));
       if (info.passes[i] >= 0) info.passing |= 1u << k;
     }
   }
   return info;
 }
 
-void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> arguments, std::span<AnyTensor> outputs,
-                 Location at, FormulaConstants constants) {
+void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> arguments,
+                 std::span<AnyTensor> outputs, Location at, FormulaConstants constants) {
+  const ProfiledOp timed(info.name);
   const Call call(info, arguments, at);
-  LoopPlan plan(call.shape, constants.forward ? constants.forward : info.forward->constants.data(), call.alike);
+  LoopPlan plan(call.shape, constants.forward ? constants.forward : info.forward->constants.data(),
+                call.alike);
   std::array<NumberCell, max_inputs> cells;
   for (std::size_t k = 0; k < arguments.size(); ++k) {
     const FormulaArgument& a = arguments[k];
     if (!a.tensor) cells[k].set(a.number, call.dtype);
-    a.tensor ? plan.input(static_cast<int>(k), *a.tensor, a.block, a.blocks) : plan.number(static_cast<int>(k), cells[k].bytes);
+    a.tensor ? plan.input(static_cast<int>(k), *a.tensor, a.block, a.blocks)
+             : plan.number(static_cast<int>(k), cells[k].bytes);
   }
   const bool free_tails = make_results(call, outputs);
-  for (int k = 0; k < info.outputs; ++k) plan.output(k, outputs[static_cast<std::size_t>(k)], 0, 1, false, free_tails);
+  for (int k = 0; k < info.outputs; ++k)
+    plan.output(k, outputs[static_cast<std::size_t>(k)], 0, 1, false, free_tails);
   KeptValues kept;
   for (int k = 0; k < info.kept; ++k) {
     if (call.reads >> info.leaf_output(info.outputs + k) & 1)
-      plan.output(info.outputs + k, kept.at(k) = AnyTensor::empty(call.shape, call.dtype), 0, 1, false, free_tails);
+      plan.output(info.outputs + k, kept.at(k) = AnyTensor::empty(call.shape, call.dtype), 0, 1, false,
+                  free_tails);
     else
       plan.no_output(info.outputs + k);
   }
@@ -606,14 +657,15 @@ void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> argum
   outputs.back().attach(std::move(node), static_cast<std::uint32_t>(outputs.size() - 1));
 }
 
-AnyTensor run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgument> arguments, Location at) {
+AnyTensor run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgument> arguments,
+                      Location at) {
   AnyTensor result;
   run_formula(info, {arguments.begin(), arguments.size()}, {&result, 1}, at);
   return result;
 }
 
-std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTensor> leaves, const double* constants,
-                                Location at, std::uint32_t wanted) {
+std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTensor> leaves,
+                                const double* constants, Location at, std::uint32_t wanted) {
   const auto needed = steps_behind(program, wanted);
   std::vector<AnyTensor> tensors(static_cast<std::size_t>(program.instructions));
   std::vector<double> numbers(tensors.size());
@@ -666,8 +718,9 @@ void check_finite(std::string_view op, const AnyTensor& value, Location at, bool
       if (!std::isfinite(data[i])) return i;
     return -1;
   };
-  const std::int64_t at_element = value.dtype() == DType::float32 ? bad(reinterpret_cast<const float*>(value.bytes()))
-                                                                  : bad(reinterpret_cast<const double*>(value.bytes()));
+  const std::int64_t at_element = value.dtype() == DType::float32
+                                      ? bad(reinterpret_cast<const float*>(value.bytes()))
+                                      : bad(reinterpret_cast<const double*>(value.bytes()));
   if (at_element < 0) return;
   const double found = value.dtype() == DType::float32
                            ? static_cast<double>(reinterpret_cast<const float*>(value.bytes())[at_element])

@@ -26,15 +26,17 @@ struct FormulaInfo {
   const char* name;
   const Program* forward;  // outputs, then what it keeps for backward
   const Program* adjoint;  // see AdjointBuilder; takes no gradients of what was kept
-  const Program* recorded_adjoint;  // takes those too: under create_graph kept values are outputs like any other
+  const Program*
+      recorded_adjoint;  // takes those too: under create_graph kept values are outputs like any other
   int inputs, outputs, kept;
   std::array<kernels::LoopKernel, 2> forward_kernel, backward_kernel;  // by DType
 
-  // For each input: the leaves of the adjoint that its gradient reads, a bit each; the first input whose gradient is
-  // the same expression; and the output whose gradient it simply passes on, or -1.
+  // For each input: the leaves of the adjoint that its gradient reads, a bit each; the first input whose
+  // gradient is the same expression; and the output whose gradient it simply passes on, or -1.
   std::array<std::uint64_t, max_inputs> reads{};
   std::array<std::int8_t, max_inputs> same_as{}, passes{};
-  std::uint32_t differentiable = 0, passing = 0;  // the inputs that have a gradient; those of which it is passed on
+  std::uint32_t differentiable = 0,
+                passing = 0;  // the inputs that have a gradient; those of which it is passed on
 
   int leaf_output(int k) const { return inputs + k; }
   int leaf_gradient(int k) const { return inputs + outputs + kept + k; }
@@ -43,8 +45,8 @@ struct FormulaInfo {
 /// Fills the tables at the end of FormulaInfo from its programs.
 FormulaInfo analyzed(FormulaInfo info);
 
-/// An operand of a formula: a tensor, one of its column blocks (`block` of `blocks` equal parts of the last axis), or
-/// a number.
+/// An operand of a formula: a tensor, one of its column blocks (`block` of `blocks` equal parts of the last
+/// axis), or a number.
 struct FormulaArgument {
   const AnyTensor* tensor = nullptr;
   double number = 0;
@@ -59,12 +61,12 @@ struct FormulaConstants {
   const double* forward = nullptr;
   const double* adjoint = nullptr;
 };
-void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> arguments, std::span<AnyTensor> outputs,
-                 Location at, FormulaConstants constants = {});
+void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> arguments,
+                 std::span<AnyTensor> outputs, Location at, FormulaConstants constants = {});
 
 /// A program run step by step with recorded ops: its wanted results (a bit each), others undefined.
-std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTensor> leaves, const double* constants,
-                                Location at, std::uint32_t wanted = ~0u);
+std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTensor> leaves,
+                                const double* constants, Location at, std::uint32_t wanted = ~0u);
 
 /// The formula of a single primitive operation.
 const FormulaInfo& primitive(Opcode op);
@@ -72,7 +74,8 @@ const FormulaInfo& primitive(Opcode op);
 /// One-output conveniences; the second where every tensor is known to be of T.
 AnyTensor run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgument> arguments, Location at);
 template <Real T>
-Tensor<T> run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgument> arguments, Location at) {
+Tensor<T> run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgument> arguments,
+                      Location at) {
   Tensor<T> result;
   run_formula(info, {arguments.begin(), arguments.size()}, {static_cast<AnyTensor*>(&result), 1}, at);
   return result;
@@ -84,7 +87,8 @@ AnyTensor broadcast_to(const AnyTensor& tensor, const Shape& shape, Location at 
 /// The sum over the axes along which `shape` broadcasts to the tensor's. Differentiable.
 AnyTensor sum_to(const AnyTensor& tensor, const Shape& shape, Location at = Location::current());
 
-/// Block `block` of `blocks` equal parts of the last axis, copied out; and the adjoint: zeros but for that block.
+/// Block `block` of `blocks` equal parts of the last axis, copied out; and the adjoint: zeros but for that
+/// block.
 AnyTensor column_block(const AnyTensor& tensor, int block, int blocks, Location at);
 AnyTensor from_column_block(const AnyTensor& part, int block, int blocks, Location at);
 

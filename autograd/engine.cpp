@@ -4,17 +4,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <new>
 
 #include "autograd/elementwise.hpp"
 #include "autograd/error.hpp"
 #include "autograd/mode.hpp"
+#include "autograd/profile.hpp"
 
 namespace xgrad {
 
 Engine::~Engine() {
   --this_thread.backward_depth;
-  for (const Queued& queued : heap_) free_slots(*queued.node, queued.node->outputs());  // only after an exception
+  for (const Queued& queued : heap_)
+    free_slots(*queued.node, queued.node->outputs());  // only after an exception
   for (Node* node : visited_) node->wanted_ = false;
 }
 
@@ -29,11 +32,16 @@ bool Engine::wants(const Edge& edge) const {
   if (!node) return false;
   if (!selective_) return takes_gradient(*node);
   if (!node->is_leaf()) return node->wanted_;
-  return std::ranges::any_of(captures_, [&](const Capture& c) { return c.node == node; });
+  return !captures_of(*node).empty();
 }
 
-// Leaves are shared between threads, so what is found out about them is kept here, not in them: a list, and once it is
-// long a hash table of the places in it.
+std::span<const Engine::Capture> Engine::captures_of(const Node& node) const {
+  const auto found = std::ranges::equal_range(captures_, &node, std::less(), &Capture::node);
+  return {found.begin(), found.end()};
+}
+
+// Leaves are shared between threads, so what is found out about them is kept here, not in them: a list, and
+// once it is long a hash table of the places in it.
 GradientSlot& Engine::leaf_slot(Leaf* leaf) {
   constexpr std::size_t few = 8;
   if (leaves_.size() <= few) {
@@ -70,9 +78,10 @@ GradientSlot* Engine::slot(const Edge& edge) {
     heap_.push_back({node->sequence_, node});
     std::push_heap(heap_.begin(), heap_.end());
   } else if (nested_ && std::ranges::none_of(heap_, [&](const Queued& q) { return q.node == node; })) {
-    throw GraphError(fmt::format("backward: a backward pass over '{}' is under way, and this one, started in a hook, "
-                                 "meets it there; differentiate another graph, or after that pass",
-                                 node->name()));
+    throw GraphError(
+        fmt::format("backward: a backward pass over '{}' is under way, and this one, started in a hook, "
+                    "meets it there; differentiate another graph, or after that pass",
+                    node->name()));
   }
   return &node->slots_[edge.output];
 }
@@ -82,6 +91,7 @@ void Engine::find_wanted(std::span<const AnyTensor> outputs, std::span<const Any
   selective_ = true;
   for (std::size_t i = 0; i < inputs.size(); ++i)
     captures_.push_back({inputs[i].node(), inputs[i].output(), i});
+  std::ranges::sort(captures_, std::less(), &Capture::node);
   PoolVector<Node*> order;
   PoolVector<std::pair<Node*, std::size_t>> stack;
   const auto enter = [&](Node* node) {
@@ -105,8 +115,8 @@ void Engine::find_wanted(std::span<const AnyTensor> outputs, std::span<const Any
   }
   for (Node* node : order) node->wanted_ = false;
   for (Node* node : order) {  // inputs before their users
-    const bool captured = std::ranges::any_of(captures_, [&](const Capture& c) { return c.node == node; });
-    node->wanted_ = captured || std::ranges::any_of(node->edges(), [&](const Edge& e) { return wants(e); });
+    node->wanted_ = !captures_of(*node).empty() ||
+                    std::ranges::any_of(node->edges(), [&](const Edge& e) { return wants(e); });
   }
 }
 
@@ -115,21 +125,27 @@ void Engine::seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor>
     const AnyTensor& output = outputs[i];
     if (!output.defined()) throw GraphError("backward: the tensor is undefined (default constructed)");
     if (!output.requires_grad())
-      throw GraphError(fmt::format(
-          "backward: this tensor of shape {} needs no gradient: nothing it was computed from has requires_grad, or it "
-          "was computed under no_grad or detached; call set_requires_grad() on the inputs before computing it",
-          to_string(output.shape())));
-    AnyTensor gradient = i >= seeds.size() ? AnyTensor() : options_.create_graph ? seeds[i] : seeds[i].detached();
+      throw GraphError(
+          fmt::format("backward: this tensor of shape {} needs no gradient: nothing it was computed from has "
+                      "requires_grad, or it "
+                      "was computed under no_grad or detached; call set_requires_grad() on the inputs before "
+                      "computing it",
+                      to_string(output.shape())));
+    AnyTensor gradient = i >= seeds.size()       ? AnyTensor()
+                         : options_.create_graph ? seeds[i]
+                                                 : seeds[i].detached();
     if (!gradient.defined()) {
       if (output.elements() != 1)
-        throw GraphError(fmt::format("backward: a gradient can be implied for one element only, and this tensor has "
-                                     "shape {}; reduce it with sum() or mean(), or pass its gradient",
-                                     to_string(output.shape())));
+        throw GraphError(
+            fmt::format("backward: a gradient can be implied for one element only, and this tensor has "
+                        "shape {}; reduce it with sum() or mean(), or pass its gradient",
+                        to_string(output.shape())));
       gradient = AnyTensor::full(output.shape(), output.dtype(), 1);
     } else if (gradient.shape() != output.shape() || gradient.dtype() != output.dtype()) {
-      throw ShapeError(fmt::format("backward: the gradient has shape {} and the tensor {}; they must be equal, and of "
-                                   "one element type",
-                                   to_string(gradient.shape()), to_string(output.shape())));
+      throw ShapeError(
+          fmt::format("backward: the gradient has shape {} and the tensor {}; they must be equal, and of "
+                      "one element type",
+                      to_string(gradient.shape()), to_string(output.shape())));
     }
     const Edge edge = output.edge();
     if (!wants(edge)) continue;
@@ -155,7 +171,8 @@ void Engine::run() {
 void Engine::visit(Node& node) {
   struct Slots {  // freed however the visit ends
     Node& node;
-    std::size_t outputs;  // read at once: right after `released_`, in the same word, is written it would have to wait
+    std::size_t
+        outputs;  // read at once: right after `released_`, in the same word, is written it would have to wait
     ~Slots() { free_slots(node, outputs); }
   } cleanup{node, node.outputs()};
   const std::span<GradientSlot> slots(node.slots_, cleanup.outputs);
@@ -163,10 +180,12 @@ void Engine::visit(Node& node) {
   if (!captures_.empty()) capture(node, slots);
   if (selective_ && std::ranges::none_of(node.edges(), [&](const Edge& e) { return wants(e); })) return;
   if (node.released_)
-    throw GraphError(fmt::format("backward: the graph of '{}' was freed by an earlier backward through it{}; pass "
-                                 "{{.retain_graph = true}} to the earlier one, or detach() what is carried over",
-                                 node.name(), describe(node.location_)));
+    throw GraphError(
+        fmt::format("backward: the graph of '{}' was freed by an earlier backward through it{}; pass "
+                    "{{.retain_graph = true}} to the earlier one, or detach() what is carried over",
+                    node.name(), describe(node.location_)));
   const bool frees_graph = !options_.retain_graph && !options_.create_graph;
+  const ProfiledOp timed(this_thread.profile ? node.name() : std::string_view(), true);
   GradientSink sink(*this, node, options_.create_graph, frees_graph, selective_);
   node.backward(slots, sink);
   if (frees_graph) {
@@ -184,19 +203,19 @@ void Engine::run_hooks(Node& node, std::span<GradientSlot> slots) {
     AnyTensor replaced = hook.function(slot.value);
     if (!replaced.defined()) continue;
     if (replaced.shape() != slot.value.shape())
-      throw ShapeError(fmt::format("hook on '{}': returned a gradient of shape {} for one of shape {}; return the same "
-                                   "shape, or an undefined tensor to leave it",
-                                   node.name(), to_string(replaced.shape()), to_string(slot.value.shape())));
+      throw ShapeError(
+          fmt::format("hook on '{}': returned a gradient of shape {} for one of shape {}; return the same "
+                      "shape, or an undefined tensor to leave it",
+                      node.name(), to_string(replaced.shape()), to_string(slot.value.shape())));
     slot.value = std::move(replaced);
   }
 }
 
 void Engine::capture(const Node& node, std::span<GradientSlot> slots) {
-  for (const Capture& c : captures_)
-    if (c.node == &node) {
-      slots[c.output].ownership = Ownership::shared;
-      captured_[c.index] = slots[c.output].value;
-    }
+  for (const Capture& c : captures_of(node)) {
+    slots[c.output].ownership = Ownership::shared;
+    captured_[c.index] = slots[c.output].value;
+  }
 }
 
 void Engine::backward(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds) {
@@ -223,7 +242,9 @@ std::vector<AnyTensor> Engine::grad(std::span<const AnyTensor> outputs, std::spa
   return std::move(captured_);
 }
 
-void GradientSink::check(const AnyTensor& gradient) const { check_finite(node_.name(), gradient, node_.location(), true); }
+void GradientSink::check(const AnyTensor& gradient) const {
+  check_finite(node_.name(), gradient, node_.location(), true);
+}
 
 bool GradientSink::selected(std::size_t i) const { return engine_.wants(edge(i)); }
 
@@ -231,8 +252,8 @@ void GradientSink::add(std::size_t i, AnyTensor&& gradient, Ownership ownership)
   const Shape& expected = shape(i);
   if (gradient.shape() != expected) {
     if (!broadcasts_to(expected, gradient.shape()))
-      throw ShapeError(fmt::format("{}: its vjp gave a gradient of shape {} for input {}, which has shape {}", node_.name(),
-                                   to_string(gradient.shape()), i, to_string(expected)));
+      throw ShapeError(fmt::format("{}: its vjp gave a gradient of shape {} for input {}, which has shape {}",
+                                   node_.name(), to_string(gradient.shape()), i, to_string(expected)));
     gradient = sum_to(gradient, expected, node_.location());
     ownership = Ownership::owned;
   }
@@ -248,7 +269,8 @@ void GradientSink::add(std::size_t i, AnyTensor&& gradient, Ownership ownership)
     add_into(gradient, target.value);
     target = {std::move(gradient), Ownership::owned};
   } else {
-    target = {run_formula(primitive(Opcode::add), {{&target.value}, {&gradient}}, node_.location()), Ownership::owned};
+    target = {run_formula(primitive(Opcode::add), {{&target.value}, {&gradient}}, node_.location()),
+              Ownership::owned};
   }
 }
 
@@ -259,7 +281,8 @@ GradientSlot& Engine::destination(const Edge& edge, bool& accumulate, GradientSl
   if (accumulate && target.ownership == Ownership::shared) target.value = copy_of(target.value);
   if (!accumulate && from.outputs_ > 1) target.value = edge.node->gradient_home(edge.output);
   if (!target.value.defined())
-    target.value = spare ? std::move(spare->value) : AnyTensor::empty(from.output_shape(edge.output), from.dtype_);
+    target.value =
+        spare ? std::move(spare->value) : AnyTensor::empty(from.output_shape(edge.output), from.dtype_);
   target.ownership = Ownership::owned;
   return target;
 }
@@ -270,11 +293,13 @@ void Engine::carry_out(const Edge& edge, const DeferredGradient& gradient) {
   gradient.kind->write(gradient, into, accumulate);
 }
 
-// Keeps the gradient until no more come that could merge with it. Its target enters the heap at once: its turn comes
-// after that of everything it was computed from.
+// Keeps the gradient until no more come that could merge with it. Its target enters the heap at once: its
+// turn comes after that of everything it was computed from.
 void Engine::defer(const Edge& edge, const DeferredGradient& gradient) {
   slot(edge);
-  const auto same = [&](const Pending& p) { return p.edge.node.get() == edge.node.get() && p.edge.output == edge.output; };
+  const auto same = [&](const Pending& p) {
+    return p.edge.node.get() == edge.node.get() && p.edge.output == edge.output;
+  };
   const auto waiting = std::ranges::find_if(pending_, same);
   if (waiting == pending_.end()) {
     pending_.push_back({edge, gradient});
@@ -294,7 +319,8 @@ GradientSlot& GradientSink::destination(std::size_t i, bool& accumulate, Gradien
 }
 
 void GradientSink::add(std::size_t i, const DeferredGradient& gradient) {
-  if (create_graph_ || gradient.shape != shape(i)) return add(i, gradient.kind->record(gradient), Ownership::owned);
+  if (create_graph_ || gradient.shape != shape(i))
+    return add(i, gradient.kind->record(gradient), Ownership::owned);
   if (gradient.kind->merge && node_.batches_ && !this_thread.anomaly) return engine_.defer(edge(i), gradient);
   engine_.carry_out(edge(i), gradient);
   if (this_thread.anomaly) check(engine_.slot(edge(i))->value);
@@ -306,16 +332,22 @@ std::vector<AnyTensor> grad(std::span<const AnyTensor> outputs, std::span<const 
                             const GradOptions& options, Location at) {
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (!inputs[i].defined() || !inputs[i].requires_grad())
-      throw GraphError(fmt::format("grad: input {} needs no gradient; call set_requires_grad() on it before computing "
-                                   "the outputs",
-                                   i));
+      throw GraphError(
+          fmt::format("grad: input {} needs no gradient; call set_requires_grad() on it before computing "
+                      "the outputs",
+                      i));
+  if (!options.grad_outputs.empty() && options.grad_outputs.size() != outputs.size())
+    throw ValueError(
+        fmt::format("grad: {} grad_outputs for {} output{}; give one for each, undefined for ones, or none",
+                    options.grad_outputs.size(), outputs.size(), outputs.size() == 1 ? "" : "s"));
   Engine engine({.retain_graph = options.retain_graph, .create_graph = options.create_graph}, at);
   auto gradients = engine.grad(outputs, options.grad_outputs, inputs);
   for (std::size_t i = 0; i < gradients.size() && !options.allow_unused; ++i)
     if (!gradients[i].defined())
-      throw GraphError(fmt::format("grad: the outputs do not depend on input {} of shape {}; pass {{.allow_unused = "
-                                   "true}} to get an undefined gradient for it",
-                                   i, to_string(inputs[i].shape())));
+      throw GraphError(
+          fmt::format("grad: the outputs do not depend on input {} of shape {}; pass {{.allow_unused = "
+                      "true}} to get an undefined gradient for it",
+                      i, to_string(inputs[i].shape())));
   return gradients;
 }
 

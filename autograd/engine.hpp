@@ -12,7 +12,8 @@ namespace xgrad {
 
 class Engine {
  public:
-  Engine(BackwardOptions options, Location at) : options_(options), at_(at), nested_(this_thread.backward_depth++ > 0) {}
+  Engine(BackwardOptions options, Location at)
+      : options_(options), at_(at), nested_(this_thread.backward_depth++ > 0) {}
   Engine(const Engine&) = delete;
   ~Engine();
 
@@ -62,6 +63,7 @@ class Engine {
   void carry_out_pending();
   void run_hooks(Node& node, std::span<GradientSlot> slots);
   void capture(const Node& node, std::span<GradientSlot> slots);
+  std::span<const Capture> captures_of(const Node& node) const;
   static void free_slots(Node& node, std::size_t outputs) noexcept;
 
   BackwardOptions options_;
@@ -73,7 +75,7 @@ class Engine {
   std::deque<LeafSlot, pool::Allocator<LeafSlot>> leaves_;  // slots stay where they are
   PoolVector<std::uint32_t> leaf_index_;  // open addressing by address: place in leaves_, plus one
   PoolVector<Node*> visited_;
-  PoolVector<Capture> captures_;
+  PoolVector<Capture> captures_;  // by node
   std::vector<AnyTensor> captured_;
 };
 

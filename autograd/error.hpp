@@ -5,7 +5,8 @@
 
 namespace xgrad {
 
-/// Base of all. The text says what was being done, the shapes or value met, and what to do about it.
+/// Base of all, and thrown itself where memory is short. The text says what was being done, the shapes or
+/// value met, and what to do about it.
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -25,7 +26,7 @@ struct GraphError : Error {
   using Error::Error;
 };
 
-/// A NaN or infinity that an `Anomaly` scope or a check caught.
+/// A NaN or infinity that an `anomaly` scope or a check caught.
 struct NonFiniteError : Error {
   using Error::Error;
 };

@@ -15,7 +15,8 @@
 
 namespace xgrad {
 
-/// The parts of `tensor`'s last axis, as so many arguments of a formula: strided reads, one gradient, no copies.
+/// The parts of `tensor`'s last axis, as so many arguments of a formula: strided reads, one gradient, no
+/// copies.
 template <int N, Real T>
 struct Chunks {
   const Tensor<T>& tensor;
@@ -31,17 +32,23 @@ struct NoVjp {};
 
 template <class P, bool forward>
 constexpr std::array<kernels::LoopKernel, 2> loops_for = {
-    &kernels::XGRAD_ARCH::FormulaLoop<P, float, forward>::run, &kernels::XGRAD_ARCH::FormulaLoop<P, double, forward>::run};
+    &kernels::XGRAD_ARCH::FormulaLoop<P, float, forward>::run,
+    &kernels::XGRAD_ARCH::FormulaLoop<P, double, forward>::run};
 
 template <class F, class V, std::size_t N>
 const FormulaInfo& formula_info(const char* name) {
   using Forward = ForwardProgram<F, N>;
   static const FormulaInfo info = [&] {
     const auto make = [&]<class Adjoint, class Recorded>() {
-      return analyzed({.name = name, .forward = &Forward::program, .adjoint = &Adjoint::program,
-                       .recorded_adjoint = &Recorded::program, .inputs = static_cast<int>(N),
-                       .outputs = Forward::program.output_count - Forward::program.kept, .kept = Forward::program.kept,
-                       .forward_kernel = loops_for<Forward, true>, .backward_kernel = loops_for<Adjoint, false>});
+      return analyzed({.name = name,
+                       .forward = &Forward::program,
+                       .adjoint = &Adjoint::program,
+                       .recorded_adjoint = &Recorded::program,
+                       .inputs = static_cast<int>(N),
+                       .outputs = Forward::program.output_count - Forward::program.kept,
+                       .kept = Forward::program.kept,
+                       .forward_kernel = loops_for<Forward, true>,
+                       .backward_kernel = loops_for<Adjoint, false>});
     };
     if constexpr (std::same_as<V, NoVjp>)
       return make.template operator()<AdjointProgram<F, N>, RecordedAdjointProgram<F, N>>();
@@ -51,12 +58,23 @@ const FormulaInfo& formula_info(const char* name) {
   return info;
 }
 
-template <class X> inline constexpr std::size_t argument_width = 1;
-template <int N, class T> inline constexpr std::size_t argument_width<Chunks<N, T>> = N;
+template <class X>
+inline constexpr std::size_t argument_width = 1;
+template <int N, class T>
+inline constexpr std::size_t argument_width<Chunks<N, T>> = N;
 
-template <class X> struct ElementOf { using type = void; };
-template <class T> struct ElementOf<Tensor<T>> { using type = T; };
-template <int N, class T> struct ElementOf<Chunks<N, T>> { using type = T; };
+template <class X>
+struct ElementOf {
+  using type = void;
+};
+template <class T>
+struct ElementOf<Tensor<T>> {
+  using type = T;
+};
+template <int N, class T>
+struct ElementOf<Chunks<N, T>> {
+  using type = T;
+};
 
 template <class... X>
 struct CommonElement {
@@ -92,18 +110,20 @@ template <class F, std::size_t... I>
 struct SymbolicCall<F, std::index_sequence<I...>> {
   static constexpr bool possible = std::invocable<const F&, SymbolAt<I>...>;
   template <class G = F>
-  static constexpr std::size_t results() { return result_count<std::invoke_result_t<const G&, SymbolAt<I>...>>; }
+  static constexpr std::size_t results() {
+    return result_count<std::invoke_result_t<const G&, SymbolAt<I>...>>;
+  }
 };
 
 /// Tensors, chunks<N>(tensor) and numbers, of which at least one is no number.
 template <class... X>
-concept FormulaOperands = ((Number<X> || !std::is_void_v<typename ElementOf<X>::type>) && ...) &&
+concept FormulaOperands = ((Number<X> || !std::is_void_v<typename ElementOf<X>::type>)&&...) &&
                           !std::is_void_v<typename CommonElement<X...>::type>;
 
 }  // namespace detail
 
-/// An elementwise op. Call it with tensors, numbers and chunks<N>(tensor), broadcast against each other; the result
-/// is a Tensor, or a std::array of them where the lambda returned outputs(...). Made by formula().
+/// An elementwise op. Call it with tensors, numbers and chunks<N>(tensor), broadcast against each other; the
+/// result is a Tensor, or a std::array of them where the lambda returned outputs(...). Made by formula().
 template <class F, class V = detail::NoVjp>
 class Formula {
  public:
@@ -115,22 +135,37 @@ class Formula {
   template <std::size_t n>
   static constexpr bool takes = detail::SymbolicCall<F, std::make_index_sequence<n>>::possible;
 
-  // One to four arguments with the caller's place for error reports; a pack can have no default argument behind it.
-  template <class A> requires detail::FormulaOperands<A>
-  auto operator()(const A& a, Location at = Location::current()) const { return call(at, {}, a); }
-  template <class A, class B> requires detail::FormulaOperands<A, B>
-  auto operator()(const A& a, const B& b, Location at = Location::current()) const { return call(at, {}, a, b); }
-  template <class A, class B, class C> requires detail::FormulaOperands<A, B, C>
-  auto operator()(const A& a, const B& b, const C& c, Location at = Location::current()) const { return call(at, {}, a, b, c); }
-  template <class A, class B, class C, class D> requires detail::FormulaOperands<A, B, C, D>
+  // One to four arguments with the caller's place for error reports; a pack can have no default argument
+  // behind it.
+  template <class A>
+    requires detail::FormulaOperands<A>
+  auto operator()(const A& a, Location at = Location::current()) const {
+    return call(at, {}, a);
+  }
+  template <class A, class B>
+    requires detail::FormulaOperands<A, B>
+  auto operator()(const A& a, const B& b, Location at = Location::current()) const {
+    return call(at, {}, a, b);
+  }
+  template <class A, class B, class C>
+    requires detail::FormulaOperands<A, B, C>
+  auto operator()(const A& a, const B& b, const C& c, Location at = Location::current()) const {
+    return call(at, {}, a, b, c);
+  }
+  template <class A, class B, class C, class D>
+    requires detail::FormulaOperands<A, B, C, D>
   auto operator()(const A& a, const B& b, const C& c, const D& d, Location at = Location::current()) const {
     return call(at, {}, a, b, c, d);
   }
-  template <class... X> requires(sizeof...(X) > 4 && detail::FormulaOperands<X...>)
-  auto operator()(const X&... x) const { return call(Location::current(), {}, x...); }
+  template <class... X>
+    requires(sizeof...(X) > 4 && detail::FormulaOperands<X...>)
+  auto operator()(const X&... x) const {
+    return call(Location::current(), {}, x...);
+  }
 
   /// Computes into `destination`, which has the result's shape, instead of new memory: a write in place, see
-  /// mutable_values(). Throws GraphError for a result of a recorded op and, where this is recorded, for an operand.
+  /// mutable_values(). Throws GraphError for a result of a recorded op and, where this is recorded, for an
+  /// operand.
   template <Real T, class... X>
   Tensor<T> into(Tensor<T> destination, Location at, const X&... x) const {
     destination.mutable_values();
@@ -149,15 +184,19 @@ class Formula {
     constexpr std::size_t n = (detail::argument_width<X> + ...);
     using Call = detail::SymbolicCall<F, std::make_index_sequence<n>>;
     using T = typename detail::CommonElement<X...>::type;
-    static_assert(n <= static_cast<std::size_t>(FormulaInfo::max_inputs), "a formula takes at most 16 inputs");
+    static_assert(n <= static_cast<std::size_t>(FormulaInfo::max_inputs),
+                  "a formula takes at most 16 inputs");
     static_assert(Call::possible,
-                  "this lambda is no formula of so many arguments: it must take them as `auto` and use only arithmetic, "
+                  "this lambda is no formula of so many arguments: it must take them as `auto` and use only "
+                  "arithmetic, "
                   "comparisons, where() and xgrad's elementwise functions on them");
-    static_assert(std::is_trivially_copyable_v<F> && std::is_trivially_copyable_v<V>,
-                  "a formula's lambda may capture numbers only; pass tensors as arguments");
-    if constexpr (Call::possible) {
+    static_assert(
+        detail::CapturesNumbers<F> && detail::CapturesNumbers<V>,
+        "a formula's lambda may capture numbers only, by value: [k], not [&k]; pass tensors as arguments");
+    if constexpr (Call::possible && detail::CapturesNumbers<F> && detail::CapturesNumbers<V>) {
       constexpr std::size_t results = Call::results();
-      static_assert(results > 0, "a formula's lambda returns an expression of its arguments, or outputs(...) of several");
+      static_assert(results > 0,
+                    "a formula's lambda returns an expression of its arguments, or outputs(...) of several");
       std::array<FormulaArgument, n> arguments;
       std::span<FormulaArgument> rest(arguments);
       (detail::append(rest, x), ...);

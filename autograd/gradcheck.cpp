@@ -38,7 +38,8 @@ Tensors cotangents(const Tensors& outputs, std::uint64_t seed) {
 }
 
 // The tape's gradients of sum(outputs * cotangents); zeros where there is no path.
-Tensors gradients(const Tensors& outputs, const Tensors& cotangents, Input inputs, bool create_graph = false) {
+Tensors gradients(const Tensors& outputs, const Tensors& cotangents, Input inputs,
+                  bool create_graph = false) {
   std::vector<AnyTensor> from, seeds;
   for (std::size_t k = 0; k < outputs.size(); ++k)
     if (outputs[k].requires_grad()) from.push_back(outputs[k]), seeds.push_back(cotangents[k]);
@@ -85,7 +86,8 @@ class Differences {
     Estimate sum;
     for (std::size_t j = 0; j < cotangents_.size(); ++j)
       for (std::size_t e = 0; e < cotangents_[j].values().size(); ++e) {
-        double difference = 0, size = 0;  // element by element: a sum first would drown the change in rounding
+        double difference = 0,
+               size = 0;  // element by element: a sum first would drown the change in rounding
         for (std::size_t k = 0; k < 4; ++k) {
           difference += weights[k] * at[k][j].values()[e];
           size = std::max(size, std::abs(at[k][j].values()[e] * cotangents_[j].values()[e]));
@@ -112,7 +114,8 @@ std::string position(std::size_t element, const Shape& shape) {
   return fmt::format("[{}]", fmt::join(index, ", "));
 }
 
-// The function must give the same when it is asked again, without recording: else no difference means anything.
+// The function must give the same when it is asked again, without recording: else no difference means
+// anything.
 void check_repeatable(const CheckedFunction& f, const Tensors& outputs, Input inputs, const char* what) {
   const Tensors again = f.call(inputs);
   for (std::size_t k = 0; k < outputs.size(); ++k) {
@@ -123,9 +126,10 @@ void check_repeatable(const CheckedFunction& f, const Tensors& outputs, Input in
       same = a == b || std::abs(a - b) <= bound || (std::isnan(a) && std::isnan(b));
     }
     if (!same)
-      throw GradcheckError(fmt::format("{}: output {} of {} differs between two calls with the same inputs, or between "
-                                       "one that records and one that does not; seed whatever is random in it",
-                                       what, k, f.name));
+      throw GradcheckError(
+          fmt::format("{}: output {} of {} differs between two calls with the same inputs, or between "
+                      "one that records and one that does not; seed whatever is random in it",
+                      what, k, f.name));
   }
 }
 
@@ -154,9 +158,11 @@ bool check(const CheckedFunction& f, Input inputs, const GradcheckOptions& optio
       if (excess <= worst_excess) continue;  // false for NaN
       worst_excess = std::isnan(excess) ? std::numeric_limits<double>::infinity() : excess;
       worst = fmt::format(
-          "{}: the gradient of {} by input {}, element {} of shape {}, is {:.10g} on the tape and {:.10g} by finite "
+          "{}: the gradient of {} by input {}, element {} of shape {}, is {:.10g} on the tape and {:.10g} by "
+          "finite "
           "differences; they differ by {:.3g}, and the largest entry is {:.3g}",
-          what, f.name, i, position(e, x[i].shape()), to_string(x[i].shape()), tape, numeric[e].value, error, scale);
+          what, f.name, i, position(e, x[i].shape()), to_string(x[i].shape()), tape, numeric[e].value, error,
+          scale);
     }
   }
   if (!worst.empty()) throw GradcheckError(worst);
@@ -166,9 +172,10 @@ bool check(const CheckedFunction& f, Input inputs, const GradcheckOptions& optio
 }  // namespace
 
 void wrong_arity(std::size_t inputs) {
-  throw ValueError(fmt::format("gradcheck: the function does not take {} tensors; give it as many inputs as it has "
-                               "parameters, at most eight, or let it take a std::span of them",
-                               inputs));
+  throw ValueError(
+      fmt::format("gradcheck: the function does not take {} tensors; give it as many inputs as it has "
+                  "parameters, at most eight, or let it take a std::span of them",
+                  inputs));
 }
 
 bool gradcheck(const CheckedFunction& f, Input inputs, const GradcheckOptions& options) {
@@ -181,8 +188,8 @@ bool gradgradcheck(const CheckedFunction& f, Input inputs, const GradcheckOption
   const Tensors outputs = f.call(leaves(inputs));
   for (auto& seed : cotangents(outputs, options.seed + 1)) all.push_back(std::move(seed));
 
-  // The gradients as a function of inputs and cotangents. Called with leaves it records; otherwise the plain backward
-  // pass runs, so that the two ways of going backward are compared as well.
+  // The gradients as a function of inputs and cotangents. Called with leaves it records; otherwise the plain
+  // backward pass runs, so that the two ways of going backward are compared as well.
   const auto gradient = [&](Input x) {
     const bool second_order = x[0].requires_grad();
     const enable_grad recording;

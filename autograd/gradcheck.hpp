@@ -16,8 +16,8 @@
 namespace xgrad {
 
 struct GradcheckOptions {
-  double step = 1e-4;       ///< of the differences, times |x| or 1 (the largest |x| if all are smaller), whichever is
-                            ///< larger; 2 steps to either side of x must meet no kink
+  double step = 1e-4;  ///< of the differences, times |x| or 1 (the largest |x| if all are smaller), whichever
+                       ///< is larger; 2 steps to either side of x must meet no kink
   double tolerance = 1e-6;  ///< of the error, as a part of the gradient array's largest entry
   std::uint64_t seed = 0;   ///< of the random cotangent
 };
@@ -32,8 +32,10 @@ struct CheckedFunction {
   std::string name = "the function";
 };
 
-bool gradcheck(const CheckedFunction& f, std::span<const Tensor<double>> inputs, const GradcheckOptions& options);
-bool gradgradcheck(const CheckedFunction& f, std::span<const Tensor<double>> inputs, const GradcheckOptions& options);
+bool gradcheck(const CheckedFunction& f, std::span<const Tensor<double>> inputs,
+               const GradcheckOptions& options);
+bool gradgradcheck(const CheckedFunction& f, std::span<const Tensor<double>> inputs,
+                   const GradcheckOptions& options);
 
 // A function may return a tensor, a range of tensors, or a tuple of either.
 template <class R>
@@ -103,16 +105,19 @@ CheckedFunction checked(const F& f) {
       return results;
     }
   };
-  if constexpr (requires { { f.name() } -> std::convertible_to<std::string>; }) result.name = f.name();
+  if constexpr (requires {
+                  { f.name() } -> std::convertible_to<std::string>;
+                })
+    result.name = f.name();
   return result;
 }
 
 }  // namespace detail
 
-/// Compares the gradients of `f` at `inputs` with finite differences of fourth order, for a random cotangent: all
-/// inputs, whether they require gradients or not. `f` is a Formula or any callable that takes up to eight
-/// Tensor<double>s, or one std::span of them, and returns one, a range or a tuple of them. Returns true; throws
-/// GradcheckError that names the worst element (PyTorch's torch.autograd.gradcheck).
+/// Compares the gradients of `f` at `inputs` with finite differences of fourth order, for a random cotangent:
+/// all inputs, whether they require gradients or not. `f` is a Formula or any callable that takes up to eight
+/// Tensor<double>s, or one std::span of them, and returns one, a range or a tuple of them. Returns true;
+/// throws GradcheckError that names the worst element (PyTorch's torch.autograd.gradcheck).
 template <class F>
 bool gradcheck(const F& f, std::span<const Tensor<double>> inputs, const GradcheckOptions& options = {}) {
   return detail::gradcheck(detail::checked(f), inputs, options);
@@ -122,7 +127,8 @@ bool gradcheck(const F& f, const Tensor<double> (&inputs)[N], const GradcheckOpt
   return gradcheck(f, std::span<const Tensor<double>>(inputs), options);
 }
 
-/// The same for the gradients of the gradients, by the inputs and by the cotangent (torch.autograd.gradgradcheck).
+/// The same for the gradients of the gradients, by the inputs and by the cotangent
+/// (torch.autograd.gradgradcheck).
 template <class F>
 bool gradgradcheck(const F& f, std::span<const Tensor<double>> inputs, const GradcheckOptions& options = {}) {
   return detail::gradgradcheck(detail::checked(f), inputs, options);

@@ -30,7 +30,9 @@ std::vector<Node*> reachable(std::span<const AnyTensor> outputs) {
   return nodes;
 }
 
-std::string_view module_of(std::string_view leaf) { return leaf.substr(0, std::min(leaf.rfind('.'), leaf.size())); }
+std::string_view module_of(std::string_view leaf) {
+  return leaf.substr(0, std::min(leaf.rfind('.'), leaf.size()));
+}
 
 // "a.b" of "a.b.c" and "a.b.d".
 std::string_view common_module(std::string_view a, std::string_view b) {
@@ -89,8 +91,10 @@ class DotWriter {
     const ScopeText scope = scope_text(node.scope());
     const std::string path = scope.path.empty() ? std::string(path_of(node)) : scope.path;
     line("  n{} [label=\"{}", numbers_.at(&node), escaped(node.name()));
-    if (const std::string attributes = node.attributes(); !attributes.empty()) line(" {}", escaped(attributes));
-    for (std::size_t k = 0; k < node.outputs(); ++k) line("{}{}", k ? ", " : "\\n", to_string(node.output_shape(k)));
+    if (const std::string attributes = node.attributes(); !attributes.empty())
+      line(" {}", escaped(attributes));
+    for (std::size_t k = 0; k < node.outputs(); ++k)
+      line("{}{}", k ? ", " : "\\n", to_string(node.output_shape(k)));
     if (!path.empty()) line("\\n{}", escaped(path));
     if (scope.step) line("{}step {}", path.empty() ? "\\n" : ", ", *scope.step);
     line("\"];\n");
@@ -123,9 +127,13 @@ class DotWriter {
 
 }  // namespace
 
-std::string to_dot(std::span<const AnyTensor> outputs, const LeafNames& names) { return DotWriter(names).write(outputs); }
+std::string to_dot(std::span<const AnyTensor> outputs, const LeafNames& names) {
+  return DotWriter(names).write(outputs);
+}
 
-std::string to_dot(const AnyTensor& output, const LeafNames& names) { return to_dot(std::span(&output, 1), names); }
+std::string to_dot(const AnyTensor& output, const LeafNames& names) {
+  return to_dot(std::span(&output, 1), names);
+}
 
 std::int64_t count_nodes(const AnyTensor& output) {
   return static_cast<std::int64_t>(reachable(std::span(&output, 1)).size());

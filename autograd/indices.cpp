@@ -27,18 +27,25 @@ std::vector<std::int64_t> flattened(std::initializer_list<std::initializer_list<
 Indices::Indices(const Shape& shape, std::vector<std::int64_t> values)
     : shape_(shape), values_(std::make_shared<const std::vector<std::int64_t>>(std::move(values))) {
   if (static_cast<std::int64_t>(values_->size()) != shape_.elements())
-    throw ShapeError(fmt::format("Indices: {} values for shape {}, which holds {}", values_->size(), to_string(shape_),
-                                 shape_.elements()));
+    throw ShapeError(fmt::format("Indices: {} values for shape {}, which holds {}", values_->size(),
+                                 to_string(shape_), shape_.elements()));
+}
+
+Indices::Indices(std::initializer_list<Value> values) {
+  std::vector<std::int64_t> flat;
+  for (const Value& x : values) flat.push_back(x.value);
+  *this = Indices(Shape{static_cast<std::int64_t>(values.size())}, std::move(flat));
 }
 
 Indices::Indices(std::initializer_list<std::initializer_list<std::int64_t>> rows)
-    : Indices(Shape{static_cast<std::int64_t>(rows.size()), rows.size() ? static_cast<std::int64_t>(rows.begin()->size()) : 0},
+    : Indices(Shape{static_cast<std::int64_t>(rows.size()),
+                    rows.size() ? static_cast<std::int64_t>(rows.begin()->size()) : 0},
               flattened(rows)) {}
 
 Indices Indices::reshape(const Shape& shape) const {
   if (shape.elements() != elements())
-    throw ShapeError(fmt::format("Indices::reshape: {} to {}: {} values and {}", to_string(shape_), to_string(shape),
-                                 elements(), shape.elements()));
+    throw ShapeError(fmt::format("Indices::reshape: {} to {}: {} values and {}; keep their number",
+                                 to_string(shape_), to_string(shape), elements(), shape.elements()));
   Indices result = *this;
   result.shape_ = shape;
   return result;
@@ -47,7 +54,8 @@ Indices Indices::reshape(const Shape& shape) const {
 Indices Indices::operator[](std::int64_t i) const {
   normalize_axis("Indices::operator[]", 0, shape_);
   if (i < 0 || i >= shape_[0])
-    throw ShapeError(fmt::format("Indices: element {} of shape {}; the first axis has {}", i, to_string(shape_), shape_[0]));
+    throw ShapeError(fmt::format("Indices: element {} of shape {}; the first axis has {}", i,
+                                 to_string(shape_), shape_[0]));
   Indices result = *this;
   result.shape_.erase(0);
   result.offset_ += i * result.elements();

@@ -51,8 +51,8 @@ void LoopPlan::lay_no_output(int k) {
 }
 
 void LoopPlan::merge_axes() {
-  // Axes from the innermost outwards, each merged into the one inside it where all strides agree. In place: the
-  // strides of merged axis a end up in position a, counted from the inside.
+  // Axes from the innermost outwards, each merged into the one inside it where all strides agree. In place:
+  // the strides of merged axis a end up in position a, counted from the inside.
   std::array<std::int64_t, Shape::max_rank> extents;
   std::array<std::size_t, Shape::max_rank> from;
   std::size_t count = 0;
@@ -68,7 +68,8 @@ void LoopPlan::merge_axes() {
       from[count++] = axis;
     }
   }
-  bool rows = count > 0;  // whether every operand's inner stride is 1 or 0; if not, the loop goes element by element
+  bool rows =
+      count > 0;  // whether every operand's inner stride is 1 or 0; if not, the loop goes element by element
   for (std::size_t k = 0; k < operands() && rows; ++k) rows = strides(k)[from[0]] <= 1;
   const std::size_t first = rows ? 1 : 0;
   loop_.inner = rows ? extents[0] : 1;
@@ -77,7 +78,8 @@ void LoopPlan::merge_axes() {
     const bool is_input = k < static_cast<std::size_t>(n_in_);
     const std::size_t i = is_input ? k : k - static_cast<std::size_t>(n_in_);
     auto& to = is_input ? inputs_[i].strides : outputs_[i].strides;
-    // An element by itself is read as a number is: a whole register there may reach past the end of its memory.
+    // An element by itself is read as a number is: a whole register there may reach past the end of its
+    // memory.
     (is_input ? inputs_[i].inner : outputs_[i].inner) = rows ? strides(k)[from[0]] : is_input ? 0 : 1;
     for (std::size_t a = first; a < count; ++a) to[count - 1 - a] = strides(k)[from[a]];
   }
@@ -85,7 +87,8 @@ void LoopPlan::merge_axes() {
   // A row may run over its end when the next row is written after it, or nothing is there.
   bool padded = free_tails_ && rows && (loop_.outer_rank == 0 || !accumulates_);
   for (int k = 0; k < n_out_; ++k)
-    if (outputs_[static_cast<std::size_t>(k)].data && outputs_[static_cast<std::size_t>(k)].inner == 0) padded = false;
+    if (outputs_[static_cast<std::size_t>(k)].data && outputs_[static_cast<std::size_t>(k)].inner == 0)
+      padded = false;
   loop_.padded = padded;
 }
 

@@ -6,7 +6,8 @@
 
 namespace xgrad {
 
-/// Builds a kernels::Loop over `shape`. Operands broadcast to it; an output of a smaller shape is summed into.
+/// Builds a kernels::Loop over `shape`. Operands broadcast to it; an output of a smaller shape is summed
+/// into.
 class LoopPlan {
  public:
   static constexpr int max_inputs = 48, max_outputs = 16;
@@ -66,7 +67,8 @@ class LoopPlan {
   void merge_axes();
   std::size_t operands() const { return static_cast<std::size_t>(n_in_ + n_out_); }
   Strides& strides(std::size_t k) {
-    return k < static_cast<std::size_t>(n_in_) ? in_strides_[k] : out_strides_[k - static_cast<std::size_t>(n_in_)];
+    return k < static_cast<std::size_t>(n_in_) ? in_strides_[k]
+                                               : out_strides_[k - static_cast<std::size_t>(n_in_)];
   }
 
   const Shape& shape_;
@@ -79,7 +81,8 @@ class LoopPlan {
   std::array<Strides, max_outputs> out_strides_;
 };
 
-inline LoopPlan::LoopPlan(const Shape& shape, const double* constants, bool flat) : shape_(shape), flat_(flat) {
+inline LoopPlan::LoopPlan(const Shape& shape, const double* constants, bool flat)
+    : shape_(shape), flat_(flat) {
   loop_.constants = constants;
   loop_.inputs = inputs_.data();
   loop_.outputs = outputs_.data();

@@ -34,22 +34,27 @@ void Leaf::destroy() noexcept {
   pool::deallocate(this, sizeof(Leaf), pool::Use::node);
 }
 
+std::unique_lock<std::mutex> Leaf::locked() const {
+  return single_threaded() ? std::unique_lock(mutex_, std::defer_lock) : std::unique_lock(mutex_);
+}
+
 AnyTensor Leaf::grad() const {
-  std::lock_guard lock(mutex_);
+  const auto lock = locked();
   return grad_;
 }
 
 void Leaf::set_grad(AnyTensor value) {
-  std::lock_guard lock(mutex_);
+  const auto lock = locked();
   grad_ = std::move(value);
 }
 
 void Leaf::accumulate(GradientSlot slot) {
-  std::lock_guard lock(mutex_);
+  const auto lock = locked();
   AnyTensor& value = slot.value;
   const bool recorded = value.node() != nullptr || (grad_.defined() && grad_.node());
   if (!grad_.defined())
-    grad_ = recorded || value.unique() ? std::move(value) : copy_of(value);  // nobody else writes into a gradient
+    grad_ =
+        recorded || value.unique() ? std::move(value) : copy_of(value);  // nobody else writes into a gradient
   else if (recorded)
     grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());
   else if (grad_.unique())

@@ -73,11 +73,9 @@ class Node {
   DType dtype() const { return dtype_; }
   bool is_leaf() const { return leaf_; }
 
-  void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
+  void retain() { references_.add(); }
   void release() noexcept {
-    if (references_.load(std::memory_order_acquire) == 1 ||
-        references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-      destroy_chain(this);
+    if (references_.remove()) destroy_chain(this);
   }
 
  protected:
@@ -87,8 +85,8 @@ class Node {
   }
   virtual ~Node() { this_thread.count(this_thread.live_nodes, -1); }
 
-  /// Declares that this node's deferred gradients may wait until a node of another kind comes, so that they merge: for
-  /// the steps of a loop, which overwrite nothing that they or their like handed to the sink.
+  /// Declares that this node's deferred gradients may wait until a node of another kind comes, so that they
+  /// merge: for the steps of a loop, which overwrite nothing that they or their like handed to the sink.
   void batch_gradients() { batches_ = true; }
 
   /// Numbers the node after its inputs. To be called once `edges_` stands.
@@ -103,7 +101,7 @@ class Node {
   friend struct NodeHooks;
   static void destroy_chain(Node* node) noexcept;
 
-  std::atomic<std::uint32_t> references_{1};
+  ReferenceCount references_;
   std::uint32_t scope_;
   std::uint64_t sequence_ = 0;
   union {
@@ -137,6 +135,7 @@ class Leaf final : public Node {
  private:
   Leaf(const Shape& shape, DType dtype);
   void destroy() noexcept override;
+  std::unique_lock<std::mutex> locked() const;
   Shape shape_;
   mutable std::mutex mutex_;
   AnyTensor grad_;

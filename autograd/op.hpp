@@ -1,21 +1,23 @@
 // Ops that are no formula: a struct with `forward` and `vjp`.
 //
 //   template <Real T>
-//   struct Reverse {                                              // y[i] = x[n - 1 - i]
+//   struct Reverse {                                    // y[i] = x[n - 1 - i]
 //     static constexpr std::string_view name = "reverse";
-//     Tensor<T> forward(const Tensor<T>& x) const;                // plain computation: nothing is recorded here
-//     Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {reverse(g)}; }   // written with ops
+//     Tensor<T> forward(const Tensor<T>& x) const;      // plain computation: nothing is recorded here
+//     Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {reverse(g)}; }  // in ops
 //   };
 //   template <Real T>
-//   Tensor<T> reverse(const Tensor<T>& x, Location at = Location::current()) { return apply(Reverse<T>{}, at, x); }
+//   Tensor<T> reverse(const Tensor<T>& x, Location at = Location::current()) {
+//     return apply(Reverse<T>{}, at, x);
+//   }
 //
 // `forward` may take a `Saver<T>&` first, to keep inputs, results or other tensors for `vjp`. It may return a
 // std::vector of tensors; `vjp` then takes a std::span of gradients, undefined where none came.
 //
 // An op that is often used on small arrays may also have
 //   bool backward(const Saved<T>&, std::span<GradientSlot> gradients, GradientSink& sink) const;
-// which hands the gradients of the inputs to the sink itself, and returns false where it leaves that to `vjp`, having
-// done nothing. It is not asked under create_graph.
+// which hands the gradients of the inputs to the sink itself, and returns false where it leaves that to
+// `vjp`, having done nothing. It is not asked under create_graph.
 #pragma once
 
 #include <new>
@@ -26,6 +28,7 @@
 
 #include "autograd/elementwise.hpp"
 #include "autograd/mode.hpp"
+#include "autograd/profile.hpp"
 #include "autograd/sink.hpp"
 #include "autograd/tensor.hpp"
 
@@ -47,6 +50,19 @@ struct SavedValue {
 
 [[noreturn]] void changed_in_place(std::string_view op, const SavedValue& saved, Location at);
 [[noreturn]] void undefined_input(std::string_view op, std::size_t index);
+[[noreturn]] void too_many_gradients(std::string_view op, std::size_t gradients, std::size_t inputs);
+[[noreturn]] void no_such_input(std::string_view op, std::string_view call, std::size_t index,
+                                std::size_t inputs);
+[[noreturn]] void not_saved(std::string_view op, std::size_t index, std::size_t saved);
+
+template <class Op>
+concept NamedOp = requires {
+  { Op::name } -> std::convertible_to<std::string_view>;
+};
+
+// What forward may return: one tensor, or a vector or array of them.
+template <class R, class T>
+concept OpResult = std::same_as<R, Tensor<T>> || requires(R r) { std::span<Tensor<T>>(r.data(), r.size()); };
 
 }  // namespace detail
 
@@ -54,8 +70,8 @@ struct SavedValue {
 template <Real T>
 class Saver {
  public:
-  /// Keeps `x`: an input or a result exactly as it is, or a constant.
-  void operator()(const Tensor<T>& x) { values_.push_back({x.detached(), x.version()}); }
+  /// Keeps `x`: an input or a result exactly as it is, or a constant. An undefined one comes back undefined.
+  void operator()(const Tensor<T>& x) { values_.push_back({x.detached(), x.defined() ? x.version() : 0}); }
 
  private:
   template <class Op, Real U>
@@ -69,7 +85,8 @@ class Gradient {
  public:
   Gradient() = default;
   Gradient(Tensor<T> value) : value_(std::move(value)) {}
-  Gradient(Tensor<T> value, Ownership ownership) : value_(std::move(value)), forced_owned_(ownership == Ownership::owned) {}
+  Gradient(Tensor<T> value, Ownership ownership)
+      : value_(std::move(value)), forced_owned_(ownership == Ownership::owned) {}
   Gradient(DeferredGradient deferred) : deferred_(std::move(deferred)) {}
 
  private:
@@ -100,7 +117,8 @@ class OpNode;
 template <Real T>
 class Saved {
  public:
-  /// The i-th tensor that `forward` saved. Throws GraphError when it was changed in place since.
+  /// The i-th tensor that `forward` saved. Throws GraphError when it was changed in place since, or not
+  /// saved. These throw GraphError for an input that the op does not have.
   virtual Tensor<T> operator[](std::size_t i) const = 0;
   /// Whether the gradient of input `i` is wanted; others may be left out.
   virtual bool needs(std::size_t i) const = 0;
@@ -120,7 +138,8 @@ template <class Op, Real T>
 class OpNode final : public Node {
  public:
   static Ref<OpNode> make(Op op, Location at) {
-    return Ref<OpNode>::adopt(new (pool::allocate(sizeof(OpNode), pool::Use::node)) OpNode(std::move(op), at));
+    return Ref<OpNode>::adopt(new (pool::allocate(sizeof(OpNode), pool::Use::node))
+                                  OpNode(std::move(op), at));
   }
 
   void record(std::span<const Tensor<T>* const> inputs, std::span<Tensor<T>> outputs, Saver<T>& saver) {
@@ -143,7 +162,8 @@ class OpNode final : public Node {
     return {};
   }
   AnyTensor gradient_home(std::size_t output) override {
-    if constexpr (requires { op_.gradient_home(output, shapes_[output]); }) return op_.gradient_home(output, shapes_[output]);
+    if constexpr (requires { op_.gradient_home(output, shapes_[output]); })
+      return op_.gradient_home(output, shapes_[output]);
     return {};
   }
 
@@ -157,14 +177,26 @@ class OpNode final : public Node {
       if constexpr (requires(const Tensor<T>& g) { op_.vjp(saved, g); }) {
         const Tensor<T> g(slots[0].value);
         slots[0].value = {};  // so that a vjp that passes it on passes on what may be overwritten
+        static_assert(std::convertible_to<decltype(op_.vjp(saved, g)), Gradients<T>>,
+                      "xgrad: the vjp of a struct op returns Gradients<T>, one for each input");
         gradients = op_.vjp(saved, g);
-      } else {
+      } else if constexpr (requires(std::span<const Tensor<T>> g) { op_.vjp(saved, g); }) {
         std::vector<Tensor<T>, pool::Allocator<Tensor<T>>> g(slots.size());
         for (std::size_t k = 0; k < slots.size(); ++k)
           if (slots[k].value.defined()) g[k] = Tensor<T>(std::move(slots[k].value));
+        static_assert(
+            std::convertible_to<decltype(op_.vjp(saved, std::span<const Tensor<T>>(g))), Gradients<T>>,
+            "xgrad: the vjp of a struct op returns Gradients<T>, one for each input");
         gradients = op_.vjp(saved, std::span<const Tensor<T>>(g));
+      } else {
+        static_assert(sizeof(Op) == 0,
+                      "xgrad: a struct op has `Gradients<T> vjp(const Saved<T>&, const Tensor<T>& gradient) "
+                      "const`, or with "
+                      "a std::span of gradients for several results");
       }
     }
+    if (gradients.size() > edges_.size())
+      detail::too_many_gradients(Op::name, gradients.size(), edges_.size());
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       if (!sink.wants(i)) continue;
       Gradient<T>& gradient = gradients[i];
@@ -183,8 +215,8 @@ class OpNode final : public Node {
     View(OpNode& node, const GradientSink& sink, std::span<const GradientSlot> slots)
         : node_(node), sink_(sink), owned_(slots[0].ownership == Ownership::owned) {}
     Tensor<T> operator[](std::size_t i) const override { return node_.unpack(i, sink_.create_graph()); }
-    bool needs(std::size_t i) const override { return sink_.wants(i); }
-    const Shape& shape(std::size_t i) const override { return sink_.shape(i); }
+    bool needs(std::size_t i) const override { return sink_.wants(node_.input("needs", i)); }
+    const Shape& shape(std::size_t i) const override { return sink_.shape(node_.input("shape", i)); }
     bool owns_gradient() const override { return owned_ && !sink_.create_graph(); }
     bool recording() const override { return sink_.create_graph(); }
 
@@ -207,17 +239,27 @@ class OpNode final : public Node {
                        std::span<const Tensor<T>> outputs) {
     using Origin = detail::SavedValue::Origin;
     for (std::size_t i = 0; i < inputs.size(); ++i)
-      if (same(value.tensor, *inputs[i])) value.origin = Origin::input, value.index = static_cast<std::uint32_t>(i);
+      if (same(value.tensor, *inputs[i]))
+        value.origin = Origin::input, value.index = static_cast<std::uint32_t>(i);
     if (value.origin == Origin::constant)
       for (std::size_t k = 0; k < outputs.size(); ++k)
-        if (same(value.tensor, outputs[k])) value.origin = Origin::output, value.index = static_cast<std::uint32_t>(k);
+        if (same(value.tensor, outputs[k]))
+          value.origin = Origin::output, value.index = static_cast<std::uint32_t>(k);
+  }
+
+  std::size_t input(std::string_view call, std::size_t i) const {
+    if (i >= edges_.size()) detail::no_such_input(Op::name, call, i, edges_.size());
+    return i;
   }
 
   Tensor<T> unpack(std::size_t i, bool recorded) {
-    const detail::SavedValue& saved = saved_.at(i);
+    if (i >= saved_.size()) detail::not_saved(Op::name, i, saved_.size());
+    const detail::SavedValue& saved = saved_[i];
+    if (!saved.tensor.defined()) return {};
     if (saved.tensor.version() != saved.version) detail::changed_in_place(Op::name, saved, location());
     AnyTensor value = saved.tensor;
-    if (recorded && saved.origin == detail::SavedValue::Origin::output) value.attach(Ref<Node>::share(this), saved.index);
+    if (recorded && saved.origin == detail::SavedValue::Origin::output)
+      value.attach(Ref<Node>::share(this), saved.index);
     if (recorded && saved.origin == detail::SavedValue::Origin::input)
       if (const Edge& edge = edges_[saved.index]; edge.node) value.attach(edge.node, edge.output);
     return Tensor<T>(std::move(value));
@@ -243,12 +285,13 @@ auto run_forward(Op& op, Saver<T>& saver, const In&... in) {
 }
 
 template <Real T, class Op, class... In>
-auto apply_to(Op op, Location at, std::span<const Tensor<T>* const> inputs, const In&... in) {
+auto compute_and_record(Op op, Location at, std::span<const Tensor<T>* const> inputs, const In&... in) {
   bool needed = false;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i]->defined()) undefined_input(Op::name, i);
     needed = needed || inputs[i]->requires_grad();
   }
+  const ProfiledOp timed(Op::name);
   Saver<T> saver;
   auto result = run_forward<T>(op, saver, in...);
   constexpr bool single = std::same_as<decltype(result), Tensor<T>>;
@@ -263,6 +306,28 @@ auto apply_to(Op op, Location at, std::span<const Tensor<T>* const> inputs, cons
   }
   if (needed && is_recording()) OpNode<Op, T>::make(std::move(op), at)->record(inputs, outputs, saver);
   return result;
+}
+
+// Whether forward takes these inputs, with or without a saver, and what it returns will do.
+template <class Op, class T, class... In>
+concept ComputesFrom = requires(Op& op, Saver<T>& saver, const In&... in) {
+  { op.forward(saver, in...) } -> OpResult<T>;
+} || requires(Op& op, const In&... in) {
+  { op.forward(in...) } -> OpResult<T>;
+};
+
+template <Real T, class Op, class... In>
+auto apply_to(Op op, Location at, std::span<const Tensor<T>* const> inputs, const In&... in) {
+  static_assert(NamedOp<Op>,
+                "xgrad: a struct op has a name: `static constexpr std::string_view name = \"…\";`");
+  static_assert(ComputesFrom<Op, T, In...>,
+                "xgrad: a struct op has a `forward` that takes the given tensors (a `Saver<T>&` may come "
+                "first) and returns "
+                "a Tensor<T> or a std::vector of them");
+  if constexpr (NamedOp<Op> && ComputesFrom<Op, T, In...>)
+    return compute_and_record<T>(std::move(op), at, inputs, in...);
+  else
+    return Tensor<T>();
 }
 
 }  // namespace detail

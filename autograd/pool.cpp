@@ -27,11 +27,13 @@ struct SizeClass {
 
 // Small: multiples of 16. Large: four steps to each doubling.
 SizeClass size_class(std::size_t bytes, pool::Use use) {
-  if (bytes <= small_limit) return {pool::small_class(bytes, use), static_cast<std::size_t>(pool::small_bytes(bytes))};
+  if (bytes <= small_limit)
+    return {pool::small_class(bytes, use), static_cast<std::size_t>(pool::small_bytes(bytes))};
   const std::size_t exponent = std::bit_width(bytes - 1) - 1;  // 2^exponent < bytes <= 2^(exponent + 1)
   const std::size_t step = std::size_t{1} << (exponent - 2);
   const std::size_t quarter = (bytes - (std::size_t{1} << exponent) + step - 1) / step;  // 1 … 4
-  return {2 * ThreadState::small_classes + 4 * (exponent - 9) + quarter - 1, (std::size_t{1} << exponent) + quarter * step};
+  return {2 * ThreadState::small_classes + 4 * (exponent - 9) + quarter - 1,
+          (std::size_t{1} << exponent) + quarter * step};
 }
 
 // Threads that have used the pool, for the sums; what ended threads left behind, for reuse.
@@ -49,8 +51,9 @@ Registry& registry() {
 }
 
 void* system_allocate(ThreadState& thread, std::size_t bytes) {
+  void* memory = ::operator new(bytes, std::align_val_t{64});
   thread.count(thread.reserved_bytes, static_cast<std::int64_t>(bytes));
-  return ::operator new(bytes, std::align_val_t{64});
+  return memory;
 }
 
 void system_free(ThreadState& thread, void* memory, std::size_t bytes) noexcept {

@@ -1,4 +1,5 @@
-// Memory for storages and nodes: per-thread free lists by size, so that a warm training step never calls malloc.
+// Memory for storages and nodes: per-thread free lists by size, so that a warm training step never calls
+// malloc.
 #pragma once
 
 #include <algorithm>
@@ -23,22 +24,26 @@ namespace pool {
 #endif
 
 #ifdef XGRAD_ASAN
-inline constexpr bool cached = false;  // every block from the system, so that the sanitizer sees its bounds and its end
+inline constexpr bool cached =
+    false;  // every block from the system, so that the sanitizer sees its bounds and its end
 #else
 inline constexpr bool cached = true;
 #endif
 
 inline constexpr std::size_t small_limit = 512;  // up to here a class for each multiple of 16
 
-/// Nodes and data have free lists of their own: each is freed in the order, or its reverse, in which it was made, so
-/// that a list stays in the order of addresses. Mixed they would shuffle it, and a long graph is then three times as slow.
+/// Nodes and data have free lists of their own: each is freed in the order, or its reverse, in which it was
+/// made, so that a list stays in the order of addresses. Mixed they would shuffle it, and a long graph is
+/// then three times as slow.
 enum class Use : std::uint8_t { data, node };
 
 constexpr std::size_t small_class(std::size_t bytes, Use use) {
   return std::max<std::size_t>((bytes + 15) / 16, 1) + (use == Use::node ? ThreadState::small_classes : 0);
 }
 
-constexpr std::int64_t small_bytes(std::size_t bytes) { return static_cast<std::int64_t>(16 * small_class(bytes, Use::data)); }
+constexpr std::int64_t small_bytes(std::size_t bytes) {
+  return static_cast<std::int64_t>(16 * small_class(bytes, Use::data));
+}
 
 namespace detail {
 void* allocate(std::size_t bytes, Use use);  // for large blocks, and where none is free
@@ -49,7 +54,8 @@ void deallocate(void* memory, std::size_t bytes, Use use) noexcept;
 inline void* allocate(std::size_t bytes, Use use = Use::data) {
   ThreadState& thread = this_thread;
   const std::size_t index = small_class(bytes, use);
-  if (bytes > small_limit || !thread.free[index]) [[unlikely]] return detail::allocate(bytes, use);
+  if (bytes > small_limit || !thread.free[index]) [[unlikely]]
+    return detail::allocate(bytes, use);
   thread.count_bytes(small_bytes(bytes));
   return std::exchange(thread.free[index], thread.free[index]->next);
 }
@@ -57,7 +63,8 @@ inline void* allocate(std::size_t bytes, Use use = Use::data) {
 /// Takes back what `allocate(bytes)` gave, on any thread.
 inline void deallocate(void* memory, std::size_t bytes, Use use = Use::data) noexcept {
   ThreadState& thread = this_thread;
-  if (!cached || bytes > small_limit || !thread.registered) [[unlikely]] return detail::deallocate(memory, bytes, use);
+  if (!cached || bytes > small_limit || !thread.registered) [[unlikely]]
+    return detail::deallocate(memory, bytes, use);
   const std::size_t index = small_class(bytes, use);
   thread.count_bytes(-small_bytes(bytes));
   thread.free[index] = new (memory) ThreadState::FreeBlock{thread.free[index]};
@@ -79,10 +86,10 @@ struct Allocator {
 
 /// What is alive now, summed over all threads.
 struct LiveCounts {
-  std::int64_t nodes = 0;          ///< nodes of recorded graphs, leaves included
-  std::int64_t bytes = 0;          ///< bytes of storages and nodes in use
-  std::int64_t peak_bytes = 0;     ///< the calling thread's largest `bytes` since its last reset_peak_bytes()
-  std::int64_t reserved_bytes = 0; ///< bytes taken from the system, in use or cached
+  std::int64_t nodes = 0;       ///< nodes of recorded graphs, leaves included
+  std::int64_t bytes = 0;       ///< bytes of storages and nodes in use
+  std::int64_t peak_bytes = 0;  ///< the calling thread's largest `bytes` since its last reset_peak_bytes()
+  std::int64_t reserved_bytes = 0;  ///< bytes taken from the system, in use or cached
 };
 
 /// Counts of nodes and bytes alive, of all threads together.

@@ -1,6 +1,6 @@
 // The formulas of the primitive operations: their programs, with the loops of this machine's instruction set.
-#include "autograd/elementwise.hpp"
 #include "autograd/kernels/primitives.hpp"
+#include "autograd/elementwise.hpp"
 #include "autograd/trace.hpp"
 
 namespace xgrad {
@@ -13,9 +13,15 @@ FormulaInfo make_primitive() {
   using F = kernels::PrimitiveFunction<op>;
   const auto& loops = kernels::primitive_loops()[static_cast<std::size_t>(op)];
   const Program& adjoint = detail::AdjointProgram<F, n>::program;
-  return analyzed({.name = name_of(op), .forward = &detail::ForwardProgram<F, n>::program, .adjoint = &adjoint,
-                   .recorded_adjoint = &adjoint, .inputs = static_cast<int>(n), .outputs = 1, .kept = 0,
-                   .forward_kernel = loops.forward, .backward_kernel = loops.backward});
+  return analyzed({.name = name_of(op),
+                   .forward = &detail::ForwardProgram<F, n>::program,
+                   .adjoint = &adjoint,
+                   .recorded_adjoint = &adjoint,
+                   .inputs = static_cast<int>(n),
+                   .outputs = 1,
+                   .kept = 0,
+                   .forward_kernel = loops.forward,
+                   .backward_kernel = loops.backward});
 }
 
 using Table = std::array<FormulaInfo, kernels::primitive_count>;

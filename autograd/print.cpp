@@ -72,15 +72,17 @@ std::string scalar_text(T x) {
   return number.whole + (number.fraction.empty() ? "" : '.' + number.fraction) + 'e' + number.exponent;
 }
 
-template <Real T>
+// T is float, double or an integer.
+template <class T>
 class Printer {
  public:
-  Printer(const AnyTensor& tensor, int precision)
-      : data_(reinterpret_cast<const T*>(tensor.bytes())),
-        shape_(tensor.shape()),
-        summary_(tensor.elements() > most_elements) {
+  Printer(const T* data, const Shape& shape, int precision = 0)
+      : data_(data), shape_(shape), summary_(shape.elements() > most_elements) {
     gather(0, 0);
-    format(precision);
+    if constexpr (Real<T>)
+      format(precision);
+    else
+      format_integers();
   }
 
   std::string print() {
@@ -110,6 +112,12 @@ class Printer {
     }
     const T limit = std::same_as<T, float> ? T(1e6) : T(1e8);
     return most >= limit || (most > 0 && (least < T(0.0001) || most / least > 1000));
+  }
+
+  void format_integers() {
+    std::size_t width = 0;
+    for (const T x : shown_) width = std::max(width, words_.emplace_back(std::to_string(x)).size());
+    for (std::string& word : words_) word.insert(0, width - word.size(), ' ');
   }
 
   // Turns the elements into words of one width.
@@ -204,8 +212,8 @@ class Printer {
 
 template <Real T>
 std::string text_of(const AnyTensor& tensor, int precision) {
-  if (tensor.rank() == 0) return scalar_text(*reinterpret_cast<const T*>(tensor.bytes()));
-  return Printer<T>(tensor, precision).print();
+  const T* data = reinterpret_cast<const T*>(tensor.bytes());
+  return tensor.rank() == 0 ? scalar_text(*data) : Printer<T>(data, tensor.shape(), precision).print();
 }
 
 }  // namespace
@@ -217,6 +225,15 @@ std::string to_string(const AnyTensor& tensor, int precision) {
   const bool single = tensor.dtype() == DType::float32;
   return single ? text_of<float>(tensor, precision) : text_of<double>(tensor, precision);
 }
+
+std::string to_string(const Indices& indices) {
+  if (indices.elements() == 0) return "[]";
+  const std::int64_t* data = indices.values().data();
+  return indices.shape().empty() ? std::to_string(*data)
+                                 : Printer<std::int64_t>(data, indices.shape()).print();
+}
+
+std::ostream& operator<<(std::ostream& out, const Indices& indices) { return out << to_string(indices); }
 
 template <Real T>
 std::ostream& operator<<(std::ostream& out, const Tensor<T>& tensor) {

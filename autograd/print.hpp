@@ -1,4 +1,5 @@
-// Tensors in fmt's format strings: `{}` as NumPy prints them, `{:.3}` to three digits after the point.
+// Tensors in fmt's format strings: `{}` as NumPy prints them, `{:.3}` to three digits after the point. Shapes
+// and index arrays: `{}`.
 #pragma once
 
 #include <fmt/core.h>
@@ -6,6 +7,7 @@
 #include <algorithm>
 
 #include "autograd/error.hpp"
+#include "autograd/indices.hpp"
 #include "autograd/tensor.hpp"
 
 template <class T>
@@ -25,5 +27,19 @@ struct fmt::formatter<xgrad::Tensor<T>> {
   auto format(const xgrad::Tensor<T>& tensor, format_context& context) const {
     const std::string text = precision < 0 ? xgrad::to_string(tensor) : xgrad::to_string(tensor, precision);
     return std::copy(text.begin(), text.end(), context.out());
+  }
+};
+
+template <>
+struct fmt::formatter<xgrad::Shape> : fmt::formatter<fmt::string_view> {
+  auto format(const xgrad::Shape& shape, format_context& context) const {
+    return fmt::formatter<fmt::string_view>::format(xgrad::to_string(shape), context);
+  }
+};
+
+template <>
+struct fmt::formatter<xgrad::Indices> : fmt::formatter<fmt::string_view> {
+  auto format(const xgrad::Indices& indices, format_context& context) const {
+    return fmt::formatter<fmt::string_view>::format(xgrad::to_string(indices), context);
   }
 };

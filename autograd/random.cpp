@@ -4,12 +4,15 @@
 #include <cmath>
 #include <numbers>
 
+#include "autograd/error.hpp"
+
 namespace xgrad {
 
 namespace {
 
 std::array<std::uint32_t, 4> philox(std::uint64_t seed, std::uint64_t counter) {
-  std::array<std::uint32_t, 4> x{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0, 0};
+  std::array<std::uint32_t, 4> x{static_cast<std::uint32_t>(counter),
+                                 static_cast<std::uint32_t>(counter >> 32), 0, 0};
   auto k0 = static_cast<std::uint32_t>(seed), k1 = static_cast<std::uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = std::uint64_t{0xD2511F53} * x[0], p1 = std::uint64_t{0xCD9E8D57} * x[2];
@@ -59,6 +62,7 @@ double Generator::normal() {
 }
 
 std::uint64_t Generator::below(std::uint64_t n) {
+  if (n == 0) throw ValueError("below: no integer is at least 0 and below 0; give a limit of 1 or more");
   std::lock_guard lock(mutex_);
   const std::uint64_t limit = (0 - n) % n;  // 2^64 mod n: the draws that would favour small results
   for (;;) {
@@ -75,7 +79,10 @@ void Generator::fill(std::span<T> out, Draw draw) {
 
 void Generator::fill_uniform(std::span<float> out, double low, double high) {
   // Rounding to float may reach `high`: keep 24 bits, which [0, 1) has room for.
-  fill(out, [&] { return static_cast<float>(low) + static_cast<float>(high - low) * (static_cast<float>(next() >> 8) * 0x1p-24f); });
+  fill(out, [&] {
+    return static_cast<float>(low) +
+           static_cast<float>(high - low) * (static_cast<float>(next() >> 8) * 0x1p-24f);
+  });
 }
 void Generator::fill_uniform(std::span<double> out, double low, double high) {
   fill(out, [&] { return low + (high - low) * next_uniform(); });

@@ -8,8 +8,9 @@
 
 namespace xgrad {
 
-/// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): every draw is a function of
-/// the seed and a counter, so the same seed gives the same bits on every machine. Safe to share between threads.
+/// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): every draw is a
+/// function of the seed and a counter, so the same seed gives the same bits on every machine. Safe to share
+/// between threads.
 class Generator {
  public:
   explicit Generator(std::uint64_t seed = 0) { this->seed(seed); }
@@ -23,7 +24,7 @@ class Generator {
   double uniform();
   /// Standard normal (Box-Muller, without keeping the second value).
   double normal();
-  /// Uniform integer in [0, n), without bias. `n` must be positive.
+  /// Uniform integer in [0, n), without bias. Throws ValueError for n = 0.
   std::uint64_t below(std::uint64_t n);
 
   /// Many at once: cheaper than one by one.
@@ -32,7 +33,8 @@ class Generator {
   void fill_normal(std::span<float> out, double mean = 0, double deviation = 1);
   void fill_normal(std::span<double> out, double mean = 0, double deviation = 1);
 
-  /// Everything that the next draw depends on, to be stored in a checkpoint: key, counter, position in the block.
+  /// Everything that the next draw depends on, to be stored in a checkpoint: key, counter, position in the
+  /// block.
   struct State {
     std::uint64_t seed = 0, counter = 0;
     std::uint32_t used = 4;

@@ -16,7 +16,8 @@ namespace xgrad {
 
 namespace {
 
-// A scope is a number: the path's in the table above 18 bits of step + 1. So a loop over time adds nothing to the table.
+// A scope is a number: the path's in the table above 18 bits of step + 1. So a loop over time adds nothing to
+// the table.
 constexpr int step_bits = 18;
 constexpr std::uint32_t step_mask = (1u << step_bits) - 1;
 constexpr std::size_t most_paths = std::size_t{1} << (32 - step_bits);
@@ -50,7 +51,8 @@ std::uint32_t path_inside(std::uint32_t parent, std::string_view name) {
   Paths& table = paths();
   {
     std::shared_lock lock(table.mutex);
-    if (const auto found = table.inside.find(Key{parent, name}); found != table.inside.end()) return found->second;
+    if (const auto found = table.inside.find(Key{parent, name}); found != table.inside.end())
+      return found->second;
   }
   std::lock_guard lock(table.mutex);
   if (table.texts.size() == most_paths) return parent;

@@ -8,8 +8,9 @@
 
 namespace xgrad {
 
-/// Annotates the nodes that this thread makes until the end of the scope: `Scope scope("encoder", t);`. Names of
-/// nested scopes are joined by dots; a step holds for the scopes inside too, until one of them gives its own.
+/// Annotates the nodes that this thread makes until the end of the scope: `Scope scope("encoder", t);`. Names
+/// of nested scopes are joined by dots; a step holds for the scopes inside too, until one of them gives its
+/// own.
 class Scope {
  public:
   explicit Scope(std::string_view name);
@@ -25,8 +26,9 @@ class Scope {
 
 /// What a node's `scope()` stands for.
 struct ScopeText {
-  std::string path;                  ///< "model.encoder"; empty outside of all scopes
-  std::optional<std::int64_t> step;  ///< at most ScopeText::last_step, which stands for itself and all later ones
+  std::string path;  ///< "model.encoder"; empty outside of all scopes
+  std::optional<std::int64_t>
+      step;  ///< at most ScopeText::last_step, which stands for itself and all later ones
   static constexpr std::int64_t last_step = 262142;
 };
 ScopeText scope_text(std::uint32_t scope);

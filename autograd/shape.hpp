@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <ranges>
 #include <span>
 #include <string>
@@ -31,7 +32,8 @@ class Shape {
   template <std::ranges::input_range R>
     requires(!std::same_as<std::remove_cvref_t<R>, Shape> &&
              std::integral<std::remove_cvref_t<std::ranges::range_reference_t<R>>>)
-  constexpr explicit Shape(const R& extents) : Shape(std::ranges::begin(extents), std::ranges::end(extents)) {}
+  constexpr explicit Shape(const R& extents)
+      : Shape(std::ranges::begin(extents), std::ranges::end(extents)) {}
 
   constexpr std::size_t rank() const { return rank_; }
   constexpr bool empty() const { return rank_ == 0; }
@@ -91,6 +93,7 @@ class Shape {
 
 /// "[2, 3]"
 std::string to_string(const Shape& shape);
+std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
 /// The common shape of two broadcast operands (NumPy's rule). Throws ShapeError naming `op` and both.
 Shape broadcast(std::string_view op, const Shape& a, const Shape& b);

@@ -1,4 +1,5 @@
-// Where a node's backward leaves the gradients of its inputs; owns accumulation and the reduction of broadcasts.
+// Where a node's backward leaves the gradients of its inputs; owns accumulation and the reduction of
+// broadcasts.
 #pragma once
 
 #include <array>
@@ -19,38 +20,43 @@ struct DeferredKind {
   bool (*merge)(DeferredGradient& first, const DeferredGradient& second) = nullptr;
 };
 
-/// A gradient still to be computed, best straight into the buffer that it is added to: a matrix product, a region of
-/// a larger array, rows scattered by index.
+/// A gradient still to be computed, best straight into the buffer that it is added to: a matrix product, a
+/// region of a larger array, rows scattered by index.
 struct DeferredGradient {
   const DeferredKind* kind = nullptr;
   AnyTensor a, b;
   std::array<std::int64_t, 4> attributes{};
-  Shape shape;  // of the result
-  const void* op = nullptr;  // the op struct whose vjp made this, for what else `kind` needs; alive while it is carried out
+  Shape shape;               // of the result
+  const void* op = nullptr;  // the op struct whose vjp made this, for what else `kind` needs; alive while it
+                             // is carried out
 };
 
 class GradientSink {
  public:
   /// Whether anybody wants the gradient of input `i`.
-  bool wants(std::size_t i) const { return selective_ ? selected(i) : edge(i).node && takes_gradient(*edge(i).node); }
+  bool wants(std::size_t i) const {
+    return selective_ ? selected(i) : edge(i).node && takes_gradient(*edge(i).node);
+  }
   const Shape& shape(std::size_t i) const { return edge(i).node->output_shape(edge(i).output); }
   bool create_graph() const { return create_graph_; }
   /// Whether the node is read for the last time: what it saved is its own to overwrite.
   bool frees_graph() const { return frees_graph_; }
 
-  /// Hands over the gradient of input `i`, which is wanted: of its shape, or of one that it broadcasts to, which is
-  /// summed.
+  /// Hands over the gradient of input `i`, which is wanted: of its shape, or of one that it broadcasts to,
+  /// which is summed.
   void add(std::size_t i, AnyTensor&& gradient, Ownership ownership);
-  void add(std::size_t i, const AnyTensor& gradient, Ownership ownership) { add(i, AnyTensor(gradient), ownership); }
+  void add(std::size_t i, const AnyTensor& gradient, Ownership ownership) {
+    add(i, AnyTensor(gradient), ownership);
+  }
   void add(std::size_t i, const DeferredGradient& gradient);
 
-  /// Where the gradient of input `i` accumulates. The caller writes into its value at once, and adds to what is there
-  /// where `accumulate` comes back true; nothing more is to be done. Not for create_graph. `spare`: a gradient of the
-  /// same shape whose buffer may become this one's.
+  /// Where the gradient of input `i` accumulates. The caller writes into its value at once, and adds to what
+  /// is there where `accumulate` comes back true; nothing more is to be done. Not for create_graph. `spare`:
+  /// a gradient of the same shape whose buffer may become this one's.
   GradientSlot& destination(std::size_t i, bool& accumulate, GradientSlot* spare = nullptr);
 
-  /// Has `f(into, accumulate)` write the gradient of input `i` there, or add it to what is there; nothing where it is not
-  /// wanted. Not for create_graph.
+  /// Has `f(into, accumulate)` write the gradient of input `i` there, or add it to what is there; nothing
+  /// where it is not wanted. Not for create_graph.
   template <class F>
   void write(std::size_t i, F f) {
     if (!wants(i)) return;
@@ -68,7 +74,11 @@ class GradientSink {
  private:
   friend class Engine;
   GradientSink(class Engine& engine, Node& node, bool create_graph, bool frees_graph, bool selective)
-      : engine_(engine), node_(node), create_graph_(create_graph), frees_graph_(frees_graph), selective_(selective) {}
+      : engine_(engine),
+        node_(node),
+        create_graph_(create_graph),
+        frees_graph_(frees_graph),
+        selective_(selective) {}
   bool selected(std::size_t i) const;
   void check(const AnyTensor& gradient) const;
   const Edge& edge(std::size_t i) const { return node_.edges()[i]; }

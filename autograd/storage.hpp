@@ -22,19 +22,44 @@ concept Real = std::same_as<T, float> || std::same_as<T, double>;
 template <Real T>
 inline constexpr DType dtype_of = std::same_as<T, float> ? DType::float32 : DType::float64;
 
+/// How many references to an object there are, from any thread. A program that has one thread pays for no
+/// atomic operations.
+class ReferenceCount {
+ public:
+  void add() {
+    if (single_threaded())
+      count_.store(count_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    else
+      count_.fetch_add(1, std::memory_order_relaxed);
+  }
+  /// Takes one away; returns whether it was the last.
+  bool remove() noexcept {
+    const std::uint32_t count = count_.load(std::memory_order_acquire);
+    if (count == 1)
+      return true;  // the only owner need not tell anybody: nobody else can make a new reference
+    if (!single_threaded()) return count_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    count_.store(count - 1, std::memory_order_relaxed);
+    return false;
+  }
+  bool is_one() const { return count_.load(std::memory_order_acquire) == 1; }
+
+ private:
+  std::atomic<std::uint32_t> count_{1};
+};
+
 /// What an op may attach to a storage to use again while the data stays the same, such as a packed form.
 struct StorageMemo {
   virtual ~StorageMemo() = default;
 };
 
-/// Header of a block from the pool; the elements follow it. Loops may read and, past its last element only, write
-/// up to `slack` bytes beyond the data, so they need no scalar tail.
+/// Header of a block from the pool; the elements follow it. Loops may read and, past its last element only,
+/// write up to `slack` bytes beyond the data, so they need no scalar tail.
 class Storage {
  public:
   static constexpr std::size_t slack = 64;
   static constexpr std::int64_t max_elements = std::int64_t{1} << 42;
 
-  /// Throws ValueError for more than max_elements.
+  /// Throws ValueError for more than max_elements, and Error where memory is short.
   static Storage* make(std::int64_t elements, DType type);
   /// Whether this is just as large as `make(elements, dtype())` makes it.
   bool fits(std::int64_t elements) const {
@@ -45,13 +70,14 @@ class Storage {
   DType dtype() const { return dtype_; }
   Device device() const { return device_; }
   std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
-  void raise_version() { version_.store(version() + 1, std::memory_order_relaxed); }  // its writer is one thread
-  bool unique() const { return references_.load(std::memory_order_acquire) == 1; }
+  void raise_version() {
+    version_.store(version() + 1, std::memory_order_relaxed);
+  }  // its writer is one thread
+  bool unique() const { return references_.is_one(); }
 
-  void retain() { references_.fetch_add(1, std::memory_order_relaxed); }
+  void retain() { references_.add(); }
   void release() noexcept {
-    // The only owner need not tell anybody: nobody else can make a new reference.
-    if (unique() || references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+    if (references_.remove()) destroy();
   }
 
   /// What was attached; null before that. Any thread may ask while another attaches.
@@ -66,7 +92,8 @@ class Storage {
   void destroy() noexcept;
 
   std::atomic<StorageMemo*> memo_{nullptr};  // owned
-  std::atomic<std::uint32_t> references_{1}, version_{0};
+  ReferenceCount references_;
+  std::atomic<std::uint32_t> version_{0};
   std::size_t block_bytes_;
   std::uint8_t data_offset_;
   DType dtype_;

@@ -11,15 +11,50 @@
 
 namespace xgrad {
 
-/// The primitive elementwise operations. Each has its SIMD code in kernels/formula_loop.hpp and its derivative in
-/// derivative.hpp; everything else elementwise is written with them.
+/// The primitive elementwise operations. Each has its SIMD code in kernels/formula_loop.hpp and its
+/// derivative in derivative.hpp; everything else elementwise is written with them.
 enum class Opcode : std::uint8_t {
-  input, constant,                                                      // leaves
-  neg, abs, sign, sqrt, rsqrt, reciprocal, square,                      // one operand …
-  exp, expm1, log, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, sigmoid, softplus, erf, identity,
-  add, sub, mul, div, pow, atan2, maximum, minimum,                     // two …
-  greater, greater_equal, less, less_equal, equal, not_equal,           // comparisons, 1 or 0
-  where,                                                                // three: condition, then, else
+  input,
+  constant,  // leaves
+  neg,
+  abs,
+  sign,
+  sqrt,
+  rsqrt,
+  reciprocal,
+  square,  // one operand …
+  exp,
+  expm1,
+  log,
+  log1p,
+  sin,
+  cos,
+  tan,
+  asin,
+  acos,
+  atan,
+  sinh,
+  cosh,
+  tanh,
+  sigmoid,
+  softplus,
+  erf,
+  identity,
+  add,
+  sub,
+  mul,
+  div,
+  pow,
+  atan2,
+  maximum,
+  minimum,  // two …
+  greater,
+  greater_equal,
+  less,
+  less_equal,
+  equal,
+  not_equal,  // comparisons, 1 or 0
+  where,      // three: condition, then, else
   count
 };
 
@@ -32,10 +67,12 @@ constexpr int arity(Opcode op) {
 constexpr bool is_comparison(Opcode op) { return op >= Opcode::greater && op <= Opcode::not_equal; }
 
 constexpr std::array<const char*, static_cast<std::size_t>(Opcode::count)> opcode_names = {
-    "input", "constant", "neg",  "abs",   "sign", "sqrt", "rsqrt", "reciprocal", "square",  "exp",     "expm1",
-    "log",   "log1p",    "sin",  "cos",   "tan",  "asin", "acos",  "atan",       "sinh",    "cosh",    "tanh",
-    "sigmoid", "softplus", "erf", "identity", "add", "sub", "mul",  "div",        "pow",     "atan2",   "maximum",
-    "minimum", "greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "where"};
+    "input",         "constant", "neg",        "abs",   "sign",      "sqrt",    "rsqrt",
+    "reciprocal",    "square",   "exp",        "expm1", "log",       "log1p",   "sin",
+    "cos",           "tan",      "asin",       "acos",  "atan",      "sinh",    "cosh",
+    "tanh",          "sigmoid",  "softplus",   "erf",   "identity",  "add",     "sub",
+    "mul",           "div",      "pow",        "atan2", "maximum",   "minimum", "greater",
+    "greater_equal", "less",     "less_equal", "equal", "not_equal", "where"};
 
 constexpr const char* name_of(Opcode op) { return opcode_names[static_cast<std::size_t>(op)]; }
 
@@ -69,7 +106,8 @@ struct Symbol {
 /// Makes programs. Equal steps are merged as they are made, so shared sub-expressions cost once.
 struct Builder {
   Program program;
-  bool capturing = false;  // no constant is known: each has a place of its own, so that the same places come out again
+  bool capturing =
+      false;  // no constant is known: each has a place of its own, so that the same places come out again
   std::array<std::int16_t, 16> kept{};
   int kept_count = 0;
 
@@ -91,7 +129,8 @@ struct Builder {
 
   constexpr Symbol constant(double value) {
     int slot = capturing ? program.constant_count : program.captured;
-    while (slot < program.constant_count && !same(program.constants[static_cast<std::size_t>(slot)], value)) ++slot;
+    while (slot < program.constant_count && !same(program.constants[static_cast<std::size_t>(slot)], value))
+      ++slot;
     if (slot == program.constant_count) {
       if (slot == Program::max_constants) formula_has_too_many_constants();
       program.constants[static_cast<std::size_t>(program.constant_count++)] = value;
@@ -127,9 +166,13 @@ namespace detail {
 // The builder that any of the arguments belongs to, and an argument, number or symbol, as a step of it.
 constexpr Builder& builder_of(Symbol x) { return *x.builder; }
 template <class... Rest>
-constexpr Builder& builder_of(Symbol x, const Rest&...) { return *x.builder; }
+constexpr Builder& builder_of(Symbol x, const Rest&...) {
+  return *x.builder;
+}
 template <Number N, class... Rest>
-constexpr Builder& builder_of(N, const Rest&... rest) { return builder_of(rest...); }
+constexpr Builder& builder_of(N, const Rest&... rest) {
+  return builder_of(rest...);
+}
 constexpr Symbol lift(Builder&, Symbol x) { return x; }
 constexpr Symbol lift(Builder& builder, Number auto x) { return builder.constant(static_cast<double>(x)); }
 
@@ -146,31 +189,77 @@ concept SymbolPair = (Symbolic<A> && (Symbolic<B> || Number<B>)) || (Number<A> &
 
 constexpr Symbol operator-(Symbol x) { return detail::emit(Opcode::neg, x); }
 constexpr Symbol operator+(Symbol x) { return x; }
-template <class A, class B> requires detail::SymbolPair<A, B>
-constexpr Symbol operator+(A a, B b) { return detail::emit(Opcode::add, a, b); }
-template <class A, class B> requires detail::SymbolPair<A, B>
-constexpr Symbol operator-(A a, B b) { return detail::emit(Opcode::sub, a, b); }
-template <class A, class B> requires detail::SymbolPair<A, B>
-constexpr Symbol operator*(A a, B b) { return detail::emit(Opcode::mul, a, b); }
-template <class A, class B> requires detail::SymbolPair<A, B>
-constexpr Symbol operator/(A a, B b) { return detail::emit(Opcode::div, a, b); }
-template <class A, class B> requires detail::SymbolPair<A, B>
-constexpr Symbol operator>(A a, B b) { return detail::emit(Opcode::greater, a, b); }
-template <class A, class B> requires detail::SymbolPair<A, B>
-constexpr Symbol operator>=(A a, B b) { return detail::emit(Opcode::greater_equal, a, b); }
-template <class A, class B> requires detail::SymbolPair<A, B>
-constexpr Symbol operator<(A a, B b) { return detail::emit(Opcode::less, a, b); }
-template <class A, class B> requires detail::SymbolPair<A, B>
-constexpr Symbol operator<=(A a, B b) { return detail::emit(Opcode::less_equal, a, b); }
-template <class A, class B> requires detail::SymbolPair<A, B>
-constexpr Symbol operator==(A a, B b) { return detail::emit(Opcode::equal, a, b); }
-template <class A, class B> requires detail::SymbolPair<A, B>
-constexpr Symbol operator!=(A a, B b) { return detail::emit(Opcode::not_equal, a, b); }
+template <class A, class B>
+  requires detail::SymbolPair<A, B>
+constexpr Symbol operator+(A a, B b) {
+  return detail::emit(Opcode::add, a, b);
+}
+template <class A, class B>
+  requires detail::SymbolPair<A, B>
+constexpr Symbol operator-(A a, B b) {
+  return detail::emit(Opcode::sub, a, b);
+}
+template <class A, class B>
+  requires detail::SymbolPair<A, B>
+constexpr Symbol operator*(A a, B b) {
+  return detail::emit(Opcode::mul, a, b);
+}
+template <class A, class B>
+  requires detail::SymbolPair<A, B>
+constexpr Symbol operator/(A a, B b) {
+  return detail::emit(Opcode::div, a, b);
+}
+template <class A, class B>
+  requires detail::SymbolPair<A, B>
+constexpr Symbol operator>(A a, B b) {
+  return detail::emit(Opcode::greater, a, b);
+}
+template <class A, class B>
+  requires detail::SymbolPair<A, B>
+constexpr Symbol operator>=(A a, B b) {
+  return detail::emit(Opcode::greater_equal, a, b);
+}
+template <class A, class B>
+  requires detail::SymbolPair<A, B>
+constexpr Symbol operator<(A a, B b) {
+  return detail::emit(Opcode::less, a, b);
+}
+template <class A, class B>
+  requires detail::SymbolPair<A, B>
+constexpr Symbol operator<=(A a, B b) {
+  return detail::emit(Opcode::less_equal, a, b);
+}
+template <class A, class B>
+  requires detail::SymbolPair<A, B>
+constexpr Symbol operator==(A a, B b) {
+  return detail::emit(Opcode::equal, a, b);
+}
+template <class A, class B>
+  requires detail::SymbolPair<A, B>
+constexpr Symbol operator!=(A a, B b) {
+  return detail::emit(Opcode::not_equal, a, b);
+}
 
-constexpr Symbol& operator+=(Symbol& a, Symbol b) { return a = a + b; }
-constexpr Symbol& operator-=(Symbol& a, Symbol b) { return a = a - b; }
-constexpr Symbol& operator*=(Symbol& a, Symbol b) { return a = a * b; }
-constexpr Symbol& operator/=(Symbol& a, Symbol b) { return a = a / b; }
+template <class B>
+  requires detail::SymbolPair<Symbol, B>
+constexpr Symbol& operator+=(Symbol& a, B b) {
+  return a = a + b;
+}
+template <class B>
+  requires detail::SymbolPair<Symbol, B>
+constexpr Symbol& operator-=(Symbol& a, B b) {
+  return a = a - b;
+}
+template <class B>
+  requires detail::SymbolPair<Symbol, B>
+constexpr Symbol& operator*=(Symbol& a, B b) {
+  return a = a * b;
+}
+template <class B>
+  requires detail::SymbolPair<Symbol, B>
+constexpr Symbol& operator/=(Symbol& a, B b) {
+  return a = a / b;
+}
 
 /// Marks a value of a formula to be stored in forward for backward to read, instead of being computed again.
 constexpr Symbol keep(Symbol x) {
@@ -187,18 +276,26 @@ template <std::size_t N>
 struct SymbolList {
   std::array<Symbol, N> results;
 };
-template <class... S> requires(Symbolic<S> && ...)
-constexpr SymbolList<sizeof...(S)> outputs(S... results) { return {{results...}}; }
+template <class... S>
+  requires(Symbolic<S> && ...)
+constexpr SymbolList<sizeof...(S)> outputs(S... results) {
+  return {{results...}};
+}
 
 namespace detail {
 
-template <class R> inline constexpr std::size_t result_count = 0;
-template <> inline constexpr std::size_t result_count<Symbol> = 1;
-template <std::size_t N> inline constexpr std::size_t result_count<SymbolList<N>> = N;
+template <class R>
+inline constexpr std::size_t result_count = 0;
+template <>
+inline constexpr std::size_t result_count<Symbol> = 1;
+template <std::size_t N>
+inline constexpr std::size_t result_count<SymbolList<N>> = N;
 
 constexpr std::array<Symbol, 1> results_of(Symbol x) { return {x}; }
 template <std::size_t N>
-constexpr std::array<Symbol, N> results_of(const SymbolList<N>& list) { return list.results; }
+constexpr std::array<Symbol, N> results_of(const SymbolList<N>& list) {
+  return list.results;
+}
 
 }  // namespace detail
 

@@ -32,7 +32,8 @@ AnyTensor converted(const AnyTensor& x) {
 class ConvertNode final : public Node {
  public:
   static void record(const AnyTensor& x, AnyTensor& result, Location at) {
-    auto node = Ref<ConvertNode>::adopt(new (pool::allocate(sizeof(ConvertNode), pool::Use::node)) ConvertNode(x, result.dtype(), at));
+    auto node = Ref<ConvertNode>::adopt(new (pool::allocate(sizeof(ConvertNode), pool::Use::node))
+                                            ConvertNode(x, result.dtype(), at));
     result.attach(node, 0);
   }
   std::string_view name() const override { return "to"; }
@@ -45,7 +46,8 @@ class ConvertNode final : public Node {
   }
 
  private:
-  ConvertNode(const AnyTensor& x, DType dtype, Location at) : Node(dtype, at, false), edge_(x.edge()), shape_(x.shape()) {
+  ConvertNode(const AnyTensor& x, DType dtype, Location at)
+      : Node(dtype, at, false), edge_(x.edge()), shape_(x.shape()) {
     connect(&edge_, 1, 1);
   }
   void destroy() noexcept override {
@@ -67,25 +69,33 @@ void flatten(const NestedList<T>& list, std::size_t axis, const Shape& shape, st
     throw ShapeError("Tensor: numbers and lists side by side; nest every element equally deep");
   if (!list.is_list) return flat.push_back(list.number);
   if (static_cast<std::int64_t>(list.parts.size()) != shape[axis])
-    throw ShapeError(fmt::format("Tensor: lists of {} and of {} elements side by side; give every one the same number",
-                                 shape[axis], list.parts.size()));
+    throw ShapeError(
+        fmt::format("Tensor: lists of {} and of {} elements side by side; give every one the same number",
+                    shape[axis], list.parts.size()));
   for (const auto& part : list.parts) flatten(part, axis + 1, shape, flat);
 }
 
 void check_writable(const AnyTensor& x, std::string_view what) {
-  if (!x.defined()) throw ValueError(fmt::format("{}: the tensor is undefined (default constructed)", what));
+  detail::require_defined(what, x);
   if (!x.is_leaf())
-    throw GraphError(fmt::format("{}: this tensor is the result of '{}', and writing in place is not differentiable; "
-                                 "write to a detach()ed clone() instead",
-                                 what, x.node()->name()));
+    throw GraphError(
+        fmt::format("{}: this tensor is the result of '{}', and writing in place is not differentiable; "
+                    "write to a detach()ed clone() instead",
+                    what, x.node()->name()));
 }
 
 }  // namespace
 
+void detail::no_shape(const char* why) {
+  throw ShapeError(
+      fmt::format("Tensor: the array expression has no shape; make its parts broadcast: {}", why));
+}
+
 template <Real T>
 Tensor<T>::Tensor(AnyTensor untyped) : AnyTensor(std::move(untyped)) {
   if (defined() && dtype() != dtype_of<T>)
-    throw ValueError(fmt::format("Tensor<{0}>: the values are of the other element type; convert with to<{0}>()", type_name<T>));
+    throw ValueError(fmt::format(
+        "Tensor<{0}>: the values are of the other element type; convert with to<{0}>()", type_name<T>));
 }
 
 template <Real T>
@@ -103,9 +113,11 @@ Tensor<T>::Tensor(std::initializer_list<NestedList<T>> list) {
 
 template <Real T>
 T Tensor<T>::item() const {
-  if (!defined()) throw ValueError("item: the tensor is undefined (default constructed)");
+  detail::require_defined("item", *this);
   if (elements() != 1)
-    throw ShapeError(fmt::format("item: a tensor of shape {} has no single value; reduce it, or read values()", xgrad::to_string(shape())));
+    throw ShapeError(
+        fmt::format("item: a tensor of shape {} has no single value; reduce it, or read values()",
+                    xgrad::to_string(shape())));
   return *data();
 }
 
@@ -119,6 +131,7 @@ std::span<T> Tensor<T>::mutable_values() {
 template <Real T>
 void Tensor<T>::assign(const Tensor& values) {
   check_writable(*this, "assign");
+  detail::require_defined("assign", values);
   if (values.shape() != shape())
     throw ShapeError(fmt::format("assign: values of shape {} to a tensor of shape {}; reshape them first",
                                  xgrad::to_string(values.shape()), xgrad::to_string(shape())));
@@ -128,10 +141,11 @@ void Tensor<T>::assign(const Tensor& values) {
 
 template <Real T>
 Tensor<T>& Tensor<T>::set_requires_grad(bool requires_grad) & {
-  if (!defined()) throw ValueError("set_requires_grad: the tensor is undefined (default constructed)");
+  detail::require_defined("set_requires_grad", *this);
   if (!is_leaf()) {
     if (requires_grad) return *this;
-    throw GraphError(fmt::format("set_requires_grad(false): this tensor is the result of '{}'; use detach()", op_name()));
+    throw GraphError(
+        fmt::format("set_requires_grad(false): this tensor is the result of '{}'; use detach()", op_name()));
   }
   if (!node() && requires_grad) attach(Leaf::make(shape(), dtype()), 0);
   if (node()) static_cast<Leaf*>(node())->requires_grad = requires_grad;
@@ -149,10 +163,11 @@ template <Real T>
 void Tensor<T>::set_grad(const Tensor& gradient) {
   if (!gradient.defined() && !node()) return;
   if (!node() || !node()->is_leaf())
-    throw GraphError("set_grad: only a leaf has a gradient of its own; call set_requires_grad() on a tensor you made");
+    throw GraphError(
+        "set_grad: only a leaf has a gradient of its own; call set_requires_grad() on a tensor you made");
   if (gradient.defined() && gradient.shape() != shape())
-    throw ShapeError(fmt::format("set_grad: a gradient of shape {} for a tensor of shape {}", xgrad::to_string(gradient.shape()),
-                                 xgrad::to_string(shape())));
+    throw ShapeError(fmt::format("set_grad: a gradient of shape {} for a tensor of shape {}",
+                                 xgrad::to_string(gradient.shape()), xgrad::to_string(shape())));
   static_cast<Leaf*>(node())->set_grad(gradient);
 }
 
@@ -175,7 +190,8 @@ struct NodeHooks {
     return hooks->back().id;
   }
   static void remove(const AnyTensor& tensor, std::uint64_t id) {
-    if (auto& hooks = tensor.node()->hooks_) std::erase_if(*hooks, [&](const NodeHook& h) { return h.id == id; });
+    if (auto& hooks = tensor.node()->hooks_)
+      std::erase_if(*hooks, [&](const NodeHook& h) { return h.id == id; });
   }
 };
 
@@ -186,12 +202,19 @@ void HookHandle::remove() {
 template <Real T>
 HookHandle Tensor<T>::register_hook(std::function<Tensor(const Tensor&)> hook) const {
   if (!requires_grad())
-    throw GraphError("register_hook: this tensor needs no gradient, so none would ever come; call set_requires_grad() first");
-  return {*this, NodeHooks::add(*this, [hook = std::move(hook)](const AnyTensor& g) -> AnyTensor { return hook(Tensor(g)); })};
+    throw GraphError(
+        "register_hook: this tensor needs no gradient, so none would ever come; call set_requires_grad() "
+        "first");
+  if (!hook)
+    throw ValueError("register_hook: the hook is an empty function; pass one that takes the gradient");
+  return {*this, NodeHooks::add(*this, [hook = std::move(hook)](const AnyTensor& g) -> AnyTensor {
+            return hook(Tensor(g));
+          })};
 }
 
 template <Real T>
 Tensor<T> Tensor<T>::clone(Location at) const {
+  detail::require_defined("clone", *this);
   return Tensor(run_formula(primitive(Opcode::identity), {{this}}, at));
 }
 
@@ -201,7 +224,7 @@ Tensor<U> Tensor<T>::to(Location at) const {
   if constexpr (std::same_as<T, U>) {
     return *this;
   } else {
-    if (!defined()) throw ValueError("to: the tensor is undefined (default constructed)");
+    detail::require_defined("to", *this);
     AnyTensor result = converted<T, U>(*this);
     if (requires_grad() && is_recording()) ConvertNode::record(*this, result, at);
     return Tensor<U>(std::move(result));

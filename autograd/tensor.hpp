@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "autograd/any_tensor.hpp"
+#include "autograd/error.hpp"
 #include "autograd/symbol.hpp"
 
 namespace xgrad {
@@ -45,7 +46,8 @@ struct Operand {
   Location at;
 
   Operand(const Tensor<T>& x, Location location = Location::current()) : tensor(&x), at(location) {}
-  Operand(Tensor<T>&& x, Location location = Location::current()) : tensor(&x), expiring(true), at(location) {}
+  Operand(Tensor<T>&& x, Location location = Location::current())
+      : tensor(&x), expiring(true), at(location) {}
   template <Number N>
   Operand(N x, Location location = Location::current()) : number(static_cast<double>(x)), at(location) {}
 };
@@ -62,6 +64,10 @@ struct NestedList {
   NestedList(std::initializer_list<NestedList> list) : parts(list), is_list(true) {}
 };
 
+namespace detail {
+[[noreturn]] void no_shape(const char* why);
+}
+
 template <class E>
 concept ArrayExpression = !std::derived_from<std::remove_cvref_t<E>, AnyTensor> && requires(const E& e) {
   typename E::value_type;
@@ -71,7 +77,8 @@ concept ArrayExpression = !std::derived_from<std::remove_cvref_t<E>, AnyTensor> 
 };
 
 /// A row-major array of float or double that remembers how it was computed. Copying copies the handle: both
-/// copies are the same array, and the same parameter. A default-constructed Tensor is undefined.
+/// copies are the same array, and the same parameter. A default-constructed Tensor is undefined: what would
+/// read its elements throws ValueError.
 template <Real T>
 class Tensor : public AnyTensor {
  public:
@@ -82,38 +89,48 @@ class Tensor : public AnyTensor {
   explicit Tensor(AnyTensor untyped);
   /// From nested lists: `Tensor<>{{1, 2}, {3, 4}}`. Throws ShapeError for ragged ones.
   Tensor(std::initializer_list<NestedList<T>> list);
-  /// A copy of any xtensor array or expression.
+  /// A copy of any xtensor array or expression. Throws ShapeError where its parts do not broadcast.
   template <ArrayExpression E>
-  Tensor(const E& expression) : Tensor(from_range(Shape(expression.shape()), expression)) {}
+  Tensor(const E& expression) : Tensor(from_range(shape_of(expression), expression)) {}
 
-  const T* data() const { return reinterpret_cast<const T*>(bytes()); }
-  std::span<const T> values() const& { return {data(), static_cast<std::size_t>(elements())}; }
+  const T* data() const { return elements_for("data"); }
+  std::span<const T> values() const& {
+    return {elements_for("values"), static_cast<std::size_t>(elements())};
+  }
   /// A copy, for those of a temporary are gone with it: `for (float g : x.grad().values())`.
-  std::vector<T> values() const&& { return {data(), data() + elements()}; }
+  std::vector<T> values() const&& { return {elements_for("values"), data() + elements()}; }
+  DType dtype() const { return defined_for("dtype").AnyTensor::dtype(); }
+  Device device() const { return defined_for("device").AnyTensor::device(); }
+  std::uint32_t version() const { return defined_for("version").AnyTensor::version(); }
 
   /// The one element's value. Throws ShapeError for any other number of elements.
   T item() const;
 
   /// Read-only xtensor view; lives as long as this handle. Needs <xgrad/autograd/array.hpp>.
-  auto array() const& { return ArrayView<T>::make(*this); }
+  auto array() const& { return ArrayView<T>::make(defined_for("array")); }
   auto array() const&& = delete;
 
-  /// Writable elements. Raises the version: a graph that saved this value will refuse to go backward. To be called
-  /// again for each change: between two calls an op may keep a packed form of the values.
-  /// Throws GraphError for the result of a recorded op.
+  /// Writable elements. Raises the version: a graph that saved this value will refuse to go backward. To be
+  /// called again for each change: between two calls an op may keep a packed form of the values. Throws
+  /// GraphError for the result of a recorded op.
   std::span<T> mutable_values();
   /// Writable xtensor view, on the same terms.
   auto mutable_array() & { return ArrayView<T>::make_mutable(*this, mutable_values()); }
 
-  /// Overwrites the elements with those of a tensor or xtensor expression of the same shape, on the same terms.
+  /// Overwrites the elements with those of a tensor or xtensor expression of the same shape, on the same
+  /// terms.
   void assign(const Tensor& values);
   template <ArrayExpression E>
-  void assign(const E& expression) { assign(Tensor(expression)); }
+  void assign(const E& expression) {
+    assign(Tensor(expression));
+  }
 
-  /// Makes this a leaf in which gradients accumulate, or stops that. Copies of the handle made after the first call
-  /// share the setting. Throws GraphError for the result of a recorded op.
+  /// Makes this a leaf in which gradients accumulate, or stops that. Copies of the handle made after the
+  /// first call share the setting. Throws GraphError for the result of a recorded op.
   Tensor& set_requires_grad(bool requires_grad = true) &;
-  Tensor set_requires_grad(bool requires_grad = true) && { return std::move(set_requires_grad(requires_grad)); }
+  Tensor set_requires_grad(bool requires_grad = true) && {
+    return std::move(set_requires_grad(requires_grad));
+  }
 
   /// Accumulated gradient of a leaf; undefined before the first backward.
   Tensor grad() const;
@@ -121,12 +138,16 @@ class Tensor : public AnyTensor {
   void set_grad(const Tensor& gradient);
   void zero_grad() { set_grad({}); }
 
-  /// Adds the gradients of this scalar to every leaf it was computed from (PyTorch's Tensor.backward).
+  /// Adds the gradients of this scalar to every leaf it was computed from (PyTorch's Tensor.backward). An
+  /// exception on the way leaves every gradient as it was; the part of the graph that was passed by then is
+  /// freed, unless `retain_graph`.
   void backward(BackwardOptions options = {}, Location at = Location::current()) const;
   /// The same for any shape, with the gradient of this tensor given.
-  void backward(const Tensor& gradient, BackwardOptions options = {}, Location at = Location::current()) const;
+  void backward(const Tensor& gradient, BackwardOptions options = {},
+                Location at = Location::current()) const;
 
   /// Calls `hook` with this tensor's gradient when backward has all of it; a defined result replaces it.
+  /// Throws ValueError for an empty function.
   HookHandle register_hook(std::function<Tensor(const Tensor&)> hook) const;
 
   /// The same elements without their history.
@@ -153,16 +174,46 @@ class Tensor : public AnyTensor {
   friend Tensor operator*(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::mul, a, b); }
   friend Tensor operator/(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::div, a, b); }
   /// Comparisons give 1 where they hold and 0 elsewhere; no gradient.
-  friend Tensor operator>(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::greater, a, b); }
-  friend Tensor operator>=(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::greater_equal, a, b); }
+  friend Tensor operator>(const Operand<T>& a, const Operand<T>& b) {
+    return arithmetic(Opcode::greater, a, b);
+  }
+  friend Tensor operator>=(const Operand<T>& a, const Operand<T>& b) {
+    return arithmetic(Opcode::greater_equal, a, b);
+  }
   friend Tensor operator<(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::less, a, b); }
-  friend Tensor operator<=(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::less_equal, a, b); }
-  friend Tensor operator==(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::equal, a, b); }
-  friend Tensor operator!=(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::not_equal, a, b); }
+  friend Tensor operator<=(const Operand<T>& a, const Operand<T>& b) {
+    return arithmetic(Opcode::less_equal, a, b);
+  }
+  friend Tensor operator==(const Operand<T>& a, const Operand<T>& b) {
+    return arithmetic(Opcode::equal, a, b);
+  }
+  friend Tensor operator!=(const Operand<T>& a, const Operand<T>& b) {
+    return arithmetic(Opcode::not_equal, a, b);
+  }
 
  private:
   static Tensor arithmetic(Opcode op, const Operand<T>& x);
   static Tensor arithmetic(Opcode op, const Operand<T>& a, const Operand<T>& b);
+
+  const Tensor& defined_for(const char* function) const {
+    detail::require_defined(function, *this);
+    return *this;
+  }
+  const T* elements_for(const char* function) const {
+    return reinterpret_cast<const T*>(defined_for(function).bytes());
+  }
+
+  // An expression finds out here whether its parts broadcast.
+  template <class E>
+  static Shape shape_of(const E& expression) {
+    try {
+      return Shape(expression.shape());
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      detail::no_shape(error.what());
+    }
+  }
 
   template <class R>
   static Tensor from_range(const Shape& shape, const R& range) {
@@ -173,10 +224,13 @@ class Tensor : public AnyTensor {
   }
 };
 
-/// d(outputs) / d(inputs), one for each input, without touching any `.grad()` (PyTorch's torch.autograd.grad).
-/// Throws GraphError for an input that the outputs do not depend on, unless `allow_unused`, which leaves it undefined.
+/// d(outputs) / d(inputs), one for each input, without touching any `.grad()` (PyTorch's
+/// torch.autograd.grad). Throws GraphError for an input that the outputs do not depend on, unless
+/// `allow_unused`, which leaves it undefined, and ValueError for another number of grad_outputs than of
+/// outputs.
 struct GradOptions {
-  std::vector<AnyTensor> grad_outputs = {};  ///< one for each output; omitted: ones, for scalar outputs
+  std::vector<AnyTensor> grad_outputs =
+      {};  ///< one for each output; none or undefined: ones, for scalar outputs
   bool retain_graph = false;
   bool create_graph = false;
   bool allow_unused = false;
@@ -189,8 +243,8 @@ std::vector<AnyTensor> grad(std::span<const AnyTensor> outputs, std::span<const 
 
 /// Gradients in a form that structured bindings take: `auto [gx, gy] = grad(loss, {x, y});`.
 template <Real T, std::size_t N>
-std::array<Tensor<T>, N> grad(const Tensor<T>& output, const Tensor<T> (&inputs)[N], const GradOptions& options = {},
-                              Location at = Location::current()) {
+std::array<Tensor<T>, N> grad(const Tensor<T>& output, const Tensor<T> (&inputs)[N],
+                              const GradOptions& options = {}, Location at = Location::current()) {
   const std::array<AnyTensor, 1> from{output};
   const std::vector<AnyTensor> to(std::begin(inputs), std::end(inputs));
   auto gradients = detail::grad(from, to, options, at);
@@ -205,12 +259,28 @@ std::vector<Tensor<T>> grad(const std::vector<Tensor<T>>& outputs, const std::ve
                             const GradOptions& options = {}, Location at = Location::current()) {
   const std::vector<AnyTensor> from(outputs.begin(), outputs.end()), to(inputs.begin(), inputs.end());
   std::vector<Tensor<T>> result;
-  for (auto& g : detail::grad(from, to, options, at)) result.push_back(g.defined() ? Tensor<T>(std::move(g)) : Tensor<T>());
+  for (auto& g : detail::grad(from, to, options, at))
+    result.push_back(g.defined() ? Tensor<T>(std::move(g)) : Tensor<T>());
   return result;
 }
 
+/// Of one output by several inputs, and by one (whose type is a parameter, so that no list in braces is taken
+/// for it).
+template <Real T, std::same_as<std::vector<Tensor<T>>> Inputs>
+std::vector<Tensor<T>> grad(const Tensor<T>& output, const Inputs& inputs, const GradOptions& options = {},
+                            Location at = Location::current()) {
+  return grad(std::vector<Tensor<T>>{output}, inputs, options, at);
+}
+template <Real T, std::same_as<Tensor<T>> Input>
+Tensor<T> grad(const Tensor<T>& output, const Input& input, const GradOptions& options = {},
+               Location at = Location::current()) {
+  return grad(output, {input}, options, at)[0];
+}
+
 template <Real T>
-Tensor<T> detach(const Tensor<T>& x) { return x.detach(); }
+Tensor<T> detach(const Tensor<T>& x) {
+  return x.detach();
+}
 
 template <Real T>
 std::ostream& operator<<(std::ostream& out, const Tensor<T>& tensor);

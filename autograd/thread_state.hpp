@@ -1,4 +1,5 @@
-// What each thread keeps: its pool, its counters, and the modes it is in. One thread_local, found once per op.
+// What each thread keeps: its pool, its counters, and the modes it is in. One thread_local, found once per
+// op.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +8,22 @@
 #include <cstddef>
 #include <cstdint>
 
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#define XGRAD_ASKS_LIBC
+#endif
+
 namespace xgrad {
+
+/// Whether the program has one thread, as far as the C library tells: it says so no longer before a second
+/// one starts.
+inline bool single_threaded() {
+#ifdef XGRAD_ASKS_LIBC
+  return __libc_single_threaded;
+#else
+  return false;
+#endif
+}
 
 class Node;
 
@@ -19,23 +35,24 @@ struct ThreadState {
     FreeBlock* next;
   };
 
-  bool recording = true;        // grad mode
-  bool anomaly = false;         // look for the first non-finite value
-  bool registered = false;      // known to the registry that sums the counters
-  bool ended = false;           // its clean-up has run; only static destructors come here now
-  int backward_depth = 0;       // passes under way, one inside a hook of the other
-  std::uint32_t scope = 0;      // annotation of nodes made now, see scope.hpp
-  std::uint64_t sequence = 1;   // number of the next node
+  bool recording = true;             // grad mode
+  bool anomaly = false;              // look for the first non-finite value
+  class profile* profile = nullptr;  // times ops, see profile.hpp
+  bool registered = false;           // known to the registry that sums the counters
+  bool ended = false;                // its clean-up has run; only static destructors come here now
+  int backward_depth = 0;            // passes under way, one inside a hook of the other
+  std::uint32_t scope = 0;           // annotation of nodes made now, see scope.hpp
+  std::uint64_t sequence = 1;        // number of the next node
 
   // Written by the owning thread only, read by any: plain loads and stores, no read-modify-write.
   std::atomic<std::int64_t> live_nodes{0}, live_bytes{0}, reserved_bytes{0};
   std::int64_t peak_bytes = 0;
 
   std::array<FreeBlock*, 2 * small_classes + large_classes> free{};  // small for data, small for nodes, large
-  Node* dead = nullptr;         // nodes that wait for their end
-  bool burying = false;         // the loop that ends them is running
+  Node* dead = nullptr;                                              // nodes that wait for their end
+  bool burying = false;                                              // the loop that ends them is running
 
-  std::byte* slab = nullptr;      // small blocks are cut from here
+  std::byte* slab = nullptr;  // small blocks are cut from here
   std::byte* slab_end = nullptr;
 
   void count_bytes(std::int64_t change) {
@@ -47,7 +64,8 @@ struct ThreadState {
   }
 };
 
-// constinit and trivially destructible: access needs no guard. Clean-up is arranged when a thread first takes a slab.
+// constinit and trivially destructible: access needs no guard. Clean-up is arranged when a thread first takes
+// a slab.
 extern constinit thread_local ThreadState this_thread;
 
 }  // namespace xgrad

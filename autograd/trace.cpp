@@ -9,9 +9,11 @@
 
 namespace xgrad::detail {
 
-// C++ leaves open in which order operands are evaluated, and compilers choose one at compile time and another at run
-// time. So the steps of the two programs are numbered differently: they are matched from the results downwards.
-std::array<double, Program::max_constants> constants_now(const Program& now, const Program& known, const char* name) {
+// C++ leaves open in which order operands are evaluated, and compilers choose one at compile time and another
+// at run time. So the steps of the two programs are numbered differently: they are matched from the results
+// downwards.
+std::array<double, Program::max_constants> constants_now(const Program& now, const Program& known,
+                                                         const char* name) {
   std::array<std::int16_t, Program::max_instructions> match;
   match.fill(-1);
   bool same = now.output_count == known.output_count && now.kept == known.kept;
@@ -40,7 +42,8 @@ std::array<double, Program::max_constants> constants_now(const Program& now, con
     if (match[static_cast<std::size_t>(results[k])] < 0) pair_up(results[k], now.outputs[k]);
   if (same) match_down();
   if (!same)
-    throw ValueError(fmt::format("{}: what the formula computes depends on a captured value; branch with where()", name));
+    throw ValueError(
+        fmt::format("{}: what the formula computes depends on a captured value; branch with where()", name));
 
   std::array<double, Program::max_constants> values = known.constants;
   for (std::size_t s = 0; s < static_cast<std::size_t>(known.instructions); ++s)

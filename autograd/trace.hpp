@@ -28,6 +28,12 @@ constexpr F stand_in() {
   }
 }
 
+// Whether F captures nothing, or numbers by value only: then, and only then, can it be made of bits at
+// compile time.
+template <class F>
+concept CapturesNumbers = std::is_trivially_copyable_v<F> &&
+                          requires { typename std::bool_constant<(static_cast<void>(stand_in<F>()), true)>; };
+
 template <class F, std::size_t... I>
 constexpr Program trace(const F& f, std::index_sequence<I...>) {
   Builder builder;
@@ -51,24 +57,28 @@ constexpr Program trace(const F& f, std::index_sequence<I...>) {
   return out;
 }
 
-// The same for a vjp by hand: called with the gradients of the outputs and then the inputs, it gives those of the inputs.
+// The same for a vjp by hand: called with the gradients of the outputs and then the inputs, it gives those of
+// the inputs.
 template <class V, std::size_t... K, std::size_t... I>
-constexpr Program trace_vjp(const V& vjp, const Program& forward, std::index_sequence<K...>, std::index_sequence<I...>) {
+constexpr Program trace_vjp(const V& vjp, const Program& forward, std::index_sequence<K...>,
+                            std::index_sequence<I...>) {
   Builder builder;
   builder.capturing = !std::is_empty_v<V>;
   const int first_gradient = forward.inputs + forward.output_count;
-  const auto results =
-      results_of(vjp(builder.input(first_gradient + static_cast<int>(K))..., builder.input(static_cast<int>(I))...));
-  static_assert(results.size() == sizeof...(I), "the vjp of a formula returns one gradient for each input: outputs(gx, gy)");
+  const auto results = results_of(
+      vjp(builder.input(first_gradient + static_cast<int>(K))..., builder.input(static_cast<int>(I))...));
+  static_assert(results.size() == sizeof...(I),
+                "the vjp of a formula returns one gradient for each input: outputs(gx, gy)");
   std::array<std::int16_t, Program::max_outputs> steps{};
   for (std::size_t k = 0; k < results.size(); ++k) steps[k] = results[k].step;
   return AdjointBuilder::pruned(builder.program, steps, static_cast<int>(results.size()),
                                 first_gradient + static_cast<int>(sizeof...(K)));
 }
 
-/// The constants of `now`, a formula traced again for the sake of its captured values, in the places that they have in
-/// `known`. Throws ValueError where it is not the same computation.
-std::array<double, Program::max_constants> constants_now(const Program& now, const Program& known, const char* name);
+/// The constants of `now`, a formula traced again for the sake of its captured values, in the places that
+/// they have in `known`. Throws ValueError where it is not the same computation.
+std::array<double, Program::max_constants> constants_now(const Program& now, const Program& known,
+                                                         const char* name);
 
 template <class F, std::size_t N>
 struct ForwardProgram {
@@ -87,7 +97,8 @@ template <class F, class V, std::size_t N>
 struct HandAdjointProgram {
   static constexpr const Program& forward = ForwardProgram<F, N>::program;
   using Outputs = std::make_index_sequence<static_cast<std::size_t>(forward.output_count - forward.kept)>;
-  static constexpr Program program = trace_vjp(stand_in<V>(), forward, Outputs(), std::make_index_sequence<N>());
+  static constexpr Program program =
+      trace_vjp(stand_in<V>(), forward, Outputs(), std::make_index_sequence<N>());
 };
 
 }  // namespace xgrad::detail

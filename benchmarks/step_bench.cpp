@@ -16,8 +16,8 @@
 #include "autograd/kernels/simd_level.hpp"
 #include "benchmarks/handwritten/handwritten.hpp"
 #include "models/char_rnn.hpp"
-#include "ops/kernels/gemm.hpp"
 #include "ops/matmul.hpp"
+#include "ops/threads.hpp"
 #include "optim/adam.hpp"
 #include "optim/clip.hpp"
 #include "optim/sgd.hpp"
@@ -159,7 +159,7 @@ int take_threads(int& argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  kernels::set_blas_threads(take_threads(argc, argv));
+  set_threads(take_threads(argc, argv));
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
 #ifdef __clang__
@@ -169,7 +169,7 @@ int main(int argc, char** argv) {
 #endif
   benchmark::AddCustomContext("simd", kernels::simd_level_name(kernels::simd_level()));
   benchmark::AddCustomContext("blas", openblas_get_config ? openblas_get_config() : "not OpenBLAS");
-  benchmark::AddCustomContext("threads", std::to_string(kernels::blas_threads()));
+  benchmark::AddCustomContext("threads", std::to_string(threads()));
   for (const Workload& w : workloads) add(w);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -23,8 +23,8 @@ double thread_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-/// x <- link(x), so often that about `range(1)` ops of `range(0)` elements are recorded; then backward and release.
-/// Reports CPU time and peak bytes for each op.
+/// x <- link(x), so often that about `range(1)` ops of `range(0)` elements are recorded; then backward and
+/// release. Reports CPU time and peak bytes for each op.
 template <Tensor<> (*link)(const Tensor<>&), int ops_per_link>
 void chain(benchmark::State& state) {
   const std::int64_t elements = state.range(0), links = state.range(1) / ops_per_link;
@@ -51,7 +51,9 @@ void chain(benchmark::State& state) {
 }
 
 void lengths(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"elements", "ops"})->ArgsProduct({{1, 16}, {1'000, 10'000, 100'000, 1'000'000}})->UseManualTime();
+  bench->ArgNames({"elements", "ops"})
+      ->ArgsProduct({{1, 16}, {1'000, 10'000, 100'000, 1'000'000}})
+      ->UseManualTime();
 }
 
 BENCHMARK(chain<three_ops, 3>)->Name("chain/three_ops")->Apply(lengths);

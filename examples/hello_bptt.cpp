@@ -1,4 +1,5 @@
-// "hello" with three hidden units: a recurrent network from matrix products, its BPTT from one call of backward().
+// "hello" with three hidden units: a recurrent network from matrix products, its BPTT from one call of
+// backward().
 #include <fmt/format.h>
 #include <xgrad/xgrad.hpp>
 
@@ -17,7 +18,9 @@ template <Real T>
 struct Rnn {
   Tensor<T> W_xh, W_hh, b_h, W_hy, b_y;
 
-  Tensor<T> hidden(const Tensor<T>& x, const Tensor<T>& h) const { return tanh(matmul(W_xh, x) + matmul(W_hh, h) + b_h); }
+  Tensor<T> hidden(const Tensor<T>& x, const Tensor<T>& h) const {
+    return tanh(matmul(W_xh, x) + matmul(W_hh, h) + b_h);
+  }
   Tensor<T> output(const Tensor<T>& h) const { return matmul(W_hy, h) + b_y; }
   void visit(auto&& v) { v("W_xh", W_xh), v("W_hh", W_hh), v("b_h", b_h), v("W_hy", W_hy), v("b_y", b_y); }
 };
@@ -39,7 +42,8 @@ void print_characters() {
   fmt::print("One-hot encoding for 'h': {}\n", to_string(one_hot_encode<double>(*vocabulary.index('h'))));
 }
 
-// The forward pass with random weights: the two 'l' give different states, for the network remembers what came before.
+// The forward pass with random weights: the two 'l' give different states, for the network remembers what
+// came before.
 template <Real T>
 void print_forward_pass() {
   const std::int64_t n = vocabulary.size();
@@ -54,11 +58,14 @@ void print_forward_pass() {
 
 void print_data(const Indices& inputs, const Indices& targets) {
   const auto x = inputs.values(), y = targets.values();
-  fmt::print("input_chars: {}\ntarget_chars: {}\ninput_vectors:\n", vocabulary.decode(x), vocabulary.decode(y));
-  for (const auto i : x) fmt::print("'{}': {}\n", vocabulary.character(i), to_string(one_hot_encode<double>(i)));
+  fmt::print("input_chars: {}\ntarget_chars: {}\ninput_vectors:\n", vocabulary.decode(x),
+             vocabulary.decode(y));
+  for (const auto i : x)
+    fmt::print("'{}': {}\n", vocabulary.character(i), to_string(one_hot_encode<double>(i)));
   fmt::print("target_vectors:\n");
   for (const auto t : y) fmt::print("'{}': {}\n", vocabulary.character(t), t);
-  for (std::size_t k = 0; k < x.size(); ++k) fmt::print("x: {}, t_idx: {}\n", to_string(one_hot_encode<double>(x[k])), y[k]);
+  for (std::size_t k = 0; k < x.size(); ++k)
+    fmt::print("x: {}, t_idx: {}\n", to_string(one_hot_encode<double>(x[k])), y[k]);
 }
 
 // Cross-entropy summed over the sequence.
@@ -88,16 +95,16 @@ std::string predict(const Rnn<T>& rnn, char seed, int n_chars = 4) {
 template <Real T>
 void hello(const HelloOptions& options) {
   manual_seed(1);
+  const std::int64_t n = vocabulary.size();
+  Rnn<T> rnn{randn<T>({hidden_size, n}) * 0.1, randn<T>({hidden_size, hidden_size}) * 0.1,
+             zeros<T>({hidden_size}), randn<T>({n, hidden_size}) * 0.1, zeros<T>({n})};
+  options.load(rnn);  // before anything is printed
+
   print_characters();
   print_forward_pass<T>();
 
   const Indices inputs = vocabulary.encode(text.substr(0, 4)), targets = vocabulary.encode(text.substr(1));
   print_data(inputs, targets);
-
-  const std::int64_t n = vocabulary.size();
-  Rnn<T> rnn{randn<T>({hidden_size, n}) * 0.1, randn<T>({hidden_size, hidden_size}) * 0.1, zeros<T>({hidden_size}),
-             randn<T>({n, hidden_size}) * 0.1, zeros<T>({n})};
-  options.load(rnn);
   fmt::print("input_size: {}\nhidden_size: {}\noutput_size: {}\n", n, hidden_size, n);
   fmt::print("W_xh: ({0}, {1})\nW_hh: ({0}, {0})\nW_hy: ({1}, {0})\n", hidden_size, n);
 

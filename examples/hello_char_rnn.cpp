@@ -21,8 +21,10 @@ template <Real T>
 void simple_form() {
   const std::int64_t hidden_size = 4, size = chars.size();
   const Tensor<T> X = index_select(eye<T>(size), 0, input_seq);  // one-hot rows
-  const Tensor<T> Wxh = randn<T>({hidden_size, size}) * 0.01, Whh = randn<T>({hidden_size, hidden_size}) * 0.01;
-  const Tensor<T> Why = randn<T>({size, hidden_size}) * 0.01, bh = zeros<T>({hidden_size}), by = zeros<T>({size});
+  const Tensor<T> Wxh = randn<T>({hidden_size, size}) * 0.01,
+                  Whh = randn<T>({hidden_size, hidden_size}) * 0.01;
+  const Tensor<T> Why = randn<T>({size, hidden_size}) * 0.01, bh = zeros<T>({hidden_size}),
+                  by = zeros<T>({size});
 
   Tensor<T> h = zeros<T>({hidden_size});
   int step = 0;
@@ -57,17 +59,18 @@ std::string printed(const Tensor<T>& x) {
   std::string rows;
   for (const Tensor<T>& row : unbind(x)) {
     std::string numbers;
-    for (const T v : row.values()) numbers += fmt::format("{}{:{}.4f}", numbers.empty() ? "" : ", ", v, signs ? 7 : 6);
+    for (const T v : row.values())
+      numbers += fmt::format("{}{:{}.4f}", numbers.empty() ? "" : ", ", v, signs ? 7 : 6);
     rows += (rows.empty() ? "[" : ",\n        [") + numbers + "]";
   }
-  return fmt::format("tensor([{}], grad_fn=<{}>)", rows, x.op_name());
+  return fmt::format("tensor([{}], grad_fn=<AddmmBackward0>)",
+                     rows);  // PyTorch's name for a linear layer's backward
 }
 
 template <Real T>
-void with_modules(const HelloOptions& options) {
-  const Tensor<T> input_tensor = unsqueeze(index_select(eye<T>(chars.size()), 0, input_seq), 1);  // (time, batch, feature)
-  CharRNN<T> model(4, 8, 4);
-  options.load(model);
+void with_modules(const CharRNN<T>& model, const HelloOptions& options) {
+  const Tensor<T> input_tensor =
+      unsqueeze(index_select(eye<T>(chars.size()), 0, input_seq), 1);  // (time, batch, feature)
   optim::Adam optimizer(nn::parameters(model), {.lr = 0.01});
 
   const auto [output, h_n] = model(input_tensor);
@@ -86,12 +89,10 @@ void with_modules(const HelloOptions& options) {
 // ---- On a device ----
 
 template <Real T>
-void on_device(const HelloOptions& options) {
+void on_device(CharRNN<T> model) {
   const Device device = Device::best();
   fmt::print("Using device: {}\n", device.name());
 
-  CharRNN<T> model(4, 8, 4);
-  options.load(model);
   nn::to(model, device);
   const Tensor<T> input_tensor = unsqueeze(index_select(eye<T>(chars.size()), 0, input_seq), 1).to(device);
   optim::Adam optimizer(nn::parameters(model), {.lr = 0.01});
@@ -108,8 +109,10 @@ int main(int argc, char** argv) {
   return examples::run_hello(argc, argv, "An untrained network, one training step, and the same on a device.",
                              []<class T>(const HelloOptions& options) {
                                manual_seed(1);
+                               CharRNN<T> model(4, 8, 4), on_a_device(4, 8, 4);
+                               options.load(model), options.load(on_a_device);  // before anything is printed
                                simple_form<T>();
-                               with_modules<T>(options);
-                               on_device<T>(options);
+                               with_modules(model, options);
+                               on_device(on_a_device);
                              });
 }

@@ -19,27 +19,32 @@ struct HelloOptions {
   std::filesystem::path dump;  ///< write NAME.npy of whatever the program computes into this folder
   bool single = false;         ///< compute in float
 
-  /// Overwrites every parameter of a module with DIR/init_NAME.npy where --init DIR is given. Throws FormatError for
-  /// a file of another shape.
+  /// Overwrites every parameter of a module with DIR/init_NAME.npy where --init DIR is given. Throws
+  /// FormatError for a file of another shape.
   template <nn::Module M>
   void load(M& module) const {
     if (init.empty()) return;
     for (auto& [name, parameter] : nn::named_parameters(module)) {
       const nn::NpyArray array = nn::read_npy(init / ("init_" + name + ".npy"));
       if (Shape(array.shape) != parameter.shape())
-        throw FormatError("init_" + name + ".npy has shape " + to_string(Shape(array.shape)) + ", the program needs " +
-                          to_string(parameter.shape()));
-      std::ranges::transform(array.data, parameter.mutable_values().begin(), [](double x) { return static_cast<Scalar<M>>(x); });
+        throw FormatError("init_" + name + ".npy has shape " + to_string(Shape(array.shape)) +
+                          ", the program needs " + to_string(parameter.shape()));
+      std::ranges::transform(array.data, parameter.mutable_values().begin(),
+                             [](double x) { return static_cast<Scalar<M>>(x); });
     }
   }
 
-  /// Write DIR/NAME.npy where --dump DIR is given: a tensor, numbers, a module's parameters, or their gradients.
+  /// Write DIR/NAME.npy where --dump DIR is given: a tensor, numbers, a module's parameters, or their
+  /// gradients.
   template <Real T>
   void save(const std::string& name, const Tensor<T>& x) const {
-    write(name, {std::vector<std::size_t>(x.shape().begin(), x.shape().end()), {x.values().begin(), x.values().end()},
+    write(name, {std::vector<std::size_t>(x.shape().begin(), x.shape().end()),
+                 {x.values().begin(), x.values().end()},
                  std::same_as<T, float> ? nn::NpyType::float32 : nn::NpyType::float64});
   }
-  void save(const std::string& name, const std::vector<double>& values) const { write(name, {{values.size()}, values}); }
+  void save(const std::string& name, const std::vector<double>& values) const {
+    write(name, {{values.size()}, values});
+  }
   template <nn::Module M>
   void save(const std::string& prefix, const M& module) const {
     for (const auto& [name, parameter] : nn::named_parameters(module)) save(prefix + name, parameter);
@@ -51,7 +56,8 @@ struct HelloOptions {
 
  private:
   template <class M>
-  using Scalar = typename decltype(nn::named_parameters(std::declval<M&>()))::value_type::second_type::value_type;
+  using Scalar =
+      typename decltype(nn::named_parameters(std::declval<M&>()))::value_type::second_type::value_type;
 
   void write(const std::string& name, const nn::NpyArray& array) const {
     if (dump.empty()) return;
@@ -60,20 +66,27 @@ struct HelloOptions {
   }
 };
 
-/// Reads the command line and calls `program.template operator()<T>(options)` with T = double, or float for --float.
-/// `more` adds options of the program's own. Every error is one line on stderr, and exit code 1.
+/// Reads the command line and calls `program.template operator()<T>(options)` with T = double, or float for
+/// --float. `more` adds options of the program's own. Every error is one line on stderr; exit code 2 for a
+/// wrong command line, 1 for any other.
 template <class Program, class More>
 int run_hello(int argc, char** argv, const std::string& about, Program program, More more) {
   CLI::App app{about};
   HelloOptions options;
   app.add_option("--init", options.init, "start from the arrays init_*.npy in this folder")->type_name("DIR");
-  app.add_option("--dump", options.dump, "write losses, first gradients and final arrays as .npy there")->type_name("DIR");
+  app.add_option("--dump", options.dump, "write losses, first gradients and final arrays as .npy there")
+      ->type_name("DIR");
   app.add_flag("--float", options.single, "compute in float instead of double");
   more(app);
-  CLI11_PARSE(app, argc, argv);
   try {
-    options.single ? program.template operator()<float>(options) : program.template operator()<double>(options);
+    app.parse(argc, argv);
+    options.single ? program.template operator()<float>(options)
+                   : program.template operator()<double>(options);
     return 0;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    std::cerr << app.get_name() << ": " << error.what() << " (--help tells more)\n";
+    return 2;
   } catch (const std::exception& error) {
     std::cerr << app.get_name() << ": " << error.what() << '\n';
     return 1;

@@ -1,4 +1,5 @@
-// A minimal character network on "hello": the NumPy program's numbers from NumPy's seed, without its backward pass.
+// A minimal character network on "hello": the NumPy program's numbers from NumPy's seed, without its backward
+// pass.
 #include <fmt/format.h>
 #include <xgrad/xgrad.hpp>
 
@@ -82,7 +83,8 @@ std::string sample(const Rnn<T>& rnn, NumpyRandom& random, std::int64_t c, int l
   std::vector<std::int64_t> output;
   for (int t = 0; t < length; ++t) {
     h = rnn.hidden(Indices({}, {c}), h);
-    const Tensor<T> p = softmax(rnn.output(h), 0);
+    const Tensor<double> p =
+        softmax(rnn.output(h).template to<double>(), 0);  // NumPy wants a sum of 1 to 1.5e-8
     c = static_cast<std::int64_t>(random.choice(p.values()));
     output.push_back(c);
   }
@@ -92,13 +94,14 @@ std::string sample(const Rnn<T>& rnn, NumpyRandom& random, std::int64_t c, int l
 }  // namespace
 
 int main(int argc, char** argv) {
-  return examples::run_hello(argc, argv, "Learns hello as the NumPy program does, number by number.",
-                             []<class T>(const HelloOptions& options) {
-                               NumpyRandom random(42);
-                               Rnn<T> rnn(random);  // draws its weights even where others are loaded: the stream goes on
-                               options.load(rnn);
-                               nn::set_requires_grad(rnn);
-                               train(rnn, options);
-                               fmt::print("\nGenerated text:\n{}\n", sample(rnn, random, *chars.index('h'), 5));
-                             });
+  return examples::run_hello(
+      argc, argv, "Learns hello as the NumPy program does, number by number.",
+      []<class T>(const HelloOptions& options) {
+        NumpyRandom random(42);
+        Rnn<T> rnn(random);  // draws its weights even where others are loaded: the stream goes on
+        options.load(rnn);
+        nn::set_requires_grad(rnn);
+        train(rnn, options);
+        fmt::print("\nGenerated text:\n{}\n", sample(rnn, random, *chars.index('h'), 5));
+      });
 }

@@ -21,7 +21,8 @@ struct Model {
   Model(std::int64_t input_size, std::int64_t output_size, std::int64_t hidden_dim, std::int64_t n_layers)
       : rnn(input_size, hidden_dim, {.layers = n_layers, .batch_first = true}), fc(hidden_dim, output_size) {}
 
-  // x: one-hot rows (batch, time, character), or indices (batch, time); the result is (batch * time, character).
+  // x: one-hot rows (batch, time, character), or indices (batch, time); the result is (batch * time,
+  // character).
   Tensor<T> operator()(const auto& x) const {
     const auto [out, hidden] = rnn(x);
     return fc(reshape(out, {-1, out.shape().back()}));
@@ -43,12 +44,14 @@ Tensor<T> one_hot_encode(const Indices& sequences, std::int64_t dict_size) {
 }
 
 template <Real T>
-std::string sample(const Model<T>& model, const models::Vocabulary& vocabulary, std::size_t out_len, std::string start) {
+std::string sample(const Model<T>& model, const models::Vocabulary& vocabulary, std::size_t out_len,
+                   std::string start) {
   const no_grad scope;
   std::ranges::transform(start, start.begin(), [](unsigned char c) { return std::tolower(c); });
   for (const char32_t c : models::decode_utf8(start))
     if (!vocabulary.index(c))
-      fmt::print(stderr, "warning: {} was never seen in training; it is an all-zero row\n", models::describe_character(c));
+      fmt::print(stderr, "warning: {} was never seen in training; it is an all-zero row\n",
+                 models::describe_character(c));
   auto chars = vocabulary.encode(start, -1);
   while (chars.size() < out_len) {
     const Indices so_far({1, static_cast<std::int64_t>(chars.size())}, chars);
@@ -63,6 +66,8 @@ template <Real T>
 void sentences(const HelloOptions& options, bool use_indices, const std::string& start) {
   manual_seed(1);
   const auto vocabulary = models::Vocabulary::of(text[0] + text[1] + text[2]);
+  Model<T> model(vocabulary.size(), vocabulary.size(), 12, 1);
+  options.load(model);  // before anything is printed
   const std::size_t maxlen = std::ranges::max_element(text, {}, &std::string::size)->size();
   for (std::string& sentence : text) sentence.resize(maxlen, ' ');
 
@@ -77,8 +82,6 @@ void sentences(const HelloOptions& options, bool use_indices, const std::string&
   const Indices input_seq({3, seq_len}, input), target_seq(target);
   fmt::print("GPU not available, CPU used\n");
 
-  Model<T> model(dict_size, dict_size, 12, 1);
-  options.load(model);
   const int n_epochs = 100;
   optim::Adam optimizer(nn::parameters(model), {.lr = 0.01});
   std::vector<double> losses;
@@ -90,11 +93,23 @@ void sentences(const HelloOptions& options, bool use_indices, const std::string&
     if (epoch == 1) options.save_gradients("grad0_", model);
     optimizer.step();
     losses.push_back(loss.item());
-    if (epoch % 10 == 0) fmt::print("Epoch: {}/{}............. Loss: {:.4f}\n", epoch, n_epochs, losses.back());
+    if (epoch % 10 == 0)
+      fmt::print("Epoch: {}/{}............. Loss: {:.4f}\n", epoch, n_epochs, losses.back());
   }
   options.save("loss", losses);
   options.save("final_", model);
   fmt::print("{}\n", sample(model, vocabulary, 15, start));
+}
+
+// What is wrong with --start, said before the training rather than behind it.
+std::string unusable(const std::string& start) {
+  if (start.empty()) return "give at least one character";
+  try {
+    models::decode_utf8(start);
+    return {};
+  } catch (const ValueError&) {
+    return "the text is not UTF-8";
+  }
 }
 
 }  // namespace
@@ -107,6 +122,6 @@ int main(int argc, char** argv) {
       [&]<class T>(const HelloOptions& options) { sentences<T>(options, use_indices, start); },
       [&](CLI::App& app) {
         app.add_flag("--indices", use_indices, "feed indices instead of one-hot rows");
-        app.add_option("--start", start, "what to complete")->type_name("TEXT");
+        app.add_option("--start", start, "what to complete")->type_name("TEXT")->check(unusable);
       });
 }

@@ -16,8 +16,8 @@ constexpr std::pair<nn::Cell, std::string_view> cells[] = {
 // Before the parts are made: their own messages would name their own sizes.
 const CharRNNConfig& checked(const CharRNNConfig& config) {
   if (config.vocabulary < 1 || config.hidden < 1 || config.layers < 1)
-    throw ValueError(fmt::format("CharRNN: vocabulary {}, hidden {}, layers {}; each must be at least 1", config.vocabulary,
-                                 config.hidden, config.layers));
+    throw ValueError(fmt::format("CharRNN: vocabulary {}, hidden {}, layers {}; each must be at least 1",
+                                 config.vocabulary, config.hidden, config.layers));
   if (!(config.dropout >= 0 && config.dropout <= 1))
     throw ValueError(fmt::format("CharRNN: dropout {} is no probability in [0, 1]", config.dropout));
   return config;
@@ -40,7 +40,8 @@ nn::Cell cell_of(std::string_view name) {
 template <Real T>
 CharRNN<T>::CharRNN(const CharRNNConfig& chosen, Generator& generator)
     : config(checked(chosen)),
-      rnn(config.cell, config.vocabulary, config.hidden, {.layers = config.layers, .dropout = config.dropout}, generator),
+      rnn(config.cell, config.vocabulary, config.hidden, {.layers = config.layers, .dropout = config.dropout},
+          generator),
       fc(config.hidden, config.vocabulary, true, generator) {}
 
 template <Real T>

@@ -26,8 +26,8 @@ struct CharRNNConfig {
   friend bool operator==(const CharRNNConfig&, const CharRNNConfig&) = default;
 };
 
-/// A recurrent network over one-hot characters and a linear layer to the next one's logits. Parameters are named as
-/// those of a PyTorch module with `self.rnn = nn.LSTM(...)` and `self.fc = nn.Linear(...)`.
+/// A recurrent network over one-hot characters and a linear layer to the next one's logits. Parameters are
+/// named as those of a PyTorch module with `self.rnn = nn.LSTM(...)` and `self.fc = nn.Linear(...)`.
 template <Real T = float>
 struct CharRNN {
   using value_type = T;
@@ -43,13 +43,15 @@ struct CharRNN {
   nn::Linear<T> fc;
 
   CharRNN() = default;
-  /// Random parameters, PyTorch's initialisation. Throws ValueError for a size below 1 or a dropout outside [0, 1].
+  /// Random parameters, PyTorch's initialisation. Throws ValueError for a size below 1 or a dropout outside
+  /// [0, 1].
   explicit CharRNN(const CharRNNConfig& config, Generator& generator = default_generator());
 
   State zero_state(std::int64_t batch) const { return rnn.zero_state(batch); }
 
-  /// x: characters' indices (time, batch), or one-hot rows (time, batch, vocabulary); logits (time, batch, vocabulary).
-  /// Throws ValueError before the model has parameters or for an index outside, ShapeError where shapes do not fit.
+  /// x: characters' indices (time, batch), or one-hot rows (time, batch, vocabulary); logits (time, batch,
+  /// vocabulary). Throws ValueError before the model has parameters or for an index outside, ShapeError where
+  /// shapes do not fit.
   Output operator()(const Indices& x, const State& state) const;
   Output operator()(const Tensor<T>& x, const State& state) const;
 
@@ -76,14 +78,14 @@ struct TrainedCharRNN {
   Vocabulary vocabulary;
 };
 
-/// Writes a safetensors file: parameters under their names, configuration and vocabulary in its metadata. It is written
-/// under another name beside `file` and then renamed: at no moment is there half a file. Throws FormatError when it
-/// cannot be written, ValueError when the vocabulary is not the model's size.
+/// Writes a safetensors file: parameters under their names, configuration and vocabulary in its metadata. It
+/// is written under another name beside `file` and then renamed: at no moment is there half a file. Throws
+/// FormatError when it cannot be written, ValueError when the vocabulary is not the model's size.
 template <Real T>
 void save_char_rnn(const std::filesystem::path& file, const CharRNN<T>& model, const Vocabulary& vocabulary);
 
-/// Reads it back, converting between float and double. Throws FormatError naming the file for one that is not such a
-/// file, or whose parameters are not exactly those of its configuration.
+/// Reads it back, converting between float and double. Throws FormatError naming the file for one that is not
+/// such a file, or whose parameters are not exactly those of its configuration.
 template <Real T = float>
 TrainedCharRNN<T> load_char_rnn(const std::filesystem::path& file);
 

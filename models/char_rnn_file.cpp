@@ -15,11 +15,13 @@ using Path = std::filesystem::path;
 using Metadata = std::map<std::string, std::string>;
 
 constexpr std::string_view model_name = "xgrad.char_rnn";
-constexpr std::pair<TextUnit, std::string_view> units[] = {{TextUnit::code_point, "code_point"}, {TextUnit::byte, "byte"}};
+constexpr std::pair<TextUnit, std::string_view> units[] = {{TextUnit::code_point, "code_point"},
+                                                           {TextUnit::byte, "byte"}};
 
 template <class... Args>
 [[noreturn]] void fail(const Path& file, fmt::format_string<Args...> text, Args&&... args) {
-  throw FormatError(fmt::format("load_char_rnn: {}: {}", file.string(), fmt::format(text, std::forward<Args>(args)...)));
+  throw FormatError(
+      fmt::format("load_char_rnn: {}: {}", file.string(), fmt::format(text, std::forward<Args>(args)...)));
 }
 
 Metadata metadata_of(const CharRNNConfig& config, const Vocabulary& vocabulary) {
@@ -44,7 +46,8 @@ N number(const Path& file, const Metadata& metadata, const char* key) {
   const std::string& text = entry(file, metadata, key);
   N value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) fail(file, "its metadata says {} = '{}', which is no number", key, text);
+  if (error != std::errc{} || end != text.data() + text.size())
+    fail(file, "its metadata says {} = '{}', which is no number", key, text);
   return value;
 }
 
@@ -60,8 +63,8 @@ void check_size(const Path& file, const nn::StateDict& tensors, const CharRNNCon
   const AnyTensor* weight = tensors.find("fc.weight");
   if (!weight) fail(file, "it has no tensor 'fc.weight'");
   if (weight->shape() != Shape{config.vocabulary, config.hidden})
-    fail(file, "'fc.weight' has shape {}, where its metadata says {} characters and {} hidden units", to_string(weight->shape()),
-         config.vocabulary, config.hidden);
+    fail(file, "'fc.weight' has shape {}, where its metadata says {} characters and {} hidden units",
+         to_string(weight->shape()), config.vocabulary, config.hidden);
   if (config.layers > static_cast<std::int64_t>(tensors.size()))
     fail(file, "its metadata says {} layers, and it has {} tensors", config.layers, tensors.size());
 }
@@ -70,14 +73,16 @@ template <Real T>
 TrainedCharRNN<T> model_of(const Path& file) {
   const nn::Safetensors content = nn::load_safetensors(file);
   const Metadata& metadata = content.metadata;
-  if (entry(file, metadata, "model") != model_name) fail(file, "it holds a model '{}', not '{}'", entry(file, metadata, "model"), model_name);
+  if (entry(file, metadata, "model") != model_name)
+    fail(file, "it holds a model '{}', not '{}'", entry(file, metadata, "model"), model_name);
   Vocabulary vocabulary = vocabulary_of(file, metadata);
   const CharRNNConfig config{.vocabulary = vocabulary.size(),
                              .hidden = number<std::int64_t>(file, metadata, "hidden"),
                              .layers = number<std::int64_t>(file, metadata, "layers"),
                              .cell = cell_of(entry(file, metadata, "cell")),
                              .dropout = number<double>(file, metadata, "dropout")};
-  if (config.hidden < 1 || config.hidden > 0xffffffff) fail(file, "its metadata says hidden = {}", config.hidden);
+  if (config.hidden < 1 || config.hidden > 0xffffffff)
+    fail(file, "its metadata says hidden = {}", config.hidden);
   check_size(file, content.tensors, config);
   Generator unused;  // the default one stays where it is
   CharRNN<T> model(config, unused);
@@ -90,8 +95,8 @@ TrainedCharRNN<T> model_of(const Path& file) {
 template <Real T>
 void save_char_rnn(const Path& file, const CharRNN<T>& model, const Vocabulary& vocabulary) {
   if (vocabulary.size() != model.config.vocabulary)
-    throw ValueError(fmt::format("save_char_rnn: a vocabulary of {} characters for a model of {}", vocabulary.size(),
-                                 model.config.vocabulary));
+    throw ValueError(fmt::format("save_char_rnn: a vocabulary of {} characters for a model of {}",
+                                 vocabulary.size(), model.config.vocabulary));
   nn::save_safetensors(file, nn::state_dict(model), metadata_of(model.config, vocabulary));
 }
 

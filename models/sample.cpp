@@ -20,27 +20,32 @@ std::int64_t draw(std::span<const T> logits, double temperature, Generator& gene
   const double largest = static_cast<double>(*std::ranges::max_element(logits));
   double total = 0;
   std::vector<double> cumulative;
-  for (const T logit : logits) cumulative.push_back(total += std::exp((static_cast<double>(logit) - largest) / temperature));
+  for (const T logit : logits)
+    cumulative.push_back(total += std::exp((static_cast<double>(logit) - largest) / temperature));
   const auto drawn = std::ranges::upper_bound(cumulative, generator.uniform() * total);
   return std::min<std::int64_t>(drawn - cumulative.begin(), static_cast<std::int64_t>(logits.size()) - 1);
 }
 
 template <Real T>
-void check(const CharRNN<T>& model, const Vocabulary& vocabulary, std::int64_t length, const SampleOptions& options) {
+void check(const CharRNN<T>& model, const Vocabulary& vocabulary, std::int64_t length,
+           const SampleOptions& options) {
   if (vocabulary.size() != model.config.vocabulary || vocabulary.size() == 0)
-    throw ValueError(fmt::format("sample: a vocabulary of {} characters for a model of {}; use the one it was trained with",
-                                 vocabulary.size(), model.config.vocabulary));
+    throw ValueError(fmt::format(
+        "sample: a vocabulary of {} characters for a model of {}; use the one it was trained with",
+        vocabulary.size(), model.config.vocabulary));
   if (length < 0) throw ValueError(fmt::format("sample: length {} is negative", length));
   if (!options.greedy && !(options.temperature > 0 && std::isfinite(options.temperature)))
-    throw ValueError(fmt::format("sample: temperature {} must be above 0 and finite; for the likeliest character choose greedy",
-                                 options.temperature));
+    throw ValueError(fmt::format(
+        "sample: temperature {} must be above 0 and finite; for the likeliest character choose greedy",
+        options.temperature));
 }
 
 }  // namespace
 
 template <Real T>
-std::string sample(const CharRNN<T>& model, const Vocabulary& vocabulary, std::string_view prompt, std::int64_t length,
-                   const SampleOptions& options) {
+void sample(const CharRNN<T>& model, const Vocabulary& vocabulary, std::string_view prompt,
+            std::int64_t length, const SampleOptions& options,
+            const std::function<bool(std::string_view)>& write) {
   check(model, vocabulary, length, options);
   const no_grad scope;
   Generator& generator = options.generator ? *options.generator : default_generator();
@@ -49,20 +54,37 @@ std::string sample(const CharRNN<T>& model, const Vocabulary& vocabulary, std::s
 
   typename CharRNN<T>::Output output{zeros<T>({1, vocabulary.size()}), writer.zero_state(1)};
   for (const std::int64_t c : vocabulary.encode(prompt)) output = writer.step(Indices{c}, output.state);
-  std::vector<std::int64_t> written;
-  while (static_cast<std::int64_t>(written.size()) < length) {
+  for (std::int64_t k = 0; k < length; ++k) {
     const auto logits = output.logits.values();
     if (!std::ranges::all_of(logits, [](T x) { return std::isfinite(x); }))
-      throw NonFiniteError("sample: the model's logits are not finite; it was spoilt in training, or its file was");
+      throw NonFiniteError(
+          "sample: the model's logits are not finite; it was spoilt in training, or its file was");
     const std::int64_t c = options.greedy ? std::ranges::max_element(logits) - logits.begin()
                                           : draw(logits, options.temperature, generator);
-    written.push_back(c);
+    if (!write(vocabulary.character(c))) return;
     output = writer.step(Indices{c}, output.state);
   }
-  return vocabulary.decode(written);
 }
 
-template std::string sample(const CharRNN<float>&, const Vocabulary&, std::string_view, std::int64_t, const SampleOptions&);
-template std::string sample(const CharRNN<double>&, const Vocabulary&, std::string_view, std::int64_t, const SampleOptions&);
+template <Real T>
+std::string sample(const CharRNN<T>& model, const Vocabulary& vocabulary, std::string_view prompt,
+                   std::int64_t length, const SampleOptions& options) {
+  std::string text;
+  sample(model, vocabulary, prompt, length, options, [&](std::string_view character) {
+    text += character;
+    return true;
+  });
+  return text;
+}
+
+using Write = std::function<bool(std::string_view)>;
+template void sample(const CharRNN<float>&, const Vocabulary&, std::string_view, std::int64_t,
+                     const SampleOptions&, const Write&);
+template void sample(const CharRNN<double>&, const Vocabulary&, std::string_view, std::int64_t,
+                     const SampleOptions&, const Write&);
+template std::string sample(const CharRNN<float>&, const Vocabulary&, std::string_view, std::int64_t,
+                            const SampleOptions&);
+template std::string sample(const CharRNN<double>&, const Vocabulary&, std::string_view, std::int64_t,
+                            const SampleOptions&);
 
 }  // namespace xgrad::models

@@ -15,15 +15,19 @@ struct Window {
   Indices x, y;
 };
 
-/// A text as `batch` streams side by side, each an unbroken part of `size / batch` characters, cut into windows of
-/// `seq_len` steps. Column b of one window goes on in column b of the next, so a recurrent state may be carried over.
+/// A text as `batch` streams side by side, each an unbroken part of `size / batch` characters, cut into
+/// windows of `seq_len` steps. Column b of one window goes on in column b of the next, so a recurrent state
+/// may be carried over.
 class Windows {
  public:
-  /// `text` holds character indices and must outlive this. What is left of a stream behind the last whole window
-  /// is a shorter window with `keep_rest`, else dropped. Throws ValueError for a batch or length below 1, and for a
-  /// text too short for one window of seq_len + 1 characters in each stream, saying how many are needed.
-  Windows(std::span<const std::int64_t> text, std::int64_t batch, std::int64_t seq_len, bool keep_rest = false);
-  Windows(std::vector<std::int64_t>&&, std::int64_t, std::int64_t, bool = false) = delete;  // it would be gone
+  /// `text` holds character indices and must outlive this. What is left of a stream behind the last whole
+  /// window is a shorter window with `keep_rest`, else dropped. Throws ValueError for a batch or length below
+  /// 1, and for a text too short for one window of seq_len + 1 characters in each stream, saying how many are
+  /// needed.
+  Windows(std::span<const std::int64_t> text, std::int64_t batch, std::int64_t seq_len,
+          bool keep_rest = false);
+  Windows(std::vector<std::int64_t>&&, std::int64_t, std::int64_t,
+          bool = false) = delete;  // it would be gone
 
   std::int64_t size() const { return count_; }
   std::int64_t batch() const { return batch_; }
@@ -40,7 +44,7 @@ class Windows {
 };
 
 /// The text without its last `fraction`, and that part. Throws ValueError for a fraction outside [0, 1).
-std::pair<std::span<const std::int64_t>, std::span<const std::int64_t>> split_text(std::span<const std::int64_t> text,
-                                                                                   double fraction);
+std::pair<std::span<const std::int64_t>, std::span<const std::int64_t>> split_text(
+    std::span<const std::int64_t> text, double fraction);
 
 }  // namespace xgrad::models

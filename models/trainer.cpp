@@ -16,7 +16,8 @@ namespace {
 
 void check(const TrainOptions& options) {
   if (options.steps < 0 || (options.steps == 0 && options.epochs < 1))
-    throw ValueError(fmt::format("train: {} epochs or {} steps; give at least one", options.epochs, options.steps));
+    throw ValueError(
+        fmt::format("train: {} epochs or {} steps; give at least one", options.epochs, options.steps));
 }
 
 // Sets the training flags, and leaves them off.
@@ -45,7 +46,8 @@ void train(CharRNN<T>& model, std::span<const std::int64_t> text, const TrainOpt
     const Tensor<T> loss = model.loss(output.logits, window.y);
     const double value = static_cast<double>(loss.item());
     if (!std::isfinite(value))
-      throw NonFiniteError(fmt::format("train: the loss is {} at step {}; try a smaller learning rate", value, step + 1));
+      throw NonFiniteError(
+          fmt::format("train: the loss is {} at step {}; try a smaller learning rate", value, step + 1));
     nn::zero_grad(model);
     loss.backward();
     update();
@@ -57,8 +59,10 @@ void train(CharRNN<T>& model, std::span<const std::int64_t> text, const TrainOpt
 template <Real T>
 double evaluate(const CharRNN<T>& model, std::span<const std::int64_t> text, const EvaluateOptions& options) {
   const auto length = static_cast<std::int64_t>(text.size());
-  const std::int64_t seq_len = std::clamp<std::int64_t>(options.seq_len, 1, std::max<std::int64_t>(length - 1, 1));
-  const std::int64_t batch = std::clamp<std::int64_t>(options.batch, 1, std::max<std::int64_t>(length / (seq_len + 1), 1));
+  const std::int64_t seq_len =
+      std::clamp<std::int64_t>(options.seq_len, 1, std::max<std::int64_t>(length - 1, 1));
+  const std::int64_t batch =
+      std::clamp<std::int64_t>(options.batch, 1, std::max<std::int64_t>(length / (seq_len + 1), 1));
   const Windows windows(text, batch, seq_len, true);
   const no_grad scope;
   CharRNN<T> reader = model;  // shares the parameters; the training flag is its own
@@ -68,16 +72,17 @@ double evaluate(const CharRNN<T>& model, std::span<const std::int64_t> text, con
   for (std::int64_t w = 0; w < windows.size(); ++w) {
     const Window window = windows[w];
     auto output = reader(window.x, state);
-    sum += static_cast<double>(reader.loss(output.logits, window.y).item()) * static_cast<double>(window.y.elements());
+    sum += static_cast<double>(reader.loss(output.logits, window.y).item()) *
+           static_cast<double>(window.y.elements());
     state = std::move(output.state);
   }
   return sum / static_cast<double>(windows.characters());
 }
 
-template void train(CharRNN<float>&, std::span<const std::int64_t>, const TrainOptions&, const std::function<void()>&,
-                    const std::function<bool(const TrainProgress&)>&);
-template void train(CharRNN<double>&, std::span<const std::int64_t>, const TrainOptions&, const std::function<void()>&,
-                    const std::function<bool(const TrainProgress&)>&);
+template void train(CharRNN<float>&, std::span<const std::int64_t>, const TrainOptions&,
+                    const std::function<void()>&, const std::function<bool(const TrainProgress&)>&);
+template void train(CharRNN<double>&, std::span<const std::int64_t>, const TrainOptions&,
+                    const std::function<void()>&, const std::function<bool(const TrainProgress&)>&);
 template double evaluate(const CharRNN<float>&, std::span<const std::int64_t>, const EvaluateOptions&);
 template double evaluate(const CharRNN<double>&, std::span<const std::int64_t>, const EvaluateOptions&);
 

@@ -21,26 +21,29 @@ struct TrainProgress {
   std::int64_t characters;   ///< predicted so far
 };
 
-/// Trains on a text of character indices. The state is carried from window to window without its history, and starts
-/// from zero with each pass. `update` is called when the gradients of a window stand in the model's parameters, and
-/// makes the step; `progress` is called after it and returns whether to go on:
+/// Trains on a text of character indices. The state is carried from window to window without its history, and
+/// starts from zero with each pass. `update` is called when the gradients of a window stand in the model's
+/// parameters, and makes the step; `progress` is called after it and returns whether to go on:
 ///
 ///   optim::Adam optimizer(nn::parameters(model), {.lr = 2e-3});
 ///   train(model, text, {}, [&] { optim::clip_grad_norm(optimizer.parameters(), 5); optimizer.step(); });
 ///
-/// Throws ValueError for options or a text that do not do (see Windows), NonFiniteError when the loss is not finite
-/// any more, before the step that would spoil the parameters.
+/// Throws ValueError for options or a text that do not do (see Windows), NonFiniteError when the loss is not
+/// finite any more, before the step that would spoil the parameters.
 template <Real T>
 void train(CharRNN<T>& model, std::span<const std::int64_t> text, const TrainOptions& options,
-           const std::function<void()>& update, const std::function<bool(const TrainProgress&)>& progress = {});
+           const std::function<void()>& update,
+           const std::function<bool(const TrainProgress&)>& progress = {});
 
 struct EvaluateOptions {
-  std::int64_t batch = 1, seq_len = 50;  ///< they affect speed, and at how many places the state starts from zero
+  std::int64_t batch = 1,
+               seq_len = 50;  ///< they affect speed, and at how many places the state starts from zero
 };
 
 /// Mean cross-entropy in nats per character over a text, state carried, dropout off, nothing recorded.
 /// Throws ValueError for a text of fewer than two characters in each of the batch's parts.
 template <Real T>
-double evaluate(const CharRNN<T>& model, std::span<const std::int64_t> text, const EvaluateOptions& options = {});
+double evaluate(const CharRNN<T>& model, std::span<const std::int64_t> text,
+                const EvaluateOptions& options = {});
 
 }  // namespace xgrad::models

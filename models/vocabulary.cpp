@@ -40,7 +40,8 @@ std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at) 
 
 void append_utf8(std::string& text, char32_t c) {
   if (!is_scalar(c))
-    throw ValueError(fmt::format("encode_utf8: U+{:04X} is no Unicode character", static_cast<std::uint32_t>(c)));
+    throw ValueError(
+        fmt::format("encode_utf8: U+{:04X} is no Unicode character", static_cast<std::uint32_t>(c)));
   const auto put = [&](char32_t bits) { text.push_back(static_cast<char>(bits)); };
   if (c < 0x80) return put(c);
   if (c < 0x800) {
@@ -68,8 +69,10 @@ std::u32string decode_utf8(std::string_view text) {
     const std::size_t begin = at;
     const std::optional<char32_t> c = next_code_point(text, at);
     if (!c)
-      throw ValueError(fmt::format("decode_utf8: byte 0x{:02x} at offset {} is not UTF-8; convert the text, or read it "
-                                   "as bytes", static_cast<unsigned char>(text[begin]), begin));
+      throw ValueError(
+          fmt::format("decode_utf8: byte 0x{:02x} at offset {} is not UTF-8; convert the text, or read it "
+                      "as bytes",
+                      static_cast<unsigned char>(text[begin]), begin));
     characters.push_back(*c);
   }
   return characters;
@@ -81,14 +84,16 @@ std::string encode_utf8(std::u32string_view characters) {
   return text;
 }
 
-Vocabulary::Vocabulary(std::u32string characters, TextUnit unit) : characters_(std::move(characters)), unit_(unit) {
+Vocabulary::Vocabulary(std::u32string characters, TextUnit unit)
+    : characters_(std::move(characters)), unit_(unit) {
   for (const char32_t c : characters_) {
     if (unit == TextUnit::byte ? c > 0xFF : !is_scalar(c))
       throw ValueError(fmt::format("Vocabulary: U+{:04X} is no {}", static_cast<std::uint32_t>(c),
                                    unit == TextUnit::byte ? "byte" : "Unicode character"));
     if (!indices_.emplace(c, static_cast<std::int64_t>(indices_.size())).second)
-      throw ValueError(fmt::format("Vocabulary: {} comes twice; give each character once, or use Vocabulary::of for a text",
-                                   describe_character(c, unit)));
+      throw ValueError(fmt::format(
+          "Vocabulary: {} comes twice; give each character once, or use Vocabulary::of for a text",
+          describe_character(c, unit)));
   }
 }
 
@@ -107,13 +112,15 @@ std::optional<std::int64_t> Vocabulary::index(char32_t character) const {
 
 std::string Vocabulary::character(std::int64_t index) const { return decode({&index, 1}); }
 
-std::vector<std::int64_t> Vocabulary::encode(std::string_view text, std::optional<std::int64_t> unknown) const {
+std::vector<std::int64_t> Vocabulary::encode(std::string_view text,
+                                             std::optional<std::int64_t> unknown) const {
   std::vector<std::int64_t> indices;
   for (const char32_t c : characters_of(text, unit_)) {
     const std::optional<std::int64_t> known = index(c);
     if (!known && !unknown)
-      throw ValueError(fmt::format("Vocabulary::encode: {} at position {} is not one of the {} characters of the vocabulary",
-                                   describe_character(c, unit_), indices.size(), size()));
+      throw ValueError(fmt::format(
+          "Vocabulary::encode: {} at position {} is not one of the {} characters of the vocabulary",
+          describe_character(c, unit_), indices.size(), size()));
     indices.push_back(known ? *known : *unknown);
   }
   return indices;
@@ -136,7 +143,8 @@ std::string Vocabulary::decode(std::span<const std::int64_t> indices) const {
 std::string describe_character(char32_t character, TextUnit unit) {
   const auto number = static_cast<std::uint32_t>(character);
   if (unit == TextUnit::byte) return fmt::format("byte 0x{:02x}", number);
-  if (number < 0x20 || (number >= 0x7F && number < 0xA0) || !is_scalar(character)) return fmt::format("U+{:04X}", number);
+  if (number < 0x20 || (number >= 0x7F && number < 0xA0) || !is_scalar(character))
+    return fmt::format("U+{:04X}", number);
   return fmt::format("'{}'", encode_utf8({&character, 1}));
 }
 

@@ -21,15 +21,16 @@ std::u32string decode_utf8(std::string_view text);
 /// The other way. Throws ValueError for a surrogate or a number above U+10FFFF.
 std::string encode_utf8(std::u32string_view characters);
 
-/// A set of characters in an order: each one's place is its index. With `TextUnit::byte` a character is a byte.
+/// A set of characters in an order: each one's place is its index. With `TextUnit::byte` a character is a
+/// byte.
 class Vocabulary {
  public:
   Vocabulary() = default;
   /// These characters in this order. Throws ValueError when one comes twice, or for bytes above 255.
   explicit Vocabulary(std::u32string characters, TextUnit unit = TextUnit::code_point);
 
-  /// The characters that `text` has, sorted. Throws ValueError for an empty text, and for one that is not UTF-8
-  /// when characters are code points.
+  /// The characters that `text` has, sorted. Throws ValueError for an empty text, and for one that is not
+  /// UTF-8 when characters are code points.
   static Vocabulary of(std::string_view text, TextUnit unit = TextUnit::code_point);
 
   std::int64_t size() const { return static_cast<std::int64_t>(characters_.size()); }
@@ -41,8 +42,8 @@ class Vocabulary {
   /// The character at an index, as text. Throws ValueError for an index outside.
   std::string character(std::int64_t index) const;
 
-  /// Index of each character of `text`; one that is not here gets `unknown`, or where that is not given throws
-  /// ValueError naming the character and its place.
+  /// Index of each character of `text`; one that is not here gets `unknown`, or where that is not given
+  /// throws ValueError naming the character and its place.
   std::vector<std::int64_t> encode(std::string_view text, std::optional<std::int64_t> unknown = {}) const;
 
   /// The text that these indices spell. Throws ValueError for an index outside.

@@ -6,8 +6,8 @@
 
 namespace xgrad::nn {
 
-/// torch.nn.Dropout: while training, every element is 0 with probability p and else divided by 1 - p; after eval(m)
-/// everything passes. `Dropout{0.2}`.
+/// torch.nn.Dropout: while training, every element is 0 with probability p and else divided by 1 - p; after
+/// eval(m) everything passes. `Dropout{0.2}`.
 struct Dropout {
   double p = 0.5;
   bool training = true;

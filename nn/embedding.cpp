@@ -12,14 +12,16 @@ namespace xgrad::nn {
 template <Real T>
 Embedding<T>::Embedding(std::int64_t rows, std::int64_t features, Generator& generator) {
   if (rows < 0 || features < 0)
-    throw ValueError(fmt::format("Embedding: sizes must not be negative, got rows = {}, features = {}", rows, features));
+    throw ValueError(
+        fmt::format("Embedding: sizes must not be negative, got rows = {}, features = {}", rows, features));
   weight = randn<T>({rows, features}, generator).set_requires_grad();
 }
 
 template <Real T>
 Tensor<T> Embedding<T>::operator()(const Indices& indices, Location at) const {
   if (!weight.defined())
-    throw ValueError("Embedding: used before it has parameters; construct it with its sizes, Embedding<>{rows, features}");
+    throw ValueError(
+        "Embedding: used before it has parameters; construct it with its sizes, Embedding<>{rows, features}");
   return embedding(weight, indices, at);
 }
 

@@ -19,21 +19,32 @@ struct Fans {
   double in, out;
 };
 
-Fans fans(std::string_view name, const Shape& shape) {
+void check_number(std::string_view name, std::string_view what, double value, bool may_be_negative = false) {
+  if (!std::isfinite(value) || (value < 0 && !may_be_negative))
+    throw ValueError(fmt::format("{}: the {} is {}; it must be finite{}", name, what, value,
+                                 may_be_negative ? "" : " and at least 0"));
+}
+
+Fans fans(std::string_view name, const AnyTensor& x) {
+  xgrad::detail::require_defined(name, x);
+  const Shape& shape = x.shape();
   if (shape.rank() < 2)
-    throw ShapeError(fmt::format("{}: a tensor of shape {} has no fan in and fan out; at least two axes (out, in) are needed",
-                                 name, to_string(shape)));
+    throw ShapeError(fmt::format(
+        "{}: a tensor of shape {} has no fan in and fan out; at least two axes (out, in) are needed", name,
+        to_string(shape)));
   const auto field = static_cast<double>(shape.elements(2, shape.rank()));
   return {static_cast<double>(shape[1]) * field, static_cast<double>(shape[0]) * field};
 }
 
-double xavier_deviation(std::string_view name, const Shape& shape, double gain) {
-  const Fans fan = fans(name, shape);
+double xavier_deviation(std::string_view name, const AnyTensor& x, double gain) {
+  check_number(name, "gain", gain);
+  const Fans fan = fans(name, x);
   return fan.in + fan.out > 0 ? gain * std::sqrt(2 / (fan.in + fan.out)) : 0;
 }
 
-double kaiming_deviation(std::string_view name, const Shape& shape, const KaimingOptions& options) {
-  const Fans both = fans(name, shape);
+double kaiming_deviation(std::string_view name, const AnyTensor& x, const KaimingOptions& options) {
+  check_number(name, "negative_slope", options.negative_slope, true);
+  const Fans both = fans(name, x);
   const double fan = options.fan == Fan::in ? both.in : both.out;
   return fan > 0 ? calculate_gain(options.nonlinearity, options.negative_slope) / std::sqrt(fan) : 0;
 }
@@ -49,59 +60,73 @@ Tensor<T> uniform_of(Tensor<T> x, double deviation, Generator& generator) {
 
 double calculate_gain(Nonlinearity nonlinearity, double negative_slope) {
   switch (nonlinearity) {
-    case Nonlinearity::tanh: return 5.0 / 3;
-    case Nonlinearity::relu: return std::sqrt(2.0);
-    case Nonlinearity::leaky_relu: return std::sqrt(2 / (1 + negative_slope * negative_slope));
-    case Nonlinearity::selu: return 3.0 / 4;
-    default: return 1;
+    case Nonlinearity::tanh:
+      return 5.0 / 3;
+    case Nonlinearity::relu:
+      return std::sqrt(2.0);
+    case Nonlinearity::leaky_relu:
+      return std::sqrt(2 / (1 + negative_slope * negative_slope));
+    case Nonlinearity::selu:
+      return 3.0 / 4;
+    default:
+      return 1;
   }
 }
 
 template <Real T>
 Tensor<T> uniform(Tensor<T> x, double low, double high, Generator& generator) {
+  xgrad::detail::require_defined("uniform", x);
+  if (!std::isfinite(low) || !std::isfinite(high) || high < low)
+    throw ValueError(
+        fmt::format("uniform: from {} to {}; both must be finite, the lower one first", low, high));
   generator.fill_uniform(x.mutable_values(), low, high);
   return x;
 }
 
 template <Real T>
 Tensor<T> normal(Tensor<T> x, double mean, double deviation, Generator& generator) {
+  xgrad::detail::require_defined("normal", x);
+  check_number("normal", "mean", mean, true);
+  check_number("normal", "deviation", deviation);
   generator.fill_normal(x.mutable_values(), mean, deviation);
   return x;
 }
 
 template <Real T>
 Tensor<T> constant(Tensor<T> x, double value) {
+  xgrad::detail::require_defined("constant", x);
   x.assign(full<T>(x.shape(), value));
   return x;
 }
 
 template <Real T>
 Tensor<T> xavier_uniform(Tensor<T> x, double gain, Generator& generator) {
-  const double deviation = xavier_deviation("xavier_uniform", x.shape(), gain);
+  const double deviation = xavier_deviation("xavier_uniform", x, gain);
   return uniform_of(std::move(x), deviation, generator);
 }
 
 template <Real T>
 Tensor<T> xavier_normal(Tensor<T> x, double gain, Generator& generator) {
-  const double deviation = xavier_deviation("xavier_normal", x.shape(), gain);
+  const double deviation = xavier_deviation("xavier_normal", x, gain);
   return normal(std::move(x), 0, deviation, generator);
 }
 
 template <Real T>
 Tensor<T> kaiming_uniform(Tensor<T> x, KaimingOptions options, Generator& generator) {
-  const double deviation = kaiming_deviation("kaiming_uniform", x.shape(), options);
+  const double deviation = kaiming_deviation("kaiming_uniform", x, options);
   return uniform_of(std::move(x), deviation, generator);
 }
 
 template <Real T>
 Tensor<T> kaiming_normal(Tensor<T> x, KaimingOptions options, Generator& generator) {
-  const double deviation = kaiming_deviation("kaiming_normal", x.shape(), options);
+  const double deviation = kaiming_deviation("kaiming_normal", x, options);
   return normal(std::move(x), 0, deviation, generator);
 }
 
 template <Real T>
 Tensor<T> orthogonal(Tensor<T> x, double gain, Generator& generator) {
-  fans("orthogonal", x.shape());
+  check_number("orthogonal", "gain", gain, true);
+  fans("orthogonal", x);
   const std::int64_t rows = x.shape()[0], columns = x.shape().elements(1, x.rank());
   const bool wide = rows <= columns;
   Tensor<double> basis = randn<double>(wide ? Shape{rows, columns} : Shape{columns, rows}, generator);
@@ -112,14 +137,14 @@ Tensor<T> orthogonal(Tensor<T> x, double gain, Generator& generator) {
   return x;
 }
 
-#define XGRAD_INSTANTIATE(T)                                                \
-  template Tensor<T> uniform(Tensor<T>, double, double, Generator&);        \
-  template Tensor<T> normal(Tensor<T>, double, double, Generator&);         \
-  template Tensor<T> constant(Tensor<T>, double);                           \
-  template Tensor<T> xavier_uniform(Tensor<T>, double, Generator&);         \
-  template Tensor<T> xavier_normal(Tensor<T>, double, Generator&);          \
+#define XGRAD_INSTANTIATE(T)                                                 \
+  template Tensor<T> uniform(Tensor<T>, double, double, Generator&);         \
+  template Tensor<T> normal(Tensor<T>, double, double, Generator&);          \
+  template Tensor<T> constant(Tensor<T>, double);                            \
+  template Tensor<T> xavier_uniform(Tensor<T>, double, Generator&);          \
+  template Tensor<T> xavier_normal(Tensor<T>, double, Generator&);           \
   template Tensor<T> kaiming_uniform(Tensor<T>, KaimingOptions, Generator&); \
-  template Tensor<T> kaiming_normal(Tensor<T>, KaimingOptions, Generator&); \
+  template Tensor<T> kaiming_normal(Tensor<T>, KaimingOptions, Generator&);  \
   template Tensor<T> orthogonal(Tensor<T>, double, Generator&);
 XGRAD_INSTANTIATE(float)
 XGRAD_INSTANTIATE(double)

@@ -20,19 +20,22 @@ enum class Fan { in, out };
 /// `negative_slope` is leaky_relu's.
 double calculate_gain(Nonlinearity nonlinearity, double negative_slope = 0.01);
 
-/// Uniform in [low, high). All of these write in place and return the tensor; they throw GraphError for the result
-/// of a recorded op.
+/// Uniform in [low, high). All of these write in place and return the tensor; they throw GraphError for the
+/// result of a recorded op, and ValueError for an undefined tensor and for bounds, deviations and gains that
+/// are no numbers, infinite, reversed or negative.
 template <Real T>
 Tensor<T> uniform(Tensor<T> x, double low = 0, double high = 1, Generator& generator = default_generator());
 
 template <Real T>
-Tensor<T> normal(Tensor<T> x, double mean = 0, double deviation = 1, Generator& generator = default_generator());
+Tensor<T> normal(Tensor<T> x, double mean = 0, double deviation = 1,
+                 Generator& generator = default_generator());
 
 template <Real T>
 Tensor<T> constant(Tensor<T> x, double value);
 
 /// Uniform or normal with deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010). A weight is
-/// (out, in, …), the further axes a receptive field. These and the next throw ShapeError for less than two axes.
+/// (out, in, …), the further axes a receptive field. These and the next throw ShapeError for less than two
+/// axes.
 template <Real T>
 Tensor<T> xavier_uniform(Tensor<T> x, double gain = 1, Generator& generator = default_generator());
 template <Real T>
@@ -46,12 +49,14 @@ struct KaimingOptions {
 
 /// Uniform or normal with deviation gain / sqrt(fan) (He et al. 2015).
 template <Real T>
-Tensor<T> kaiming_uniform(Tensor<T> x, KaimingOptions options = {}, Generator& generator = default_generator());
+Tensor<T> kaiming_uniform(Tensor<T> x, KaimingOptions options = {},
+                          Generator& generator = default_generator());
 template <Real T>
-Tensor<T> kaiming_normal(Tensor<T> x, KaimingOptions options = {}, Generator& generator = default_generator());
+Tensor<T> kaiming_normal(Tensor<T> x, KaimingOptions options = {},
+                         Generator& generator = default_generator());
 
-/// Rows, or columns where there are fewer of those, that are orthogonal and of length `gain`, uniformly distributed
-/// (Saxe et al. 2013); axes behind the first count as one.
+/// Rows, or columns where there are fewer of those, that are orthogonal and of length `gain`, uniformly
+/// distributed (Saxe et al. 2013); axes behind the first count as one.
 template <Real T>
 Tensor<T> orthogonal(Tensor<T> x, double gain = 1, Generator& generator = default_generator());
 

@@ -14,8 +14,10 @@ namespace xgrad::nn {
 
 template <Real T>
 Linear<T>::Linear(std::int64_t in, std::int64_t out, bool with_bias, Generator& generator) {
-  if (in < 0 || out < 0) throw ValueError(fmt::format("Linear: sizes must not be negative, got in = {}, out = {}", in, out));
-  const double bound = in > 0 ? 1 / std::sqrt(static_cast<double>(in)) : 0;  // kaiming_uniform with slope sqrt(5)
+  if (in < 0 || out < 0)
+    throw ValueError(fmt::format("Linear: sizes must not be negative, got in = {}, out = {}", in, out));
+  const double bound =
+      in > 0 ? 1 / std::sqrt(static_cast<double>(in)) : 0;  // kaiming_uniform with slope sqrt(5)
   weight = init::uniform(empty<T>({out, in}), -bound, bound, generator).set_requires_grad();
   if (with_bias) bias = init::uniform(empty<T>({out}), -bound, bound, generator).set_requires_grad();
 }
@@ -24,6 +26,10 @@ template <Real T>
 Tensor<T> Linear<T>::operator()(const Tensor<T>& x, Location at) const {
   if (!weight.defined())
     throw ValueError("Linear: used before it has parameters; construct it with its sizes, Linear<>{in, out}");
+  const std::int64_t out = weight.shape()[0], in = weight.shape()[1];
+  if (x.defined() && (x.rank() == 0 || x.size(-1) != in))
+    throw ShapeError(fmt::format("Linear(in={}, out={}): x has shape {}; its last axis must be {}", in, out,
+                                 xgrad::to_string(x.shape()), in));
   return bias.defined() ? linear(x, weight, bias, at) : linear(x, weight, at);
 }
 

@@ -15,9 +15,11 @@ struct Linear {
 
   Linear() = default;
   /// Throws ValueError for a negative size.
-  Linear(std::int64_t in, std::int64_t out, bool with_bias = true, Generator& generator = default_generator());
+  Linear(std::int64_t in, std::int64_t out, bool with_bias = true,
+         Generator& generator = default_generator());
 
-  /// x of shape (…, in) gives (…, out). Throws ValueError before it has parameters, ShapeError for another last axis.
+  /// x of shape (…, in) gives (…, out). Throws ValueError before it has parameters, ShapeError for another
+  /// last axis.
   Tensor<T> operator()(const Tensor<T>& x, Location at = Location::current()) const;
 
   void visit(auto&& v) {

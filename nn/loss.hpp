@@ -1,4 +1,5 @@
-// Losses as modules, for code that holds one in a variable. The functions in <xgrad/ops/loss.hpp> do the work.
+// Losses as modules, for code that holds one in a variable. The functions in <xgrad/ops/loss.hpp> do the
+// work.
 #pragma once
 
 #include "ops/loss.hpp"
@@ -9,7 +10,8 @@ namespace xgrad::nn {
 struct CrossEntropyLoss {
   ClassLossOptions options = {};
   template <Real T>
-  Tensor<T> operator()(const Tensor<T>& logits, const Indices& targets, Location at = Location::current()) const {
+  Tensor<T> operator()(const Tensor<T>& logits, const Indices& targets,
+                       Location at = Location::current()) const {
     return cross_entropy(logits, targets, options, at);
   }
   void visit(auto&&) {}
@@ -19,7 +21,8 @@ struct CrossEntropyLoss {
 struct NLLLoss {
   ClassLossOptions options = {};
   template <Real T>
-  Tensor<T> operator()(const Tensor<T>& log_probabilities, const Indices& targets, Location at = Location::current()) const {
+  Tensor<T> operator()(const Tensor<T>& log_probabilities, const Indices& targets,
+                       Location at = Location::current()) const {
     return nll_loss(log_probabilities, targets, options, at);
   }
   void visit(auto&&) {}
@@ -29,7 +32,8 @@ struct NLLLoss {
 struct MSELoss {
   Reduction reduction = Reduction::mean;
   template <Real T>
-  Tensor<T> operator()(const Tensor<T>& input, const Tensor<T>& target, Location at = Location::current()) const {
+  Tensor<T> operator()(const Tensor<T>& input, const Tensor<T>& target,
+                       Location at = Location::current()) const {
     return mse_loss(input, target, reduction, at);
   }
   void visit(auto&&) {}
@@ -39,7 +43,8 @@ struct MSELoss {
 struct L1Loss {
   Reduction reduction = Reduction::mean;
   template <Real T>
-  Tensor<T> operator()(const Tensor<T>& input, const Tensor<T>& target, Location at = Location::current()) const {
+  Tensor<T> operator()(const Tensor<T>& input, const Tensor<T>& target,
+                       Location at = Location::current()) const {
     return l1_loss(input, target, reduction, at);
   }
   void visit(auto&&) {}
@@ -49,7 +54,8 @@ struct L1Loss {
 struct BCEWithLogitsLoss {
   Reduction reduction = Reduction::mean;
   template <Real T>
-  Tensor<T> operator()(const Tensor<T>& input, const Tensor<T>& target, Location at = Location::current()) const {
+  Tensor<T> operator()(const Tensor<T>& input, const Tensor<T>& target,
+                       Location at = Location::current()) const {
     return binary_cross_entropy_with_logits(input, target, reduction, at);
   }
   void visit(auto&&) {}

@@ -17,11 +17,15 @@ namespace {
 
 using detail::Item;
 
-bool is_state(const Item& item) { return item.kind == Item::Kind::parameter || item.kind == Item::Kind::buffer; }
+bool is_state(const Item& item) {
+  return item.kind == Item::Kind::parameter || item.kind == Item::Kind::buffer;
+}
 
 // Same elements, same identity: what tied parameters have in common.
 using Identity = std::tuple<const Storage*, std::int64_t, std::vector<std::uint32_t>>;
-Identity identity(const AnyTensor& x) { return {x.storage().get(), x.offset(), {x.shape().begin(), x.shape().end()}}; }
+Identity identity(const AnyTensor& x) {
+  return {x.storage().get(), x.offset(), {x.shape().begin(), x.shape().end()}};
+}
 
 // "constexpr std::string_view … [with M = xgrad::nn::Linear<float>; …]" or "… [M = …]": "Linear".
 std::string type_name(std::string_view signature) {
@@ -69,7 +73,8 @@ Comparison compare(const Visitor& visitor, const StateDict& dict) {
   std::map<std::string_view, const AnyTensor*> given;
   for (const NamedTensor& entry : dict)
     if (!given.emplace(entry.name, &entry.tensor).second)
-      throw FormatError(fmt::format("load_state_dict: the state dict holds '{}' twice; nothing was changed", entry.name));
+      throw FormatError(
+          fmt::format("load_state_dict: the state dict holds '{}' twice; nothing was changed", entry.name));
   std::set<Identity> covered;  // by any of its names
   for (const Item& item : visitor.items())
     if (is_state(item) && given.contains(item.path)) covered.insert(identity(*item.tensor));
@@ -106,7 +111,8 @@ std::string rendered(std::vector<Item>::const_iterator& next, int depth) {
       lines.push_back(fmt::format("({}): {}", name, rendered(next, depth + 1)));
     } else {
       if (!head.attributes)
-        lines.push_back(fmt::format("({}): {} {}", name, dtype_name(next->tensor->dtype()), xgrad::to_string(next->tensor->shape())));
+        lines.push_back(fmt::format("({}): {} {}", name, dtype_name(next->tensor->dtype()),
+                                    xgrad::to_string(next->tensor->shape())));
       ++next;
     }
   }
@@ -127,12 +133,14 @@ void Visitor::tensor(std::string_view name, AnyTensor& x, Item::Kind kind) {
   if (!x.defined()) return;  // switched off, such as the bias of a Linear without one
   const std::string path = path_ + std::string(name);
   if (std::ranges::any_of(items_, [&](const Item& item) { return is_state(item) && item.path == path; }))
-    throw ValueError(fmt::format("module: two members are called '{}'; give each its own name in visit()", path));
+    throw ValueError(
+        fmt::format("module: two members are called '{}'; give each its own name in visit()", path));
   items_.push_back({kind, path, path_.size(), &x, {}, {}});
 }
 
 void Visitor::begin(std::string_view name, std::string_view type, std::optional<std::string> attributes) {
-  items_.push_back({Item::Kind::module, path_ + std::string(name), path_.size(), nullptr, type_name(type), std::move(attributes)});
+  items_.push_back({Item::Kind::module, path_ + std::string(name), path_.size(), nullptr, type_name(type),
+                    std::move(attributes)});
   open_.push_back(path_);
   if (!name.empty()) path_ += std::string(name) + ".";
 }
@@ -158,9 +166,10 @@ std::vector<NamedTensor> parameters(const Visitor& visitor, DType type) {
   auto result = parameters(visitor);
   for (const NamedTensor& p : result)
     if (p.tensor.dtype() != type)
-      throw ValueError(fmt::format("parameters: '{0}' is of {1} and was asked for as {2}; call parameters<{1}>(module), or "
-                                   "declare `using value_type = {1};` in the module",
-                                   p.name, dtype_name(p.tensor.dtype()), dtype_name(type)));
+      throw ValueError(fmt::format(
+          "parameters: '{0}' is of {1} and was asked for as {2}; call parameters<{1}>(module), or "
+          "declare `using value_type = {1};` in the module",
+          p.name, dtype_name(p.tensor.dtype()), dtype_name(type)));
   return result;
 }
 
@@ -175,7 +184,8 @@ LoadReport load_state_dict(const Visitor& visitor, const StateDict& dict, bool s
   Comparison found = compare(visitor, dict);
   std::string problems;
   const auto list = [&](std::string_view what, const std::vector<std::string>& names) {
-    if (!names.empty()) problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", what, fmt::join(names, ", "));
+    if (!names.empty())
+      problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", what, fmt::join(names, ", "));
   };
   if (strict) list("missing", found.missing), list("unexpected", found.unexpected);
   list("wrong shape", found.misshapen);
@@ -186,7 +196,9 @@ LoadReport load_state_dict(const Visitor& visitor, const StateDict& dict, bool s
   }
   for (const auto& [from, to] : found.copies)
     if (!to->is_leaf())
-      throw GraphError("load_state_dict: a parameter is the result of a recorded op and cannot be written; nothing was changed");
+      throw GraphError(
+          "load_state_dict: a parameter is the result of a recorded op and cannot be written; nothing was "
+          "changed");
   for (const auto& [from, to] : found.copies) copy_values(*from, *to);
   return {std::move(found.missing), std::move(found.unexpected)};
 }

@@ -6,11 +6,11 @@
 //     void visit(auto&& v) { v("hidden", hidden); v("out", out); }
 //   };
 //
-// `v` takes, under a name: tensors (parameters), modules, and vectors, arrays and optionals of them, whose elements
-// are named "0", "1", …; `v.buffer(name, tensor)` state that is saved but not trained; `v.training(flag)` the bool
-// that train() and eval() set. (A class inside a function cannot have templates: there it is `visit(nn::Visitor& v)`.)
-// A module may also have `std::string attributes() const`, shown when it is printed. Copying a module shares its
-// parameters, as copying a tensor does; clone() separates them.
+// `v` takes, under a name: tensors (parameters), modules, and vectors, arrays and optionals of them, whose
+// elements are named "0", "1", …; `v.buffer(name, tensor)` state that is saved but not trained;
+// `v.training(flag)` the bool that train() and eval() set. (A class inside a function cannot have templates:
+// there it is `visit(nn::Visitor& v)`.) A module may also have `std::string attributes() const`, shown when
+// it is printed. Copying a module shares its parameters, as copying a tensor does; clone() separates them.
 #pragma once
 
 #include <concepts>
@@ -57,34 +57,41 @@ namespace detail {
 // One line of a module's description.
 struct Item {
   enum class Kind : std::uint8_t { parameter, buffer, module, end } kind;
-  std::string path;      // "rnn.weight_ih_l0"
-  std::size_t name;      // where in it the last name begins
+  std::string path;  // "rnn.weight_ih_l0"
+  std::size_t name;  // where in it the last name begins
   AnyTensor* tensor;
-  std::string type;      // of a module
+  std::string type;  // of a module
   std::optional<std::string> attributes;
 };
 
 template <class M>
-constexpr std::string_view signature() { return __PRETTY_FUNCTION__; }
+constexpr std::string_view signature() {
+  return __PRETTY_FUNCTION__;
+}
 
-template <class X> inline constexpr bool is_tensor = false;
-template <class T> inline constexpr bool is_tensor<Tensor<T>> = true;
-template <class X> inline constexpr bool is_optional = false;
-template <class X> inline constexpr bool is_optional<std::optional<X>> = true;
+template <class X>
+inline constexpr bool is_tensor = false;
+template <class T>
+inline constexpr bool is_tensor<Tensor<T>> = true;
+template <class X>
+inline constexpr bool is_optional = false;
+template <class X>
+inline constexpr bool is_optional<std::optional<X>> = true;
 
 }  // namespace detail
 
-/// What `visit` is called with: it writes the module's description down. One type for all purposes, so that each
-/// module's `visit` is compiled once.
+/// What `visit` is called with: it writes the module's description down. One type for all purposes, so that
+/// each module's `visit` is compiled once.
 class Visitor {
  public:
   template <class X>
   void operator()(std::string_view name, X& x) {
-    if constexpr (detail::is_tensor<X>) {
+    if constexpr (!writable<X>()) {
+    } else if constexpr (detail::is_tensor<X>) {
       tensor(name, x, detail::Item::Kind::parameter);
     } else if constexpr (Module<X>) {
       module(name, x);
-    } else if constexpr (detail::is_optional<std::remove_const_t<X>>) {
+    } else if constexpr (detail::is_optional<X>) {
       if (x) (*this)(name, *x);
     } else if constexpr (requires { std::begin(x) != std::end(x); }) {
       begin(name, "List", {});
@@ -93,21 +100,31 @@ class Visitor {
       end();
     } else {
       static_assert(sizeof(X) == 0,
-                    "xgrad::nn: visit() hands over a member that is no Tensor, no module (a type with `void visit(auto&& "
-                    "v)`) and no vector, array or optional of them; visit() itself must not be const");
+                    "xgrad::nn: visit() hands over a member that is no Tensor, no module (a type with `void "
+                    "visit(auto&& "
+                    "v)`) and no vector, array or optional of them");
     }
   }
 
   /// State that is saved and loaded but not trained.
-  template <Real T>
-  void buffer(std::string_view name, Tensor<T>& x) { tensor(name, x, detail::Item::Kind::buffer); }
+  template <class X>
+    requires detail::is_tensor<std::remove_const_t<X>>
+  void buffer(std::string_view name, X& x) {
+    if constexpr (writable<X>()) tensor(name, x, detail::Item::Kind::buffer);
+  }
 
   /// The flag that train() and eval() set.
-  void training(bool& flag) { flags_.push_back(&flag); }
+  template <class X>
+    requires std::same_as<std::remove_const_t<X>, bool>
+  void training(X& flag) {
+    if constexpr (writable<X>()) flags_.push_back(&flag);
+  }
 
   template <class M>
   void module(std::string_view name, M& m) {
-    if constexpr (requires { { m.attributes() } -> std::convertible_to<std::string>; })
+    if constexpr (requires {
+                    { m.attributes() } -> std::convertible_to<std::string>;
+                  })
       begin(name, detail::signature<M>(), m.attributes());
     else
       begin(name, detail::signature<M>(), std::nullopt);
@@ -119,6 +136,14 @@ class Visitor {
   const std::vector<bool*>& flags() const { return flags_; }
 
  private:
+  template <class X>
+  static constexpr bool writable() {
+    static_assert(!std::is_const_v<X>,
+                  "xgrad::nn: visit() hands over a const member; declare it `void visit(auto&& v)`, without "
+                  "const, and no "
+                  "parameter const");
+    return !std::is_const_v<X>;
+  }
   void tensor(std::string_view name, AnyTensor& x, detail::Item::Kind kind);
   void begin(std::string_view name, std::string_view type, std::optional<std::string> attributes);
   void end();
@@ -131,33 +156,44 @@ class Visitor {
 
 namespace detail {
 
-// The element type of a module: what it names as value_type, or its first template argument that is or has one.
+// The element type of a module: what it names as value_type, or its first template argument that is or has
+// one.
 template <class M>
-struct ElementType { using type = void; };
+struct ElementType {
+  using type = void;
+};
 template <class... X>
-struct FirstOf { using type = void; };
+struct FirstOf {
+  using type = void;
+};
 template <class X, class... Rest>
 struct FirstOf<X, Rest...> {
   using mine = typename ElementType<X>::type;
   using type = std::conditional_t<std::is_void_v<mine>, typename FirstOf<Rest...>::type, mine>;
 };
 template <Real T>
-struct ElementType<T> { using type = T; };
+struct ElementType<T> {
+  using type = T;
+};
 template <class M>
   requires Real<typename M::value_type>
-struct ElementType<M> { using type = typename M::value_type; };
+struct ElementType<M> {
+  using type = typename M::value_type;
+};
 template <template <class...> class M, class... X>
   requires(!requires { typename M<X...>::value_type; })
 struct ElementType<M<X...>> : FirstOf<X...> {};
 
 template <class T, class M>
-using Element = std::conditional_t<!std::is_void_v<T>, T,
-                                   std::conditional_t<std::is_void_v<typename ElementType<M>::type>, float,
-                                                      typename ElementType<M>::type>>;
+using Element = std::conditional_t<
+    !std::is_void_v<T>, T,
+    std::conditional_t<std::is_void_v<typename ElementType<M>::type>, float, typename ElementType<M>::type>>;
 
 template <class M>
 Visitor described(const M& m) {
-  static_assert(Module<M>, "xgrad::nn: this type is no module: give it `void visit(auto&& v) { v(\"name\", member); … }`");
+  static_assert(
+      Module<M>,
+      "xgrad::nn: this type is no module: give it `void visit(auto&& v) { v(\"name\", member); … }`");
   Visitor visitor;
   if constexpr (Module<M>) visitor.module("", const_cast<M&>(m));  // reading functions only read
   return visitor;
@@ -179,13 +215,15 @@ std::string to_string(const Visitor& visitor);
 }  // namespace detail
 
 /// The trainable tensors in declared order; tied (shared) ones count once. The element type is the module's
-/// `value_type`, or its first template argument that is or has one, or float: for a struct of double modules either
-/// declare `using value_type = double;` in it or ask for `parameters<double>(m)`. Throws ValueError where it differs.
+/// `value_type`, or its first template argument that is or has one, or float: for a struct of double modules
+/// either declare `using value_type = double;` in it or ask for `parameters<double>(m)`. Throws ValueError
+/// where it differs.
 template <class T = void, class M>
 std::vector<Tensor<detail::Element<T, M>>> parameters(const M& m) {
   using E = detail::Element<T, M>;
   std::vector<Tensor<E>> result;
-  for (NamedTensor& p : detail::parameters(detail::described(m), dtype_of<E>)) result.emplace_back(std::move(p.tensor));
+  for (NamedTensor& p : detail::parameters(detail::described(m), dtype_of<E>))
+    result.emplace_back(std::move(p.tensor));
   return result;
 }
 
@@ -206,9 +244,9 @@ StateDict state_dict(const M& m) {
   return detail::state_dict(detail::described(m));
 }
 
-/// Copies the values of `dict` into the module's parameters and buffers, converting float to double or back. Throws
-/// FormatError that lists every missing, unexpected and wrong-shaped name, and then changes nothing. With
-/// strict = false missing and unexpected names are reported in the result instead.
+/// Copies the values of `dict` into the module's parameters and buffers, converting float to double or back.
+/// Throws FormatError that lists every missing, unexpected and wrong-shaped name, and then changes nothing.
+/// With strict = false missing and unexpected names are reported in the result instead.
 template <class M>
 LoadReport load_state_dict(M& m, const StateDict& dict, bool strict = true) {
   return detail::load_state_dict(detail::described(m), dict, strict);
@@ -220,7 +258,9 @@ void train(M& m, bool training = true) {
   detail::set_training(detail::described(m), training);
 }
 template <class M>
-void eval(M& m) { train(m, false); }
+void eval(M& m) {
+  train(m, false);
+}
 
 /// Number of trainable values, tied ones once.
 template <class M>
@@ -238,11 +278,15 @@ M clone(const M& m) {
 
 /// Moves parameters and buffers to `device` (PyTorch's Module.to).
 template <class M>
-void to(M& m, Device device) { detail::to(detail::described(m), device); }
+void to(M& m, Device device) {
+  detail::to(detail::described(m), device);
+}
 
 /// Clears the gradients of all parameters.
 template <class M>
-void zero_grad(const M& m) { detail::zero_grad(detail::described(m)); }
+void zero_grad(const M& m) {
+  detail::zero_grad(detail::described(m));
+}
 
 /// Freezes the parameters, or thaws them (PyTorch's Module.requires_grad_).
 template <class M>

@@ -2,6 +2,7 @@
 #include "nn/npy.hpp"
 
 #include <bit>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -141,11 +143,17 @@ class HeaderParser {
 };
 
 std::string bytes_of(const std::filesystem::path& file) {
+  errno = 0;
   std::ifstream in(file, std::ios::binary);
-  if (!in) fail(file, "cannot open the file for reading");
-  std::string bytes{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad()) fail(file, "cannot read the file");
-  return bytes;
+  if (!in) fail(file, "cannot open the file for reading: {}", std::generic_category().message(errno));
+  try {
+    std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    if (in.bad()) fail(file, "cannot read the file");
+    return bytes;
+  } catch (
+      const std::ios_base::failure& error) {  // thrown past the stream by its buffer: of a directory, for one
+    fail(file, "cannot read the file: {}", error.code().message());
+  }
 }
 
 /// The header's text; takes it and what precedes it off `bytes`.
@@ -220,6 +228,10 @@ void check_writable(const std::filesystem::path& file, const NpyArray& array) {
   if (element_count(array.shape) != array.data.size())
     fail(file, "shape {} holds {} values, found {}", tuple_text(array.shape), element_count(array.shape),
          array.data.size());
+  if (array.type == NpyType::float32)
+    for (const double value : array.data)
+      if (std::isfinite(value) && !std::isfinite(static_cast<float>(value)))
+        fail(file, "the value {} is too large for float32; write it as float64", value);
   if (array.type != NpyType::int64) return;
   for (const double value : array.data)
     if (!(std::abs(value) < exact_integers && value == std::trunc(value)))
@@ -255,8 +267,9 @@ void write_npy(const std::filesystem::path& file, const NpyArray& array) {
   const auto to_bytes = array.type == NpyType::float32   ? bytes_of<float>
                         : array.type == NpyType::float64 ? bytes_of<double>
                                                          : bytes_of<std::int64_t>;
+  errno = 0;
   std::ofstream out(file, std::ios::binary);
-  if (!out) fail(file, "cannot open the file for writing");
+  if (!out) fail(file, "cannot open the file for writing: {}", std::generic_category().message(errno));
   out << header_bytes(file, array) << to_bytes(array.data);
   out.close();
   if (!out) fail(file, "cannot write the file");

@@ -18,17 +18,23 @@ namespace xgrad::nn {
 
 namespace {
 
-constexpr const char* name_of(Cell cell) { return cell == Cell::rnn ? "RNN" : cell == Cell::lstm ? "LSTM" : "GRU"; }
+constexpr const char* name_of(Cell cell) {
+  return cell == Cell::rnn ? "RNN" : cell == Cell::lstm ? "LSTM" : "GRU";
+}
 constexpr std::int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell == Cell::lstm ? 4 : 3; }
 
-void check_options(Cell cell, std::int64_t input_size, std::int64_t hidden_size, const RecurrentOptions& options) {
+void check_options(Cell cell, std::int64_t input_size, std::int64_t hidden_size,
+                   const RecurrentOptions& options) {
   const char* name = name_of(cell);
   if (input_size < 1 || hidden_size < 1)
-    throw ValueError(fmt::format("{}: sizes must be at least 1, got in = {}, hidden = {}", name, input_size, hidden_size));
-  if (options.layers < 1) throw ValueError(fmt::format("{}: at least one layer is needed, got {}", name, options.layers));
+    throw ValueError(
+        fmt::format("{}: sizes must be at least 1, got in = {}, hidden = {}", name, input_size, hidden_size));
+  if (options.layers < 1)
+    throw ValueError(fmt::format("{}: at least one layer is needed, got {}", name, options.layers));
   if (!(options.dropout >= 0 && options.dropout <= 1))
     throw ValueError(fmt::format("{}: dropout is a probability in [0, 1], got {}", name, options.dropout));
-  if (options.nonlinearity != Nonlinearity::tanh && (options.nonlinearity != Nonlinearity::relu || cell != Cell::rnn))
+  if (options.nonlinearity != Nonlinearity::tanh &&
+      (options.nonlinearity != Nonlinearity::relu || cell != Cell::rnn))
     throw ValueError(fmt::format("{}: {}", name,
                                  cell == Cell::rnn ? "the nonlinearity is tanh or relu"
                                                    : "the nonlinearities are fixed; only RNN takes one"));
@@ -37,8 +43,9 @@ void check_options(Cell cell, std::int64_t input_size, std::int64_t hidden_size,
 template <Real T>
 void check_parameters(const Recurrent<T>& rnn) {
   if (rnn.layers.empty())
-    throw ValueError(fmt::format("{0}: used before it has parameters; construct it with its sizes, {0}<>{{in, hidden}}",
-                                 name_of(rnn.cell)));
+    throw ValueError(
+        fmt::format("{0}: used before it has parameters; construct it with its sizes, {0}<>{{in, hidden}}",
+                    name_of(rnn.cell)));
 }
 
 template <Real T>
@@ -46,13 +53,15 @@ void check_state(const Recurrent<T>& rnn, const RecurrentState<T>& state, std::i
   const Shape expected{batch, rnn.hidden_size};
   const auto check = [&](const char* what, const auto& list) {
     if (list.size() != rnn.layers.size())
-      throw ShapeError(fmt::format("{}: the state has {} of {} layers and the network {} layers; start from zero_state({})",
-                                   name_of(rnn.cell), what, list.size(), rnn.layers.size(), batch));
+      throw ShapeError(fmt::format(
+          "{}: the state has {} of {} layers and the network {} layers; start from zero_state({})",
+          name_of(rnn.cell), what, list.size(), rnn.layers.size(), batch));
     for (const Tensor<T>& x : list)
       if (!x.defined() || x.shape() != expected)
-        throw ShapeError(fmt::format("{}: the state's {} has shape {} where this input needs {}; start from zero_state({})",
-                                     name_of(rnn.cell), what, x.defined() ? to_string(x.shape()) : "undefined",
-                                     to_string(expected), batch));
+        throw ShapeError(fmt::format(
+            "{}: the state's {} has shape {} where this input needs {}; start from zero_state({})",
+            name_of(rnn.cell), what, x.defined() ? to_string(x.shape()) : "undefined", to_string(expected),
+            batch));
   };
   check("h", state.h);
   if (rnn.cell == Cell::lstm) check("c", state.c);
@@ -60,7 +69,8 @@ void check_state(const Recurrent<T>& rnn, const RecurrentState<T>& state, std::i
 
 template <Real T>
 [[noreturn]] void bad_input(const Recurrent<T>& rnn, const Shape& shape, std::string_view axes) {
-  throw ShapeError(fmt::format("{}: an input of shape {} where ({}) is needed", name_of(rnn.cell), to_string(shape), axes));
+  throw ShapeError(fmt::format("{}: an input of shape {} where ({}) is needed", name_of(rnn.cell),
+                               to_string(shape), axes));
 }
 
 template <Real T>
@@ -76,11 +86,13 @@ void check_step(const Recurrent<T>& rnn, const Indices& x) {
 template <Real T>
 void check_sequence(const Recurrent<T>& rnn, const Tensor<T>& x) {
   if (!x.defined() || x.rank() != 3 || x.shape()[2] != rnn.input_size)
-    bad_input(rnn, x.shape(), fmt::format("{}, {}", rnn.options.batch_first ? "batch, time" : "time, batch", rnn.input_size));
+    bad_input(rnn, x.shape(),
+              fmt::format("{}, {}", rnn.options.batch_first ? "batch, time" : "time, batch", rnn.input_size));
 }
 template <Real T>
 void check_sequence(const Recurrent<T>& rnn, const Indices& x) {
-  if (x.shape().rank() != 2) bad_input(rnn, x.shape(), rnn.options.batch_first ? "batch, time" : "time, batch");
+  if (x.shape().rank() != 2)
+    bad_input(rnn, x.shape(), rnn.options.batch_first ? "batch, time" : "time, batch");
 }
 
 // The first two axes swapped.
@@ -93,7 +105,8 @@ Indices swapped(const Indices& x, Location) {
   std::vector<std::int64_t> values;
   values.reserve(static_cast<std::size_t>(x.elements()));
   for (std::int64_t j = 0; j < columns; ++j)
-    for (std::int64_t i = 0; i < rows; ++i) values.push_back(x.values()[static_cast<std::size_t>(i * columns + j)]);
+    for (std::int64_t i = 0; i < rows; ++i)
+      values.push_back(x.values()[static_cast<std::size_t>(i * columns + j)]);
   return {{columns, rows}, std::move(values)};
 }
 
@@ -118,12 +131,14 @@ Tensor<T> project(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bi
   return one_hot_linear(x, weight, bias, at);
 }
 
-// What the hidden bias is added to: at once to the whole sequence, but for the GRU, whose reset gate acts on it.
+// What the hidden bias is added to: at once to the whole sequence, but for the GRU, whose reset gate acts on
+// it.
 template <Real T>
 struct Biases {
   Tensor<T> input, step;
 
-  Biases(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, Location at) : input(layer.bias_ih) {
+  Biases(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, Location at)
+      : input(layer.bias_ih) {
     if (rnn.cell == Cell::gru)
       step = layer.bias_hh;
     else if (layer.bias_hh.defined())
@@ -133,8 +148,9 @@ struct Biases {
 
 // One step of one layer, in place in h and c.
 template <Real T>
-void advance(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx, const Tensor<T>& step_bias,
-             Tensor<T>& h, Tensor<T>& c, const StepMemory<T>& memory, Location at) {
+void advance(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
+             const Tensor<T>& step_bias, Tensor<T>& h, Tensor<T>& c, const StepMemory<T>& memory,
+             Location at) {
   switch (rnn.cell) {
     case Cell::rnn:
       h = rnn.options.nonlinearity == Nonlinearity::tanh ? rnn_tanh_step(zx, h, layer.weight_hh, memory, at)
@@ -146,17 +162,19 @@ void advance(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer,
       c = std::move(next_c);
       break;
     }
-    case Cell::gru: h = gru_cell(zx, affine(h, layer.weight_hh, step_bias, at), h, memory.h, at); break;
+    case Cell::gru:
+      h = gru_cell(zx, affine(h, layer.weight_hh, step_bias, at), h, memory.h, at);
+      break;
   }
 }
 
-// All steps of one layer: (time, batch, gates hidden) to (time, batch, hidden). Every h is written straight into its
-// place in the result, so joining them costs nothing.
+// All steps of one layer: (time, batch, gates hidden) to (time, batch, hidden). Every h is written straight
+// into its place in the result, so joining them costs nothing.
 template <Real T>
 Tensor<T> unroll(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
                  const Tensor<T>& step_bias, Tensor<T>& h, Tensor<T>& c, Location at) {
   const bool take_zx = zx.unique();  // no op saved it: each step may work in its part
-  const auto inputs = unbind(zx, 0, at);
+  const auto inputs = xgrad::detail::rows(zx, at);
   const Shape shape = h.shape();
   const Tensor<T> buffer = take_zx && rnn.cell == Cell::rnn
                                ? zx.detach()
@@ -177,7 +195,8 @@ Tensor<T> unroll(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& la
 
 // All layers over x, (time, batch, …).
 template <Real T, class X>
-typename Recurrent<T>::Sequence run_layers(const Recurrent<T>& rnn, const X& x, const RecurrentState<T>& initial, Location at) {
+typename Recurrent<T>::Sequence run_layers(const Recurrent<T>& rnn, const X& x,
+                                           const RecurrentState<T>& initial, Location at) {
   typename Recurrent<T>::Sequence result{{}, initial};
   auto& [output, state] = result;
   state.c.resize(rnn.layers.size());
@@ -195,15 +214,18 @@ typename Recurrent<T>::Sequence run_layers(const Recurrent<T>& rnn, const X& x, 
 
 // `initial` null: from zeros.
 template <Real T, class X>
-typename Recurrent<T>::Sequence run_sequence(const Recurrent<T>& rnn, const X& x, const RecurrentState<T>* initial, Location at) {
+typename Recurrent<T>::Sequence run_sequence(const Recurrent<T>& rnn, const X& x,
+                                             const RecurrentState<T>* initial, Location at) {
   check_parameters(rnn);
   check_sequence(rnn, x);
   const bool batch_first = rnn.options.batch_first;
   const std::int64_t time = x.shape()[batch_first ? 1 : 0], batch = x.shape()[batch_first ? 0 : 1];
   if (time == 0)
-    throw ShapeError(fmt::format("{}: a sequence of no steps, shape {}; at least one is needed", name_of(rnn.cell), to_string(x.shape())));
+    throw ShapeError(fmt::format("{}: a sequence of no steps, shape {}; at least one is needed",
+                                 name_of(rnn.cell), to_string(x.shape())));
   if (initial) check_state(rnn, *initial, batch);
-  auto result = run_layers(rnn, batch_first ? swapped(x, at) : x, initial ? *initial : rnn.zero_state(batch), at);
+  auto result =
+      run_layers(rnn, batch_first ? swapped(x, at) : x, initial ? *initial : rnn.zero_state(batch), at);
   if (batch_first) result.output = swapped(result.output, at);
   return result;
 }
@@ -230,7 +252,9 @@ RecurrentState<T> run_step(const Recurrent<T>& rnn, const X& x, const RecurrentS
 
 template <Real T>
 const Tensor<T>& RecurrentState<T>::output() const {
-  if (h.empty()) throw ValueError("RecurrentState: this state is empty (default constructed); start from zero_state(batch)");
+  if (h.empty())
+    throw ValueError(
+        "RecurrentState: this state is empty (default constructed); start from zero_state(batch)");
   return h.back();
 }
 
@@ -244,7 +268,8 @@ RecurrentState<T> detach(const RecurrentState<T>& state) {
 }
 
 template <Real T>
-Recurrent<T>::Recurrent(Cell which, std::int64_t in, std::int64_t hidden, const RecurrentOptions& chosen, Generator& generator)
+Recurrent<T>::Recurrent(Cell which, std::int64_t in, std::int64_t hidden, const RecurrentOptions& chosen,
+                        Generator& generator)
     : cell(which), input_size(in), hidden_size(hidden), options(chosen) {
   check_options(which, in, hidden, chosen);
   const double bound = 1 / std::sqrt(static_cast<double>(hidden));
@@ -283,11 +308,13 @@ RecurrentState<T> Recurrent<T>::step(const Indices& x, const RecurrentState<T>& 
 }
 
 template <Real T>
-auto Recurrent<T>::operator()(const Tensor<T>& x, const RecurrentState<T>& state, Location at) const -> Sequence {
+auto Recurrent<T>::operator()(const Tensor<T>& x, const RecurrentState<T>& state, Location at) const
+    -> Sequence {
   return run_sequence(*this, x, &state, at);
 }
 template <Real T>
-auto Recurrent<T>::operator()(const Indices& x, const RecurrentState<T>& state, Location at) const -> Sequence {
+auto Recurrent<T>::operator()(const Indices& x, const RecurrentState<T>& state, Location at) const
+    -> Sequence {
   return run_sequence(*this, x, &state, at);
 }
 template <Real T>

@@ -1,5 +1,5 @@
-// Recurrent networks: RNN, LSTM and GRU, as one step or over a whole sequence. Each is unrolled from ops, so that
-// back-propagation through time is nothing but the backward pass.
+// Recurrent networks: RNN, LSTM and GRU, as one step or over a whole sequence. Each is unrolled from ops, so
+// that back-propagation through time is nothing but the backward pass.
 #pragma once
 
 #include <vector>
@@ -31,20 +31,24 @@ struct RecurrentState {
   const Tensor<T>& output() const;
 };
 
-/// The same values without their history, in memory of their own: what truncated BPTT carries into the next window.
+/// The same values without their history, in memory of their own: what truncated BPTT carries into the next
+/// window.
 template <Real T>
 RecurrentState<T> detach(const RecurrentState<T>& state);
 
-/// All of torch.nn.RNN, LSTM and GRU but `bidirectional` and `proj_size`; `RNN`, `LSTM` and `GRU` below fix the cell.
+/// All of torch.nn.RNN, LSTM and GRU but `bidirectional` and `proj_size`; `RNN`, `LSTM` and `GRU` below fix
+/// the cell.
 template <Real T = float>
 struct Recurrent {
   using value_type = T;
 
   struct Layer {
-    Tensor<T> weight_ih, weight_hh, bias_ih, bias_hh;  // (gates hidden, in), (gates hidden, hidden), (gates hidden)
+    Tensor<T> weight_ih, weight_hh, bias_ih,
+        bias_hh;  // (gates hidden, in), (gates hidden, hidden), (gates hidden)
   };
 
-  /// Output of the last layer at every step, (time, batch, hidden) or batch first, and the state after the last.
+  /// Output of the last layer at every step, (time, batch, hidden) or batch first, and the state after the
+  /// last.
   struct Sequence {
     Tensor<T> output;
     RecurrentState<T> state;
@@ -57,7 +61,8 @@ struct Recurrent {
   bool training = true;
 
   Recurrent() = default;
-  /// Parameters uniform in ±1/sqrt(hidden). Throws ValueError for sizes below 1, no layers, a dropout outside [0, 1].
+  /// Parameters uniform in ±1/sqrt(hidden). Throws ValueError for sizes below 1, no layers, a dropout outside
+  /// [0, 1].
   Recurrent(Cell cell, std::int64_t in, std::int64_t hidden, const RecurrentOptions& options = {},
             Generator& generator = default_generator());
 
@@ -66,13 +71,17 @@ struct Recurrent {
 
   /// One time step. x is (batch, in), or (batch) indices that stand for one-hot rows, which are never formed.
   /// Throws ValueError before the module has parameters, ShapeError where x or the state do not fit.
-  RecurrentState<T> step(const Tensor<T>& x, const RecurrentState<T>& state, Location at = Location::current()) const;
-  RecurrentState<T> step(const Indices& x, const RecurrentState<T>& state, Location at = Location::current()) const;
+  RecurrentState<T> step(const Tensor<T>& x, const RecurrentState<T>& state,
+                         Location at = Location::current()) const;
+  RecurrentState<T> step(const Indices& x, const RecurrentState<T>& state,
+                         Location at = Location::current()) const;
 
   /// All time steps. x is (time, batch, in), or (time, batch) indices; (batch, time, …) where `batch_first`.
   /// Throws as step() does, and for a sequence of no steps.
-  Sequence operator()(const Tensor<T>& x, const RecurrentState<T>& state, Location at = Location::current()) const;
-  Sequence operator()(const Indices& x, const RecurrentState<T>& state, Location at = Location::current()) const;
+  Sequence operator()(const Tensor<T>& x, const RecurrentState<T>& state,
+                      Location at = Location::current()) const;
+  Sequence operator()(const Indices& x, const RecurrentState<T>& state,
+                      Location at = Location::current()) const;
   /// From the zero state.
   Sequence operator()(const Tensor<T>& x, Location at = Location::current()) const;
   Sequence operator()(const Indices& x, Location at = Location::current()) const;

@@ -9,20 +9,23 @@
 
 namespace xgrad::nn {
 
-/// What a safetensors file holds. Save and load a module with `state_dict(m)` and `load_state_dict(m, file.tensors)`.
+/// What a safetensors file holds. Save and load a module with `state_dict(m)` and `load_state_dict(m,
+/// file.tensors)`.
 struct Safetensors {
   StateDict tensors;  ///< float for F32 and double for F64, in the order of the file's header
   std::map<std::string, std::string> metadata;
 };
 
-/// Reads a file of the safetensors format (huggingface.co/docs/safetensors), as PyTorch users write it. Throws
-/// FormatError, naming the file, what was expected and what was found: no such file, a header that is cut off or no
-/// JSON, a name given twice, other types than F32 and F64, offsets that overlap, leave gaps or do not fit the shapes.
+/// Reads a file of the safetensors format (huggingface.co/docs/safetensors), as PyTorch users write it.
+/// Throws FormatError, naming the file, what was expected and what was found: no such file, a header that is
+/// cut off or no JSON, a name given twice, other types than F32 and F64, offsets that overlap, leave gaps or
+/// do not fit the shapes.
 Safetensors load_safetensors(const std::filesystem::path& file);
 
-/// Writes such a file: under a temporary name in the same directory, which then takes `file`'s place, so that at no
-/// moment there is half a file. Throws FormatError when it cannot be written, for a name given twice, and for text that
-/// is not UTF-8.
+/// Writes such a file: under a temporary name in the same directory, which then takes `file`'s place, so that
+/// at no moment there is half a file; symbolic links are followed. Throws FormatError when it cannot be
+/// written, where there is something that is no regular file, for a name given twice, and for text that is
+/// not UTF-8.
 void save_safetensors(const std::filesystem::path& file, const StateDict& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 

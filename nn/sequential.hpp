@@ -9,8 +9,9 @@
 
 namespace xgrad::nn {
 
-/// torch.nn.Sequential: `Sequential net{Linear<>{2, 8}, Tanh{}, Linear<>{8, 1}};`. Its parts are named "0", "1", …; a
-/// part may be any function of the one before, such as a lambda or a formula, which then has no parameters.
+/// torch.nn.Sequential: `Sequential net{Linear<>{2, 8}, Tanh{}, Linear<>{8, 1}};`. Its parts are named "0",
+/// "1", …; a part may be any function of the one before, such as a lambda or a formula, which then has no
+/// parameters.
 template <class... Ms>
 struct Sequential {
   std::tuple<Ms...> modules;
@@ -21,19 +22,27 @@ struct Sequential {
       : modules(std::move(parts)...) {}
 
   template <class X>
-  auto operator()(const X& x) const { return run<0>(x); }
+  auto operator()(const X& x) const {
+    return run<0>(x);
+  }
 
   /// Part number `i`.
   template <std::size_t i>
-  auto& at() { return std::get<i>(modules); }
+  auto& at() {
+    return std::get<i>(modules);
+  }
   template <std::size_t i>
-  const auto& at() const { return std::get<i>(modules); }
+  const auto& at() const {
+    return std::get<i>(modules);
+  }
 
   void visit(auto&& v) {
     const auto part = [&]<class M>(std::size_t i, M& m) {
       if constexpr (Module<M>) v(std::to_string(i), m);
     };
-    [&]<std::size_t... i>(std::index_sequence<i...>) { (part(i, std::get<i>(modules)), ...); }(std::index_sequence_for<Ms...>());
+    [&]<std::size_t... i>(std::index_sequence<i...>) {
+      (part(i, std::get<i>(modules)), ...);
+    }(std::index_sequence_for<Ms...>());
   }
 
  private:

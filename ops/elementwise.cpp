@@ -1,6 +1,9 @@
 // The library's composite elementwise ops: their programs, with the loops of this machine's instruction set.
 #include "ops/elementwise.hpp"
 
+#include <fmt/format.h>
+
+#include "autograd/error.hpp"
 #include "autograd/trace.hpp"
 #include "ops/kernels/formula_loops.hpp"
 
@@ -13,9 +16,14 @@ FormulaInfo make_info() {
   using Forward = ForwardProgram<F, F::inputs>;
   const auto& loops = kernels::library_loops()[formulas::All::index<F>()];
   const int kept = Forward::program.kept;
-  return analyzed({.name = F::name, .forward = &Forward::program, .adjoint = &AdjointProgram<F, F::inputs>::program,
-                   .recorded_adjoint = &RecordedAdjointProgram<F, F::inputs>::program, .inputs = F::inputs,
-                   .outputs = Forward::program.output_count - kept, .kept = kept, .forward_kernel = loops.forward,
+  return analyzed({.name = F::name,
+                   .forward = &Forward::program,
+                   .adjoint = &AdjointProgram<F, F::inputs>::program,
+                   .recorded_adjoint = &RecordedAdjointProgram<F, F::inputs>::program,
+                   .inputs = F::inputs,
+                   .outputs = Forward::program.output_count - kept,
+                   .kept = kept,
+                   .forward_kernel = loops.forward,
                    .backward_kernel = loops.backward});
 }
 
@@ -28,6 +36,10 @@ const FormulaInfo& library_formula(std::size_t index) {
     return infos;
   }();
   return table[index];
+}
+
+void limit_is_nan(double low, double high) {
+  throw ValueError(fmt::format("clamp: limits {} and {}; give numbers, infinity for none", low, high));
 }
 
 }  // namespace xgrad::detail

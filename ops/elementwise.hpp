@@ -1,5 +1,5 @@
-// Elementwise functions, of tensors and of a formula's symbols alike. Operands broadcast; either one of two may be a
-// number. Names and limits are those of NumPy and PyTorch.
+// Elementwise functions, of tensors and of a formula's symbols alike. Operands broadcast; either one of two
+// may be a number. Names and limits are those of NumPy and PyTorch.
 #pragma once
 
 #include "autograd/elementwise.hpp"
@@ -13,11 +13,19 @@ namespace detail {
 /// The formula of a struct in ops/formulas.hpp, with the loops of this machine.
 const FormulaInfo& library_formula(std::size_t index);
 
-template <class X> struct TensorElement { using type = void; };
-template <class T> struct TensorElement<Tensor<T>> { using type = T; };
+[[noreturn]] void limit_is_nan(double low, double high);
+
+template <class X>
+struct TensorElement {
+  using type = void;
+};
+template <class T>
+struct TensorElement<Tensor<T>> {
+  using type = T;
+};
 
 template <class X, class... Rest>
-constexpr bool one_kind = Number<X> ? one_kind<Rest...> : ((Number<Rest> || std::same_as<X, Rest>) && ...);
+constexpr bool one_kind = Number<X> ? one_kind<Rest...> : ((Number<Rest> || std::same_as<X, Rest>)&&...);
 template <class X>
 constexpr bool one_kind<X> = true;
 
@@ -28,7 +36,7 @@ template <class X>
 concept Elementwise = Symbolic<X> || AnyTyped<X>;
 template <class... X>
 concept ElementwiseArguments =
-    (Elementwise<X> || ...) && ((Elementwise<X> || Number<X>) && ...) && one_kind<std::remove_cvref_t<X>...>;
+    (Elementwise<X> || ...) && ((Elementwise<X> || Number<X>)&&...) && one_kind<std::remove_cvref_t<X>...>;
 
 template <class First, class... Rest>
 struct FirstElement {
@@ -37,8 +45,8 @@ struct FirstElement {
 template <class Last>
 struct FirstElement<Last> : TensorElement<Last> {};
 
-// The functions below take forwarded arguments, so that a temporary can give its history and its memory away: X is a
-// reference for what the caller keeps.
+// The functions below take forwarded arguments, so that a temporary can give its history and its memory away:
+// X is a reference for what the caller keeps.
 template <class X>
 FormulaArgument argument(std::remove_reference_t<X>& x) {
   if constexpr (Number<X>)
@@ -200,36 +208,43 @@ template <detail::Elementwise X>
 constexpr auto silu(X&& x, Location at = Location::current()) {
   return detail::elementwise<formulas::Silu>(at, std::forward<X>(x));
 }
-/// x, but at least low and at most high; the gradient is 0 outside
+/// x, but at least low and then at most high; the gradient is 0 outside. Throws ValueError for a NaN limit.
 template <detail::Elementwise X>
 constexpr auto clamp(X&& x, double low, double high, Location at = Location::current()) {
+  if (low != low || high != high) detail::limit_is_nan(low, high);
   return detail::elementwise<formulas::Clamp>(at, std::forward<X>(x), low, high);
 }
 
 /// a to the power of b. The gradient by b is 0 where the power is 0.
-template <class A, class B> requires detail::ElementwiseArguments<A, B>
+template <class A, class B>
+  requires detail::ElementwiseArguments<A, B>
 constexpr auto pow(A&& a, B&& b, Location at = Location::current()) {
   return detail::elementwise<Opcode::pow>(at, std::forward<A>(a), std::forward<B>(b));
 }
 /// The angle of the point (x, y), in radians
-template <class A, class B> requires detail::ElementwiseArguments<A, B>
+template <class A, class B>
+  requires detail::ElementwiseArguments<A, B>
 constexpr auto atan2(A&& y, B&& x, Location at = Location::current()) {
   return detail::elementwise<Opcode::atan2>(at, std::forward<A>(y), std::forward<B>(x));
 }
 /// The larger one; NaN if either is; where they are equal each gets half the gradient
-template <class A, class B> requires detail::ElementwiseArguments<A, B>
+template <class A, class B>
+  requires detail::ElementwiseArguments<A, B>
 constexpr auto maximum(A&& a, B&& b, Location at = Location::current()) {
   return detail::elementwise<Opcode::maximum>(at, std::forward<A>(a), std::forward<B>(b));
 }
 /// The smaller one, on the same terms
-template <class A, class B> requires detail::ElementwiseArguments<A, B>
+template <class A, class B>
+  requires detail::ElementwiseArguments<A, B>
 constexpr auto minimum(A&& a, B&& b, Location at = Location::current()) {
   return detail::elementwise<Opcode::minimum>(at, std::forward<A>(a), std::forward<B>(b));
 }
 /// `yes` where the condition is not 0, else `no`. No gradient to the condition.
-template <class C, class A, class B> requires detail::ElementwiseArguments<C, A, B>
+template <class C, class A, class B>
+  requires detail::ElementwiseArguments<C, A, B>
 constexpr auto where(C&& condition, A&& yes, B&& no, Location at = Location::current()) {
-  return detail::elementwise<Opcode::where>(at, std::forward<C>(condition), std::forward<A>(yes), std::forward<B>(no));
+  return detail::elementwise<Opcode::where>(at, std::forward<C>(condition), std::forward<A>(yes),
+                                            std::forward<B>(no));
 }
 
 }  // namespace xgrad

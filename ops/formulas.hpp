@@ -1,5 +1,6 @@
-// The library's composite elementwise ops as formulas. To add one: a struct here, its name in the list below, and its
-// function in elementwise.hpp; the loops for each instruction set and the derivatives follow from the struct.
+// The library's composite elementwise ops as formulas. To add one: a struct here, its name in the list below,
+// and its function in elementwise.hpp; the loops for each instruction set and the derivatives follow from the
+// struct.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,9 @@ constexpr Symbol where(auto condition, auto yes, auto no) { return apply(Opcode:
 struct Relu {
   static constexpr const char* name = "relu";
   static constexpr std::size_t inputs = 1;
-  constexpr Symbol operator()(Symbol x) const { return where(x > 0, x, where(x == x, 0, x)); }  // NaN stays NaN
+  constexpr Symbol operator()(Symbol x) const {
+    return where(x > 0, x, where(x == x, 0, x));
+  }  // NaN stays NaN
 };
 
 struct LeakyRelu {
@@ -28,14 +31,17 @@ struct Elu {
   static constexpr const char* name = "elu";
   static constexpr std::size_t inputs = 2;
   constexpr Symbol operator()(Symbol x, Symbol alpha) const {
-    return where(x > 0, x, alpha * apply(Opcode::expm1, where(x > 0, 0, x)));  // never expm1 of a large number
+    return where(x > 0, x,
+                 alpha * apply(Opcode::expm1, where(x > 0, 0, x)));  // never expm1 of a large number
   }
 };
 
 struct Gelu {
   static constexpr const char* name = "gelu";
   static constexpr std::size_t inputs = 1;
-  constexpr Symbol operator()(Symbol x) const { return 0.5 * x * (1 + apply(Opcode::erf, x * 0.70710678118654752440)); }
+  constexpr Symbol operator()(Symbol x) const {
+    return 0.5 * x * (1 + apply(Opcode::erf, x * 0.70710678118654752440));
+  }
 };
 
 struct GeluTanh {
@@ -55,7 +61,10 @@ struct Silu {
 struct Clamp {
   static constexpr const char* name = "clamp";
   static constexpr std::size_t inputs = 3;
-  constexpr Symbol operator()(Symbol x, Symbol low, Symbol high) const { return where(x < low, low, where(x > high, high, x)); }
+  constexpr Symbol operator()(Symbol x, Symbol low, Symbol high) const {
+    const Symbol raised = where(x < low, low, x);
+    return where(raised > high, high, raised);  // all are high where low is above it
+  }
 };
 
 // Losses, by element: x is the prediction, y the target.
@@ -72,7 +81,8 @@ struct AbsoluteError {
   constexpr Symbol operator()(Symbol x, Symbol y) const { return apply(Opcode::abs, x - y); }
 };
 
-struct BinaryCrossEntropy {  // of a logit x: softplus(x) - x y without cancellation, right also in its derivative at 0
+struct BinaryCrossEntropy {  // of a logit x: softplus(x) - x y without cancellation, right also in its
+                             // derivative at 0
   static constexpr const char* name = "binary_cross_entropy";
   static constexpr std::size_t inputs = 2;
   constexpr Symbol operator()(Symbol x, Symbol y) const {
@@ -85,7 +95,8 @@ struct BinaryCrossEntropy {  // of a logit x: softplus(x) - x y without cancella
 struct GruCell {  // gates r, z, n; the reset gate acts on the hidden summand of n
   static constexpr const char* name = "gru_cell";
   static constexpr std::size_t inputs = 7;
-  constexpr Symbol operator()(Symbol xr, Symbol xz, Symbol xn, Symbol hr, Symbol hz, Symbol hn, Symbol h) const {
+  constexpr Symbol operator()(Symbol xr, Symbol xz, Symbol xn, Symbol hr, Symbol hz, Symbol hn,
+                              Symbol h) const {
     const Symbol r = keep(apply(Opcode::sigmoid, xr + hr)), z = keep(apply(Opcode::sigmoid, xz + hz));
     const Symbol n = keep(apply(Opcode::tanh, xn + r * hn));
     return n + z * (h - n);
@@ -106,7 +117,7 @@ struct List {
   static constexpr void each(auto visit) { (visit.template operator()<F>(), ...); }
 };
 
-using All = List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, SquaredError, AbsoluteError, BinaryCrossEntropy,
-                 GruCell>;
+using All = List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, SquaredError, AbsoluteError,
+                 BinaryCrossEntropy, GruCell>;
 
 }  // namespace xgrad::formulas

@@ -138,9 +138,10 @@ void check_places(std::string_view op, const Shape& x, std::size_t axis, const I
   bool fits = indices.shape().rank() == x.rank();
   for (std::size_t i = 0; i < x.rank() && fits; ++i) fits = i == axis || indices.shape()[i] <= x[i];
   if (!fits)
-    throw ShapeError(fmt::format("{}: indices of shape {} into {} along axis {}; give as many axes, none but "
-                                 "that one longer",
-                                 op, to_string(indices.shape()), to_string(x), axis));
+    throw ShapeError(
+        fmt::format("{}: indices of shape {} into {} along axis {}; give as many axes, none but "
+                    "that one longer",
+                    op, to_string(indices.shape()), to_string(x), axis));
   check_indices(op, indices, x[axis]);
 }
 
@@ -190,10 +191,10 @@ Tensor<T> scatter_add(const Tensor<T>& x, std::int64_t axis, const Indices& indi
   bool covered = source.rank() == x.rank();
   for (std::size_t i = 0; i < x.rank() && covered; ++i) covered = indices.shape()[i] <= source.shape()[i];
   if (!covered)
-    throw ShapeError(
-        fmt::format("scatter_add: indices of shape {} for a source of shape {}; give one of as many axes, none "
-                    "shorter",
-                    to_string(indices.shape()), to_string(source.shape())));
+    throw ShapeError(fmt::format(
+        "scatter_add: indices of shape {} for a source of shape {}; give one of as many axes, none "
+        "shorter",
+        to_string(indices.shape()), to_string(source.shape())));
   std::vector<Slice> used;
   for (const std::int64_t extent : indices.shape()) used.push_back({0, extent});
   return apply(ScatterAdd<T>{indices, along}, at, x, slice(source, used, at));
@@ -202,6 +203,9 @@ Tensor<T> scatter_add(const Tensor<T>& x, std::int64_t axis, const Indices& indi
 template <Real T>
 Tensor<T> one_hot(const Indices& indices, std::int64_t classes) {
   const auto values = indices.values();
+  if (classes < -1)
+    throw ValueError(fmt::format(
+        "one_hot: {} classes; give 0 or more, or leave it out for what the largest index needs", classes));
   if (classes < 0) {
     if (values.empty()) throw ValueError("one_hot: no indices, and no number of classes; give `classes`");
     classes = std::max<std::int64_t>(std::ranges::max(values), 0) + 1;

@@ -35,7 +35,8 @@ Tensor<T> scatter_add(const Tensor<T>& x, std::int64_t axis, const Indices& indi
                       Location at = Location::current());
 
 /// 1 at each index and 0 elsewhere: shape of the indices + [classes]. Without `classes`, as many as the
-/// largest index needs. Throws ValueError for no indices and no `classes`. A constant: there is no gradient.
+/// largest index needs. Throws ValueError for no indices and no `classes`, and for a negative number. A
+/// constant: there is no gradient.
 template <Real T = float>
 Tensor<T> one_hot(const Indices& indices, std::int64_t classes = -1);
 

@@ -44,8 +44,10 @@ struct Join {
   std::size_t parts() const { return stacked ? static_cast<std::size_t>(shape[axis]) : starts.size() - 1; }
   Shape part_shape(std::size_t k) const {
     Shape part = shape;
-    if (stacked) part.erase(axis);
-    else part.set(axis, starts[k + 1] - starts[k]);
+    if (stacked)
+      part.erase(axis);
+    else
+      part.set(axis, starts[k + 1] - starts[k]);
     return part;
   }
 
@@ -74,7 +76,8 @@ struct Join {
         result.emplace_back();
         continue;
       }
-      Tensor<T> part = stacked ? std::move(slices[k]) : narrow(g, along, starts[k], starts[k + 1] - starts[k]);
+      Tensor<T> part =
+          stacked ? std::move(slices[k]) : narrow(g, along, starts[k], starts[k + 1] - starts[k]);
       // A copy, or a slice of one that was made for this.
       result.emplace_back(std::move(part), saved.recording() ? Ownership::shared : Ownership::owned);
     }

@@ -238,7 +238,7 @@ Tensor<T> solve(const Tensor<T>& a, const Tensor<T>& b, Location at) {
   if (b.rank() == 0) fail("the right side is a scalar; it needs a vector or columns");
   const bool vector = b.rank() == 1 || b.shape() == leading_axes(a.shape(), 1);
   const std::int64_t n = rows_of(a), given = vector ? b.shape().back() : b.shape()[b.rank() - 2];
-  if (given != n) fail(fmt::format("the matrix has {} rows and the right side {}", n, given));
+  if (given != n) fail(fmt::format("the matrix has {0} rows and the right side {1}; give it {0}", n, given));
   const Tensor<T> columns = vector ? unsqueeze(b, -1, at) : b;
   try {
     broadcast("solve", leading_axes(a.shape()), leading_axes(columns.shape()));

@@ -11,11 +11,12 @@ namespace xgrad {
 
 /// X with a · X = b (numpy.linalg.solve, torch.linalg.solve). `b` is [..., n, k], k right sides as columns;
 /// or one vector: [n], or a shape that is a's without its last axis. Axes in front broadcast. Throws
-/// ValueError for a singular matrix.
+/// ValueError for a singular matrix, or one that is not finite.
 template <Real T>
 Tensor<T> solve(const Tensor<T>& a, const Tensor<T>& b, Location at = Location::current());
 
-/// The inverse. Throws ValueError for a singular matrix. (To multiply with it, solve() is more accurate.)
+/// The inverse. Throws ValueError for a singular matrix, or one that is not finite. (To multiply with it,
+/// solve() is more accurate.)
 template <Real T>
 Tensor<T> inv(const Tensor<T>& a, Location at = Location::current());
 

@@ -36,7 +36,8 @@ struct Targets {
   template <Real T>
   Tensor<T> weights() const {
     Tensor<T> w = empty<T>(values.shape());
-    kernels::target_weights(values.values(), options.ignore_index, static_cast<T>(weight()), detail::data_of<T>(w));
+    kernels::target_weights(values.values(), options.ignore_index, static_cast<T>(weight()),
+                            detail::data_of<T>(w));
     return w;
   }
   // The targets with a class in place of those to be ignored.
@@ -48,22 +49,26 @@ struct Targets {
 
 Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets, ClassLossOptions options) {
   detail::check_defined(op, x);
-  if (x.rank() == 0) throw ShapeError(fmt::format("{}: input of shape [] has no axis of classes; pass [N, C]", op));
+  if (x.rank() == 0)
+    throw ShapeError(fmt::format("{}: input of shape [] has no axis of classes; pass [N, C]", op));
   Shape rows = x.shape();
   rows.erase(rows.rank() - 1);
   if (targets.shape() != rows)
-    throw ShapeError(fmt::format("{}: input {} takes targets of shape {}, not {}; the classes are the last axis, and every row "
-                                 "has one target",
-                                 op, to_string(x.shape()), to_string(rows), to_string(targets.shape())));
+    throw ShapeError(fmt::format(
+        "{}: input {} takes targets of shape {}, not {}; the classes are the last axis, and every row "
+        "has one target",
+        op, to_string(x.shape()), to_string(rows), to_string(targets.shape())));
   const auto count = kernels::count_targets(targets.values(), x.shape().back(), options.ignore_index);
   if (count.bad >= 0)
-    throw ValueError(fmt::format("{}: target {} at position {} is no class of input {}: they are 0 to {}; ignore_index is {}", op,
-                                 targets.values()[static_cast<std::size_t>(count.bad)], count.bad, to_string(x.shape()),
-                                 x.shape().back() - 1, options.ignore_index));
+    throw ValueError(fmt::format(
+        "{}: target {} at position {} is no class of input {}: they are 0 to {}; ignore_index is {}", op,
+        targets.values()[static_cast<std::size_t>(count.bad)], count.bad, to_string(x.shape()),
+        x.shape().back() - 1, options.ignore_index));
   if (count.used == 0 && options.reduction == Reduction::mean)
-    throw ValueError(fmt::format("{}: {} of input {}, and the mean of no losses is undefined; skip the batch, or use "
-                                 "Reduction::sum",
-                                 op, targets.elements() == 0 ? "there are no rows" : "every target is ignored", to_string(x.shape())));
+    throw ValueError(fmt::format(
+        "{}: {} of input {}, and the mean of no losses is undefined; skip the batch, or use "
+        "Reduction::sum",
+        op, targets.elements() == 0 ? "there are no rows" : "every target is ignored", to_string(x.shape())));
   return {targets, options, count.used};
 }
 
@@ -82,8 +87,10 @@ struct CrossEntropy {
     save(statistics);
     if (targets.options.reduction == Reduction::none) return losses;
     Tensor<T> total = empty<T>({});
-    sums(T()).fold[static_cast<int>(kernels::Fold::sum)](losses.data(), nullptr, detail::data_of<T>(total), 1, rows, 1);
-    if (targets.options.reduction == Reduction::mean) *detail::data_of<T>(total) /= static_cast<T>(targets.used);
+    sums(T()).fold[static_cast<int>(kernels::Fold::sum)](losses.data(), nullptr, detail::data_of<T>(total), 1,
+                                                         rows, 1);
+    if (targets.options.reduction == Reduction::mean)
+      *detail::data_of<T>(total) /= static_cast<T>(targets.used);
     return total;
   }
 
@@ -95,10 +102,12 @@ struct CrossEntropy {
     if (targets.options.reduction == Reduction::none)
       std::ranges::copy((g * targets.weights<T>()).values(), scales);
     else
-      kernels::target_weights(targets.values.values(), targets.options.ignore_index, g.item() * static_cast<T>(targets.weight()), scales);
+      kernels::target_weights(targets.values.values(), targets.options.ignore_index,
+                              g.item() * static_cast<T>(targets.weight()), scales);
     sink.write(0, [&](AnyTensor& into, bool accumulate) {
-      loops(T()).cross_entropy_adjoint(logits.data(), targets.values.values().data(), scales, maxima, maxima + rows,
-                                       detail::data_of<T>(into), accumulate, rows, logits.shape().back());
+      loops(T()).cross_entropy_adjoint(logits.data(), targets.values.values().data(), scales, maxima,
+                                       maxima + rows, detail::data_of<T>(into), accumulate, rows,
+                                       logits.shape().back());
     });
     return true;
   }
@@ -106,20 +115,25 @@ struct CrossEntropy {
   // The gradient as recorded ops. Ignored rows may hold anything, such as infinities: they are cleared first.
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     const Tensor<T> logits = saved[0], scales = g * targets.weights<T>();
-    const Tensor<T> used = targets.all_used() ? logits : where(unsqueeze(targets.weights<T>(), -1), logits, 0);
-    return {(softmax(used, -1) - one_hot<T>(targets.classes(), logits.shape().back())) * unsqueeze(scales, -1)};
+    const Tensor<T> used =
+        targets.all_used() ? logits : where(unsqueeze(targets.weights<T>(), -1), logits, 0);
+    return {(softmax(used, -1) - one_hot<T>(targets.classes(), logits.shape().back())) *
+            unsqueeze(scales, -1)};
   }
 };
 
-void check_same_shape(std::string_view op, const AnyTensor& input, const AnyTensor& target, Reduction reduction) {
+void check_same_shape(std::string_view op, const AnyTensor& input, const AnyTensor& target,
+                      Reduction reduction) {
   detail::check_defined(op, input, 0);
   detail::check_defined(op, target, 1);
   if (input.shape() != target.shape())
-    throw ShapeError(fmt::format("{}: input {} and target {} differ; give them one shape, by reshape() or expand()", op,
-                                 to_string(input.shape()), to_string(target.shape())));
+    throw ShapeError(
+        fmt::format("{}: input {} and target {} differ; give them one shape, by reshape() or expand()", op,
+                    to_string(input.shape()), to_string(target.shape())));
   if (reduction == Reduction::mean && input.elements() == 0)
-    throw ValueError(fmt::format("{}: the mean over no elements, of shape {}, is undefined; use Reduction::sum", op,
-                                 to_string(input.shape())));
+    throw ValueError(
+        fmt::format("{}: the mean over no elements, of shape {}, is undefined; use Reduction::sum", op,
+                    to_string(input.shape())));
 }
 
 template <Real T>
@@ -130,7 +144,8 @@ Tensor<T> reduced(const Tensor<T>& losses, Reduction reduction, Location at) {
 
 // A loss whose every element is given by a formula.
 template <class F, Real T>
-Tensor<T> elementwise_loss(std::string_view op, const Tensor<T>& input, const Tensor<T>& target, Reduction reduction, Location at) {
+Tensor<T> elementwise_loss(std::string_view op, const Tensor<T>& input, const Tensor<T>& target,
+                           Reduction reduction, Location at) {
   check_same_shape(op, input, target, reduction);
   return reduced(detail::elementwise<F>(at, input, target), reduction, at);
 }
@@ -138,16 +153,19 @@ Tensor<T> elementwise_loss(std::string_view op, const Tensor<T>& input, const Te
 }  // namespace
 
 template <Real T>
-Tensor<T> cross_entropy(const Tensor<T>& logits, const Indices& targets, ClassLossOptions options, Location at) {
+Tensor<T> cross_entropy(const Tensor<T>& logits, const Indices& targets, ClassLossOptions options,
+                        Location at) {
   return apply(CrossEntropy<T>{checked("cross_entropy", logits, targets, options)}, at, logits);
 }
 
 template <Real T>
-Tensor<T> nll_loss(const Tensor<T>& log_probabilities, const Indices& targets, ClassLossOptions options, Location at) {
+Tensor<T> nll_loss(const Tensor<T>& log_probabilities, const Indices& targets, ClassLossOptions options,
+                   Location at) {
   const Targets t = checked("nll_loss", log_probabilities, targets, options);
   Shape column = targets.shape();
   column.push_back(1);
-  Tensor<T> picked = reshape(gather(log_probabilities, -1, t.classes().reshape(column), at), targets.shape(), at);
+  Tensor<T> picked =
+      reshape(gather(log_probabilities, -1, t.classes().reshape(column), at), targets.shape(), at);
   const Tensor<T> weights = t.weights<T>();
   if (!t.all_used()) picked = where(weights, picked, 0, at);  // an ignored row may hold an infinity
   const Tensor<T> losses = picked * (-weights);
@@ -165,16 +183,19 @@ Tensor<T> l1_loss(const Tensor<T>& input, const Tensor<T>& target, Reduction red
 }
 
 template <Real T>
-Tensor<T> binary_cross_entropy_with_logits(const Tensor<T>& input, const Tensor<T>& target, Reduction reduction, Location at) {
-  return elementwise_loss<formulas::BinaryCrossEntropy>("binary_cross_entropy_with_logits", input, target, reduction, at);
+Tensor<T> binary_cross_entropy_with_logits(const Tensor<T>& input, const Tensor<T>& target,
+                                           Reduction reduction, Location at) {
+  return elementwise_loss<formulas::BinaryCrossEntropy>("binary_cross_entropy_with_logits", input, target,
+                                                        reduction, at);
 }
 
-#define XGRAD_INSTANTIATE(T)                                                                      \
-  template Tensor<T> cross_entropy(const Tensor<T>&, const Indices&, ClassLossOptions, Location); \
-  template Tensor<T> nll_loss(const Tensor<T>&, const Indices&, ClassLossOptions, Location);      \
-  template Tensor<T> mse_loss(const Tensor<T>&, const Tensor<T>&, Reduction, Location);           \
-  template Tensor<T> l1_loss(const Tensor<T>&, const Tensor<T>&, Reduction, Location);            \
-  template Tensor<T> binary_cross_entropy_with_logits(const Tensor<T>&, const Tensor<T>&, Reduction, Location);
+#define XGRAD_INSTANTIATE(T)                                                                         \
+  template Tensor<T> cross_entropy(const Tensor<T>&, const Indices&, ClassLossOptions, Location);    \
+  template Tensor<T> nll_loss(const Tensor<T>&, const Indices&, ClassLossOptions, Location);         \
+  template Tensor<T> mse_loss(const Tensor<T>&, const Tensor<T>&, Reduction, Location);              \
+  template Tensor<T> l1_loss(const Tensor<T>&, const Tensor<T>&, Reduction, Location);               \
+  template Tensor<T> binary_cross_entropy_with_logits(const Tensor<T>&, const Tensor<T>&, Reduction, \
+                                                      Location);
 XGRAD_INSTANTIATE(float)
 XGRAD_INSTANTIATE(double)
 #undef XGRAD_INSTANTIATE

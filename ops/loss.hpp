@@ -12,13 +12,14 @@ enum class Reduction { none, mean, sum };
 /// Options of cross_entropy and nll_loss.
 struct ClassLossOptions {
   Reduction reduction = Reduction::mean;
-  std::int64_t ignore_index = -100;  ///< rows with this target count for nothing, nor does the mean count them
+  std::int64_t ignore_index =
+      -100;  ///< rows with this target count for nothing, nor does the mean count them
 };
 
-/// -log(softmax(logits)[target]). The classes are the last axis: logits [N, C] with targets [N], or sequences [T, N, C]
-/// with [T, N] (PyTorch has the classes second there), or any shape [..., C] with [...].
-/// Throws ShapeError where the shapes do not fit, ValueError for a target that is no class, and for the mean of a batch
-/// that is empty or ignored altogether.
+/// -log(softmax(logits)[target]). The classes are the last axis: logits [N, C] with targets [N], or sequences
+/// [T, N, C] with [T, N] (PyTorch has the classes second there), or any shape [..., C] with [...]. Throws
+/// ShapeError where the shapes do not fit, ValueError for a target that is no class, and for the mean of a
+/// batch that is empty or ignored altogether.
 template <Real T>
 Tensor<T> cross_entropy(const Tensor<T>& logits, const Indices& targets, ClassLossOptions options = {},
                         Location at = Location::current());
@@ -28,8 +29,8 @@ template <Real T>
 Tensor<T> nll_loss(const Tensor<T>& log_probabilities, const Indices& targets, ClassLossOptions options = {},
                    Location at = Location::current());
 
-/// (input - target)². The shapes must be equal: these losses do not broadcast, and throw ShapeError. The mean of no
-/// elements throws ValueError.
+/// (input - target)². The shapes must be equal: these losses do not broadcast, and throw ShapeError. The mean
+/// of no elements throws ValueError.
 template <Real T>
 Tensor<T> mse_loss(const Tensor<T>& input, const Tensor<T>& target, Reduction reduction = Reduction::mean,
                    Location at = Location::current());
@@ -42,6 +43,7 @@ Tensor<T> l1_loss(const Tensor<T>& input, const Tensor<T>& target, Reduction red
 /// -(target log(sigmoid(input)) + (1 - target) log(1 - sigmoid(input))), without overflow.
 template <Real T>
 Tensor<T> binary_cross_entropy_with_logits(const Tensor<T>& input, const Tensor<T>& target,
-                                           Reduction reduction = Reduction::mean, Location at = Location::current());
+                                           Reduction reduction = Reduction::mean,
+                                           Location at = Location::current());
 
 }  // namespace xgrad

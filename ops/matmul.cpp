@@ -8,6 +8,7 @@
 
 #include "autograd/error.hpp"
 #include "autograd/op.hpp"
+#include "autograd/profile.hpp"
 #include "ops/kernels/packing.hpp"
 #include "ops/kernels/product.hpp"
 #include "ops/kernels/rows.hpp"
@@ -186,6 +187,7 @@ class ProductNode final : public Node {
 template <Real T>
 Tensor<T> multiply(std::string_view name, ProductOptions options, const Tensor<T>& a, const Tensor<T>& b,
                    const Tensor<T>* bias, const Shape& matrices, Location at) {
+  const ProfiledOp timed(name);
   options.constant_b = b.node() && b.is_leaf();
   options.flat = !options.transpose_a && b.rank() <= 2;
   AnyTensor result = AnyTensor::empty(matrices, dtype_of<T>);

@@ -34,8 +34,9 @@ struct AddToColumns {
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {one_hot_linear(x, g)}; }
 };
 
-// A few rows read their columns. Many read rows of the transposed weight instead, to which the bias is then added once
-// for each column, not once for each of them; and their gradients are gathered in such a table before they go on.
+// A few rows read their columns. Many read rows of the transposed weight instead, to which the bias is then
+// added once for each column, not once for each of them; and their gradients are gathered in such a table
+// before they go on.
 template <Real T>
 struct OneHotLinear {
   static constexpr std::string_view name = "one_hot_linear";
@@ -57,21 +58,27 @@ struct OneHotLinear {
     return Tensor<T>(std::move(y));
   }
   Tensor<T> forward(const Tensor<T>& weight) const { return read(weight, nullptr); }
-  Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias) const { return read(weight, bias.data()); }
+  Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias) const {
+    return read(weight, bias.data());
+  }
 
   bool backward(const Saved<T>& saved, std::span<GradientSlot> gradients, GradientSink& sink) const {
     AnyTensor sums = gradients[0].value;  // whose sum over rows is the bias's gradient
     if (saved.needs(0) && by_rows) {
       const std::int64_t rows = saved.shape(0)[0], columns = saved.shape(0)[1];
       AnyTensor table = AnyTensor::zeros({columns, rows}, dtype_of<T>);
-      kernels::scatter_add_rows(1, columns, rows, x.values(), reinterpret_cast<const T*>(sums.bytes()), detail::data_of<T>(table));
+      kernels::scatter_add_rows(1, columns, rows, x.values(), reinterpret_cast<const T*>(sums.bytes()),
+                                detail::data_of<T>(table));
       sums = std::move(table);
     }
     const T* from = reinterpret_cast<const T*>(sums.bytes());
-    sink.write(0, [&](AnyTensor& into, bool accumulate) { by_rows ? transposed(from, into, accumulate) : added(from, into, accumulate); });
+    sink.write(0, [&](AnyTensor& into, bool accumulate) {
+      by_rows ? transposed(from, into, accumulate) : added(from, into, accumulate);
+    });
     if (has_bias)
       sink.write(1, [&](AnyTensor& into, bool accumulate) {
-        kernels::column_sums(sums.shape().elements(0, sums.rank() - 1), sums.shape().back(), from, accumulate, detail::data_of<T>(into));
+        kernels::column_sums(sums.shape().elements(0, sums.rank() - 1), sums.shape().back(), from, accumulate,
+                             detail::data_of<T>(into));
       });
     return true;
   }
@@ -104,9 +111,9 @@ template <Real T>
 Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
   detail::check_defined("one_hot_linear", weight);
   if (weight.rank() != 2 || (bias.defined() && bias.shape() != Shape{weight.shape()[0]}))
-    throw ShapeError(fmt::format("one_hot_linear: weight {}{}; a weight [out, in] and a bias [out] are needed",
-                                 to_string(weight.shape()),
-                                 bias.defined() ? fmt::format(", bias {}", to_string(bias.shape())) : ""));
+    throw ShapeError(fmt::format(
+        "one_hot_linear: weight {}{}; a weight [out, in] and a bias [out] are needed",
+        to_string(weight.shape()), bias.defined() ? fmt::format(", bias {}", to_string(bias.shape())) : ""));
   check_indices("one_hot_linear", x, weight.shape()[1]);
   const bool by_rows = 2 * x.elements() >= weight.shape()[1];
   if (bias.defined()) return apply(OneHotLinear<T>{x, true, by_rows}, at, weight, bias);
@@ -114,6 +121,7 @@ Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor
 }
 
 template Tensor<float> one_hot_linear(const Indices&, const Tensor<float>&, const Tensor<float>&, Location);
-template Tensor<double> one_hot_linear(const Indices&, const Tensor<double>&, const Tensor<double>&, Location);
+template Tensor<double> one_hot_linear(const Indices&, const Tensor<double>&, const Tensor<double>&,
+                                       Location);
 
 }  // namespace xgrad

@@ -7,6 +7,7 @@
 
 #include "autograd/error.hpp"
 #include "autograd/op.hpp"
+#include "autograd/profile.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/kernels/product.hpp"
 #include "ops/kernels/recurrent.hpp"
@@ -28,8 +29,10 @@ constexpr const char* name_of(StepKind kind) {
 
 template <Real T>
 const auto& loops() {
-  if constexpr (std::same_as<T, float>) return kernels::recurrent_float();
-  else return kernels::recurrent_double();
+  if constexpr (std::same_as<T, float>)
+    return kernels::recurrent_float();
+  else
+    return kernels::recurrent_double();
 }
 
 // Calls f(float or double) by element type.
@@ -43,8 +46,8 @@ const T* read(const AnyTensor& x) {
   return x.defined() ? reinterpret_cast<const T*>(x.bytes()) : nullptr;
 }
 
-// The gradient of a weight in x · weightᵀ: dzᵀ · x. Those of steps whose dz and x lie one before another in memory, as
-// those of a sequence do, are one product.
+// The gradient of a weight in x · weightᵀ: dzᵀ · x. Those of steps whose dz and x lie one before another in
+// memory, as those of a sequence do, are one product.
 struct WeightGradient {
   static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
     kernels::product({d.a, true}, {d.b}, into, accumulate);
@@ -78,7 +81,8 @@ class StepNode final : public Node {
   };
 
   // `gates`: of an LSTM, z as the step left it.
-  static void record(StepKind kind, const Inputs& in, const AnyTensor& gates, std::span<AnyTensor> outputs, Location at) {
+  static void record(StepKind kind, const Inputs& in, const AnyTensor& gates, std::span<AnyTensor> outputs,
+                     Location at) {
     auto* node = new (pool::allocate(sizeof(StepNode), pool::Use::node)) StepNode(kind, outputs[0], at);
     const std::array<const AnyTensor*, 4> inputs{&in.zx, &in.h, &in.weight, in.c};
     for (std::size_t i = 0; i < inputs.size(); ++i)
@@ -103,13 +107,17 @@ class StepNode final : public Node {
   void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
     if (sink.create_graph() || (is_lstm() && gradients[2].value.defined()))
       return with_type(dtype(), [&]<Real T>(T) { backward_recorded<T>(gradients, sink); });
-    std::array<AnyTensor, 2> found = is_lstm() ? lstm_gradients(gradients, sink) : std::array<AnyTensor, 2>{rnn_gradient(gradients[0])};
+    std::array<AnyTensor, 2> found =
+        is_lstm() ? lstm_gradients(gradients, sink) : std::array<AnyTensor, 2>{rnn_gradient(gradients[0])};
     auto& [dz, dc] = found;
     sink.write(1, [&](AnyTensor& dh, bool accumulate) {
       kernels::product({dz}, {saved(saved_weight, weight_shape()), false, constant_weight()}, dh, accumulate);
     });
     if (sink.wants(2))
-      sink.add(2, DeferredGradient{.kind = &WeightGradient::kind, .a = dz, .b = saved(saved_h, shape_), .shape = weight_shape()});
+      sink.add(
+          2,
+          DeferredGradient{
+              .kind = &WeightGradient::kind, .a = dz, .b = saved(saved_h, shape_), .shape = weight_shape()});
     if (is_lstm() && sink.wants(3)) sink.add(3, std::move(dc), Ownership::owned);
     // Last: from here on dz may be overwritten, once what was deferred has read it.
     if (sink.wants(0)) sink.add(0, std::move(dz), Ownership::owned);
@@ -124,7 +132,9 @@ class StepNode final : public Node {
   };
 
   StepNode(StepKind kind, const AnyTensor& h, Location at)
-      : Node(h.dtype(), at, false), kind_(kind), shape_(h.shape()),
+      : Node(h.dtype(), at, false),
+        kind_(kind),
+        shape_(h.shape()),
         gates_shape_{h.shape()[0], h.shape()[1] * (kind == StepKind::lstm ? 4 : 1)} {
     batch_gradients();
   }
@@ -142,9 +152,11 @@ class StepNode final : public Node {
     const SavedRegion& region = saved_[i];
     AnyTensor value(region.storage, region.offset, shape);
     if (region.storage->version() != region.version) {
-      const auto origin = i == saved_result ? detail::SavedValue::Origin::output : detail::SavedValue::Origin::input;
+      const auto origin =
+          i == saved_result ? detail::SavedValue::Origin::output : detail::SavedValue::Origin::input;
       const std::uint32_t input = i == saved_weight ? 2 : i == saved_c ? 3 : 1;
-      detail::changed_in_place(name(), {value, region.version, origin, i == saved_result ? 0 : input}, location());
+      detail::changed_in_place(name(), {value, region.version, origin, i == saved_result ? 0 : input},
+                               location());
     }
     return value;
   }
@@ -163,9 +175,10 @@ class StepNode final : public Node {
   // dz and dc, over the gates and the gradient of c where nobody needs those any more.
   std::array<AnyTensor, 2> lstm_gradients(std::span<GradientSlot> gradients, const GradientSink& sink) {
     if (!saved_[saved_gates].storage)
-      throw GraphError(fmt::format("backward: the gates of '{}' were overwritten by an earlier backward that failed; compute "
-                                   "the graph anew",
-                                   name()));
+      throw GraphError(fmt::format(
+          "backward: the gates of '{}' were overwritten by an earlier backward that failed; compute "
+          "the graph anew",
+          name()));
     const AnyTensor c = saved(saved_c, shape_), next_c = saved(saved_result, shape_);
     const AnyTensor gates = saved(saved_gates, gates_shape_);
     const GradientSlot &dh = gradients[0], &next_dc = gradients[1];
@@ -174,13 +187,14 @@ class StepNode final : public Node {
     AnyTensor dc = own_dc ? next_dc.value : AnyTensor::empty(shape_, dtype());
     if (sink.frees_graph()) saved_[saved_gates].storage = {};
     with_type(dtype(), [&]<Real T>(T) {
-      loops<T>().lstm_adjoint(shape_[0], shape_[1], read<T>(gates), read<T>(c), read<T>(next_c), read<T>(dh.value),
-                              read<T>(next_dc.value), data_of<T>(dz), data_of<T>(dc));
+      loops<T>().lstm_adjoint(shape_[0], shape_[1], read<T>(gates), read<T>(c), read<T>(next_c),
+                              read<T>(dh.value), read<T>(next_dc.value), data_of<T>(dz), data_of<T>(dc));
     });
     return {std::move(dz), std::move(dc)};
   }
 
-  // A saved tensor with its history: that of input `edge`, or, for a negative one, output -1 - edge of this node.
+  // A saved tensor with its history: that of input `edge`, or, for a negative one, output -1 - edge of this
+  // node.
   template <Real T>
   Tensor<T> recorded(std::size_t i, const Shape& shape, int edge) {
     AnyTensor x = saved(i, shape);
@@ -214,7 +228,8 @@ class StepNode final : public Node {
       dz = given(0) * (kind_ == StepKind::tanh ? 1 - square(h) : Tensor<T>(h > 0));
     }
     if (sink.wants(0)) sink.add(0, dz, Ownership::shared);
-    if (sink.wants(1)) sink.add(1, matmul(dz, recorded<T>(saved_weight, weight_shape(), 2)), Ownership::shared);
+    if (sink.wants(1))
+      sink.add(1, matmul(dz, recorded<T>(saved_weight, weight_shape(), 2)), Ownership::shared);
     if (sink.wants(2))
       sink.add(2, matmul(dz, recorded<T>(saved_h, shape_, 1), {.transpose_a = true}), Ownership::shared);
     if (is_lstm() && sink.wants(3)) sink.add(3, dc, Ownership::shared);
@@ -226,7 +241,8 @@ class StepNode final : public Node {
   std::array<SavedRegion, saved_count> saved_;
 };
 
-void check_step(StepKind kind, const AnyTensor& zx, const AnyTensor& h, const AnyTensor& weight, const AnyTensor* c) {
+void check_step(StepKind kind, const AnyTensor& zx, const AnyTensor& h, const AnyTensor& weight,
+                const AnyTensor* c) {
   const char* name = name_of(kind);
   detail::check_defined(name, zx);
   detail::check_defined(name, h, 1);
@@ -234,14 +250,15 @@ void check_step(StepKind kind, const AnyTensor& zx, const AnyTensor& h, const An
   if (c) detail::check_defined(name, *c, 3);
   const std::int64_t gates = kind == StepKind::lstm ? 4 : 1;
   const bool fits = h.rank() == 2 && zx.rank() == 2 && weight.rank() == 2 && zx.shape()[0] == h.shape()[0] &&
-                    zx.shape()[1] == gates * h.shape()[1] && weight.shape() == Shape{zx.shape()[1], h.shape()[1]} &&
-                    (!c || c->shape() == h.shape());
+                    zx.shape()[1] == gates * h.shape()[1] &&
+                    weight.shape() == Shape{zx.shape()[1], h.shape()[1]} && (!c || c->shape() == h.shape());
   if (fits) return;
-  throw ShapeError(fmt::format("{}: zx {}, h {}, weight {}{}; needed are zx [batch, {}hidden], h [batch, hidden]{} and weight "
-                               "[{}hidden, hidden]",
-                               name, to_string(zx.shape()), to_string(h.shape()), to_string(weight.shape()),
-                               c ? fmt::format(", c {}", to_string(c->shape())) : "", gates > 1 ? "4 " : "",
-                               c ? ", c the same" : "", gates > 1 ? "4 " : ""));
+  throw ShapeError(fmt::format(
+      "{}: zx {}, h {}, weight {}{}; needed are zx [batch, {}hidden], h [batch, hidden]{} and weight "
+      "[{}hidden, hidden]",
+      name, to_string(zx.shape()), to_string(h.shape()), to_string(weight.shape()),
+      c ? fmt::format(", c {}", to_string(c->shape())) : "", gates > 1 ? "4 " : "", c ? ", c the same" : "",
+      gates > 1 ? "4 " : ""));
 }
 
 // Memory for h: what was given for it, or z, whose it can be in an RNN, or new.
@@ -249,21 +266,23 @@ template <Real T>
 AnyTensor room_for_h(StepKind kind, const AnyTensor& z, const AnyTensor& h, const StepMemory<T>& memory) {
   if (!memory.h.defined()) return kind == StepKind::lstm ? AnyTensor::empty(h.shape(), h.dtype()) : z;
   if (memory.h.shape() != h.shape())
-    throw ShapeError(fmt::format("{}: memory of shape {} for an h of shape {}", name_of(kind), to_string(memory.h.shape()),
-                                 to_string(h.shape())));
+    throw ShapeError(fmt::format("{}: memory of shape {} for an h of shape {}", name_of(kind),
+                                 to_string(memory.h.shape()), to_string(h.shape())));
   return memory.h.detached();
 }
 
 template <Real T>
 std::array<Tensor<T>, 2> step(StepKind kind, const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight,
                               const Tensor<T>* c, const StepMemory<T>& memory, Location at) {
+  const ProfiledOp timed(name_of(kind));
   check_step(kind, zx, h, weight, c);
   AnyTensor z = memory.take_zx ? zx.detached() : copy_of(zx);
   std::array<AnyTensor, 2> outputs{room_for_h(kind, z, h, memory)};
   kernels::product({h}, {weight, true, weight.node() && weight.is_leaf()}, z, true);
   if (c) {
     outputs[1] = AnyTensor::empty(h.shape(), h.dtype());
-    loops<T>().lstm(h.shape()[0], h.shape()[1], data_of<T>(z), c->data(), data_of<T>(outputs[0]), data_of<T>(outputs[1]));
+    loops<T>().lstm(h.shape()[0], h.shape()[1], data_of<T>(z), c->data(), data_of<T>(outputs[0]),
+                    data_of<T>(outputs[1]));
   } else {
     const auto activation = kind == StepKind::tanh ? loops<T>().tanh : loops<T>().relu;
     activation(h.elements(), read<T>(z), data_of<T>(outputs[0]));
@@ -271,7 +290,8 @@ std::array<Tensor<T>, 2> step(StepKind kind, const Tensor<T>& zx, const Tensor<T
   const std::span<AnyTensor> made(outputs.data(), c ? 2 : 1);
   if (this_thread.anomaly)
     for (const AnyTensor& output : made) check_finite(name_of(kind), output, at, false);
-  if (is_recording() && (zx.requires_grad() || h.requires_grad() || weight.requires_grad() || (c && c->requires_grad())))
+  if (is_recording() &&
+      (zx.requires_grad() || h.requires_grad() || weight.requires_grad() || (c && c->requires_grad())))
     StepNode::record(kind, {zx, h, weight, c}, z, made, at);
   return {Tensor<T>(std::move(outputs[0])), c ? Tensor<T>(std::move(outputs[1])) : Tensor<T>()};
 }
@@ -285,25 +305,26 @@ void append_blocks(FormulaArgument*& next, const AnyTensor& x) {
 }  // namespace
 
 template <Real T>
-Tensor<T> rnn_tanh_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, const StepMemory<T>& memory,
-                        Location at) {
+Tensor<T> rnn_tanh_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight,
+                        const StepMemory<T>& memory, Location at) {
   return step<T>(StepKind::tanh, zx, h, weight, nullptr, memory, at)[0];
 }
 
 template <Real T>
-Tensor<T> rnn_relu_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, const StepMemory<T>& memory,
-                        Location at) {
+Tensor<T> rnn_relu_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight,
+                        const StepMemory<T>& memory, Location at) {
   return step<T>(StepKind::relu, zx, h, weight, nullptr, memory, at)[0];
 }
 
 template <Real T>
-std::array<Tensor<T>, 2> lstm_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& c, const Tensor<T>& weight,
-                                   const StepMemory<T>& memory, Location at) {
+std::array<Tensor<T>, 2> lstm_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& c,
+                                   const Tensor<T>& weight, const StepMemory<T>& memory, Location at) {
   return step(StepKind::lstm, zx, h, weight, &c, memory, at);
 }
 
 template <Real T>
-Tensor<T> gru_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& h, const Tensor<T>& into, Location at) {
+Tensor<T> gru_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& h, const Tensor<T>& into,
+                   Location at) {
   std::array<FormulaArgument, 7> arguments;
   FormulaArgument* next = arguments.data();
   append_blocks<3>(next, zx);
@@ -314,12 +335,15 @@ Tensor<T> gru_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& h,
   return Tensor<T>(std::move(result[0]));
 }
 
-#define XGRAD_INSTANTIATE(T)                                                                                               \
-  template Tensor<T> rnn_tanh_step(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const StepMemory<T>&, Location);  \
-  template Tensor<T> rnn_relu_step(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const StepMemory<T>&, Location);  \
-  template std::array<Tensor<T>, 2> lstm_step(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&,      \
-                                              const StepMemory<T>&, Location);                                             \
-  template Tensor<T> gru_cell(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, Location);
+#define XGRAD_INSTANTIATE(T)                                                                          \
+  template Tensor<T> rnn_tanh_step(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&,              \
+                                   const StepMemory<T>&, Location);                                   \
+  template Tensor<T> rnn_relu_step(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&,              \
+                                   const StepMemory<T>&, Location);                                   \
+  template std::array<Tensor<T>, 2> lstm_step(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&,   \
+                                              const Tensor<T>&, const StepMemory<T>&, Location);      \
+  template Tensor<T> gru_cell(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, \
+                              Location);
 XGRAD_INSTANTIATE(float)
 XGRAD_INSTANTIATE(double)
 #undef XGRAD_INSTANTIATE

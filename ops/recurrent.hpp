@@ -1,5 +1,5 @@
-// Steps of recurrent networks as fused ops, and the product of one-hot rows with a weight. Gate orders and formulas are
-// those of torch.nn.RNNCell, LSTMCell and GRUCell.
+// Steps of recurrent networks as fused ops, and the product of one-hot rows with a weight. Gate orders and
+// formulas are those of torch.nn.RNNCell, LSTMCell and GRUCell.
 #pragma once
 
 #include <array>
@@ -14,39 +14,41 @@ template <Real T = float>
 struct StepMemory {
   /// zx may be overwritten: nobody else reads its elements, and no op saved them.
   bool take_zx = false;
-  /// Where the new h goes, of its shape; read by nobody. Steps that lie one behind another in one array are joined by
-  /// stack() without a copy. May be zx's own memory for an RNN, if that is taken.
+  /// Where the new h goes, of its shape; read by nobody. Steps that lie one behind another in one array are
+  /// joined by stack() without a copy. May be zx's own memory for an RNN, if that is taken.
   Tensor<T> h{};
 };
 
-/// h' = tanh(zx + h weightᵀ): zx is what the input contributes, biases included, and h the state, both (batch, hidden);
-/// weight is (hidden, hidden). Throws ShapeError for other shapes.
+/// h' = tanh(zx + h weightᵀ): zx is what the input contributes, biases included, and h the state, both
+/// (batch, hidden); weight is (hidden, hidden). Throws ShapeError for other shapes.
 template <Real T>
-Tensor<T> rnn_tanh_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, const StepMemory<T>& memory = {},
-                        Location at = Location::current());
+Tensor<T> rnn_tanh_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight,
+                        const StepMemory<T>& memory = {}, Location at = Location::current());
 
 /// h' = relu(zx + h weightᵀ), likewise.
 template <Real T>
-Tensor<T> rnn_relu_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, const StepMemory<T>& memory = {},
-                        Location at = Location::current());
+Tensor<T> rnn_relu_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight,
+                        const StepMemory<T>& memory = {}, Location at = Location::current());
 
 /// {h', c'}: with i, f, g, o the four blocks of zx + h weightᵀ, c' = sigmoid(f) c + sigmoid(i) tanh(g) and
-/// h' = sigmoid(o) tanh(c'). zx is (batch, 4 hidden), h and c (batch, hidden), weight (4 hidden, hidden). Throws ShapeError
-/// for other shapes.
+/// h' = sigmoid(o) tanh(c'). zx is (batch, 4 hidden), h and c (batch, hidden), weight (4 hidden, hidden).
+/// Throws ShapeError for other shapes.
 template <Real T>
-std::array<Tensor<T>, 2> lstm_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& c, const Tensor<T>& weight,
-                                   const StepMemory<T>& memory = {}, Location at = Location::current());
+std::array<Tensor<T>, 2> lstm_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& c,
+                                   const Tensor<T>& weight, const StepMemory<T>& memory = {},
+                                   Location at = Location::current());
 
-/// h of the next step: with blocks r, z, n of zx and zh (batch, 3 hidden), r = sigmoid(rx + rh), z = sigmoid(zx + zh),
-/// n = tanh(nx + r nh), and h' = (1 - z) n + z h. zx and zh are what input and state contribute, biases included. A
-/// defined `into` (of the result's shape, its memory read by nobody) receives h' in place.
+/// h of the next step: with blocks r, z, n of zx and zh (batch, 3 hidden), r = sigmoid(rx + rh), z =
+/// sigmoid(zx + zh), n = tanh(nx + r nh), and h' = (1 - z) n + z h. zx and zh are what input and state
+/// contribute, biases included. A defined `into` (of the result's shape, its memory read by nobody) receives
+/// h' in place.
 template <Real T>
 Tensor<T> gru_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& h, const Tensor<T>& into = {},
                    Location at = Location::current());
 
-/// linear(one_hot(x), weight, bias) without forming the one-hot rows: column x[i] of weight (out, in), plus bias (out),
-/// for every i; the result has x's shape and a last axis `out`. An undefined bias counts as none. Throws ValueError
-/// for an index that is not below `in`.
+/// linear(one_hot(x), weight, bias) without forming the one-hot rows: column x[i] of weight (out, in), plus
+/// bias (out), for every i; the result has x's shape and a last axis `out`. An undefined bias counts as none.
+/// Throws ValueError for an index that is not below `in`.
 template <Real T>
 Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias = {},
                          Location at = Location::current());

@@ -39,7 +39,9 @@ AxisSet axis_set(std::string_view op, const AnyTensor& x, const Axes& axes) {
   AxisSet set;
   for (const std::int64_t axis : axes) {
     const std::size_t a = normalize_axis(op, axis, x.shape());
-    if (set.has(a)) throw ShapeError(fmt::format("{}: axis {} of {} is named twice; name each axis once", op, a, to_string(x.shape())));
+    if (set.has(a))
+      throw ShapeError(
+          fmt::format("{}: axis {} of {} is named twice; name each axis once", op, a, to_string(x.shape())));
     set.bits |= 1u << a;
   }
   return set;
@@ -71,17 +73,22 @@ std::int64_t folded(const Shape& shape, AxisSet axes) {
 // What has no value when there is nothing to reduce.
 void check_not_empty(std::string_view op, const Shape& shape, AxisSet axes) {
   if (folded(shape, axes) == 0 && kept_shape(shape, axes).elements() > 0)
-    throw ValueError(fmt::format("{}: nothing to reduce: the axes hold no elements in {}; leave such inputs out", op, to_string(shape)));
+    throw ValueError(
+        fmt::format("{}: nothing to reduce: the axes hold no elements in {}; leave such inputs out", op,
+                    to_string(shape)));
 }
 
-void run_fold(Fold kind, const float* x, const float* centre, float* out, const std::array<std::int64_t, 3>& view) {
+void run_fold(Fold kind, const float* x, const float* centre, float* out,
+              const std::array<std::int64_t, 3>& view) {
   kernels::fold_float().fold[static_cast<int>(kind)](x, centre, out, view[0], view[1], view[2]);
 }
-void run_fold(Fold kind, const double* x, const double* centre, double* out, const std::array<std::int64_t, 3>& view) {
+void run_fold(Fold kind, const double* x, const double* centre, double* out,
+              const std::array<std::int64_t, 3>& view) {
   kernels::fold_double().fold[static_cast<int>(kind)](x, centre, out, view[0], view[1], view[2]);
 }
 
-// The innermost of the axes to be reduced, with all neighbours that can be reduced in the same walk: [first, last].
+// The innermost of the axes to be reduced, with all neighbours that can be reduced in the same walk: [first,
+// last].
 struct Run {
   std::size_t first = 0, last = 0;
 };
@@ -106,7 +113,8 @@ Tensor<T> fold(Fold kind, const Tensor<T>& x, AxisSet axes, const Tensor<T>& cen
   Tensor<T> result = empty<T>(kept);
   const std::int64_t inner = shape.rank() ? shape.elements(run.last + 1, shape.rank()) : 1;
   const std::int64_t extent = folded(shape, now);
-  run_fold(kind, x.data(), c.defined() ? c.data() : nullptr, detail::data_of<T>(result), {kept.elements() / std::max<std::int64_t>(inner, 1), extent, inner});
+  run_fold(kind, x.data(), c.defined() ? c.data() : nullptr, detail::data_of<T>(result),
+           {kept.elements() / std::max<std::int64_t>(inner, 1), extent, inner});
   const AxisSet rest{axes.bits & ~now.bits};
   return folded(kept, rest) == 1 ? result : fold(kernels::rest_of(kind), result, rest);
 }
@@ -146,11 +154,14 @@ struct Var {
   AxisSet axes;
   VarOptions options;
 
-  double divisor(const Shape& shape) const { return static_cast<double>(folded(shape, axes)) - options.correction; }
+  double divisor(const Shape& shape) const {
+    return static_cast<double>(folded(shape, axes)) - options.correction;
+  }
 
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& x) const {
     const Tensor<T> centre = fold(Fold::sum, x, axes) / folded(x.shape(), axes);
-    Tensor<T> y = in_shape(fold(Fold::sum_squares, x, axes, centre), result_shape(x.shape(), axes, options.keepdims));
+    Tensor<T> y =
+        in_shape(fold(Fold::sum_squares, x, axes, centre), result_shape(x.shape(), axes, options.keepdims));
     y = y / divisor(x.shape());
     if (root) y = sqrt(y);
     save(x);
@@ -161,7 +172,8 @@ struct Var {
   Gradients<T> vjp(const Saved<T>& saved, Tensor<T> g) const {
     const Tensor<T> x = saved[0];
     g = g * (2 / divisor(x.shape()));
-    if (root) g = g / where(saved[2] == 0, 1, 2 * saved[2]);  // a deviation of 0: so are the differences below
+    if (root)
+      g = g / where(saved[2] == 0, 1, 2 * saved[2]);  // a deviation of 0: so are the differences below
     const Tensor<T> centre = saved.recording() ? mean(x, axes.list(), true) : saved[1];
     return {(x - centre) * kept(g, x.shape(), axes)};
   }
@@ -170,10 +182,12 @@ struct Var {
 template <Real T>
 void check_divisor(std::string_view op, const Tensor<T>& x, AxisSet axes, double correction) {
   const auto n = folded(x.shape(), axes);
-  if (static_cast<double>(n) <= correction && kept_shape(x.shape(), axes).elements() > 0)
-    throw ValueError(fmt::format("{}: {} element{} of {} to reduce and a correction of {}; there must be more, or pass "
-                                 "{{.correction = 0}}",
-                                 op, n, n == 1 ? "" : "s", to_string(x.shape()), correction));
+  if ((!std::isfinite(correction) || static_cast<double>(n) <= correction) &&
+      kept_shape(x.shape(), axes).elements() > 0)
+    throw ValueError(
+        fmt::format("{}: {} element{} of {} to reduce and a correction of {}; there must be more, or pass "
+                    "{{.correction = 0}}",
+                    op, n, n == 1 ? "" : "s", to_string(x.shape()), correction));
 }
 
 // For every place along axis 1 of (outer, extent, inner) the product of all other places.
@@ -182,7 +196,8 @@ Tensor<T> products_of_others(const Tensor<T>& x) {
   // One place on, with ones from outside; then twice as many factors with every step.
   const auto moved = [&](const Tensor<T>& y, std::int64_t by) {
     const std::int64_t n = x.shape()[1];
-    return by > 0 ? pad(narrow(y, 1, 0, n - by), {0, 0, by, 0}, 1) : pad(narrow(y, 1, -by, n + by), {0, 0, 0, -by}, 1);
+    return by > 0 ? pad(narrow(y, 1, 0, n - by), {0, 0, by, 0}, 1)
+                  : pad(narrow(y, 1, -by, n + by), {0, 0, 0, -by}, 1);
   };
   const auto scanned = [&](std::int64_t direction) {
     Tensor<T> y = moved(x, direction);
@@ -249,8 +264,10 @@ struct LogSumExp {
 
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& x) const {
     Tensor<T> largest = fold(Fold::maximum, x, axes);
-    largest = where(abs(largest) == std::numeric_limits<double>::infinity(), 0, largest);  // not infinity - infinity
-    Tensor<T> y = in_shape(largest + log(fold(Fold::sum_exp, x, axes, largest)), result_shape(x.shape(), axes, keepdims));
+    largest = where(abs(largest) == std::numeric_limits<double>::infinity(), 0,
+                    largest);  // not infinity - infinity
+    Tensor<T> y = in_shape(largest + log(fold(Fold::sum_exp, x, axes, largest)),
+                           result_shape(x.shape(), axes, keepdims));
     save(x);
     save(y);
     return y;
@@ -295,7 +312,8 @@ struct CumSum {
   Tensor<T> forward(const Tensor<T>& x) const {
     Tensor<T> y = empty<T>(x.shape());
     const detail::AxisView view(x.shape(), axis);
-    kernels::cumulative_sum(x.data(), detail::data_of<T>(y), view.outer, view.extent, view.inner, from_the_end);
+    kernels::cumulative_sum(x.data(), detail::data_of<T>(y), view.outer, view.extent, view.inner,
+                            from_the_end);
     return y;
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
@@ -312,7 +330,8 @@ Indices place_of_extreme(std::string_view op, Fold kind, const Tensor<T>& x, Axi
   if (!places.empty()) {
     const Run run = innermost(x.shape(), axes);
     const std::int64_t inner = x.rank() ? x.shape().elements(run.last + 1, x.rank()) : 1;
-    kernels::find_first(x.data(), y.data(), places.data(), y.elements() / inner, folded(x.shape(), axes), inner);
+    kernels::find_first(x.data(), y.data(), places.data(), y.elements() / inner, folded(x.shape(), axes),
+                        inner);
   }
   return Indices(result_shape(x.shape(), axes, keepdims), std::move(places));
 }
@@ -410,20 +429,20 @@ Indices argmin(const Tensor<T>& x, std::int64_t axis, bool keepdims) {
   return place_of_extreme("argmin", Fold::minimum, x, axis_set("argmin", x, axis), keepdims);
 }
 
-#define XGRAD_INSTANTIATE(T)                                                \
-  template Tensor<T> sum(const Tensor<T>&, const Axes&, bool, Location);        \
-  template Tensor<T> mean(const Tensor<T>&, const Axes&, bool, Location);       \
-  template Tensor<T> var(const Tensor<T>&, const Axes&, VarOptions, Location);  \
+#define XGRAD_INSTANTIATE(T)                                                      \
+  template Tensor<T> sum(const Tensor<T>&, const Axes&, bool, Location);          \
+  template Tensor<T> mean(const Tensor<T>&, const Axes&, bool, Location);         \
+  template Tensor<T> var(const Tensor<T>&, const Axes&, VarOptions, Location);    \
   template Tensor<T> stddev(const Tensor<T>&, const Axes&, VarOptions, Location); \
-  template Tensor<T> prod(const Tensor<T>&, const Axes&, bool, Location);       \
-  template Tensor<T> amax(const Tensor<T>&, const Axes&, bool, Location);       \
-  template Tensor<T> amin(const Tensor<T>&, const Axes&, bool, Location);       \
-  template Tensor<T> logsumexp(const Tensor<T>&, const Axes&, bool, Location);  \
+  template Tensor<T> prod(const Tensor<T>&, const Axes&, bool, Location);         \
+  template Tensor<T> amax(const Tensor<T>&, const Axes&, bool, Location);         \
+  template Tensor<T> amin(const Tensor<T>&, const Axes&, bool, Location);         \
+  template Tensor<T> logsumexp(const Tensor<T>&, const Axes&, bool, Location);    \
   template Tensor<T> norm(const Tensor<T>&, double, const Axes&, bool, Location); \
-  template Tensor<T> cumsum(const Tensor<T>&, std::int64_t, Location);          \
-  template Indices argmax(const Tensor<T>&);                                    \
-  template Indices argmax(const Tensor<T>&, std::int64_t, bool);                \
-  template Indices argmin(const Tensor<T>&);                                    \
+  template Tensor<T> cumsum(const Tensor<T>&, std::int64_t, Location);            \
+  template Indices argmax(const Tensor<T>&);                                      \
+  template Indices argmax(const Tensor<T>&, std::int64_t, bool);                  \
+  template Indices argmin(const Tensor<T>&);                                      \
   template Indices argmin(const Tensor<T>&, std::int64_t, bool);
 XGRAD_INSTANTIATE(float)
 XGRAD_INSTANTIATE(double)

@@ -1,9 +1,9 @@
 // Reductions: sums, means, products, extremes and norms over any axes. Names and meanings are PyTorch's.
 //
-// `axes` is one axis, or several in braces; negative ones count from the back; none are all of them. The axes vanish
-// from the result, or stay with extent 1 where `keepdims` is set. An axis that x lacks, or one named twice, throws
-// ShapeError. Where there is nothing to reduce, sums and norms are 0, products 1 and logsumexp -infinity; what has no
-// value then (mean, var, stddev, amax, amin, argmax, argmin) throws ValueError.
+// `axes` is one axis, or several in braces; negative ones count from the back; none are all of them. The axes
+// vanish from the result, or stay with extent 1 where `keepdims` is set. An axis that x lacks, or one named
+// twice, throws ShapeError. Where there is nothing to reduce, sums and norms are 0, products 1 and logsumexp
+// -infinity; what has no value then (mean, var, stddev, amax, amin, argmax, argmin) throws ValueError.
 #pragma once
 
 #include "autograd/indices.hpp"
@@ -21,11 +21,13 @@ class Axes : public IntList {
 
 /// The sum. Sums of floats are accurate to a few units in the last place of sum(|x|), however long.
 template <Real T>
-Tensor<T> sum(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false, Location at = Location::current());
+Tensor<T> sum(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false,
+              Location at = Location::current());
 
 /// The mean.
 template <Real T>
-Tensor<T> mean(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false, Location at = Location::current());
+Tensor<T> mean(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false,
+               Location at = Location::current());
 
 /// Options of var and stddev. The sum of squares is divided by the number of elements less the correction.
 struct VarOptions {
@@ -34,32 +36,38 @@ struct VarOptions {
 };
 
 /// The variance, unbiased by default: `var(x, 0, {.correction = 0})` is NumPy's.
-/// Throws ValueError where there are no more elements than the correction.
+/// Throws ValueError where there are no more elements than the correction, or that is not finite.
 template <Real T>
-Tensor<T> var(const Tensor<T>& x, const Axes& axes = {}, VarOptions options = {}, Location at = Location::current());
+Tensor<T> var(const Tensor<T>& x, const Axes& axes = {}, VarOptions options = {},
+              Location at = Location::current());
 
-/// The standard deviation, sqrt(var); PyTorch and NumPy call it std, which beside `using namespace xgrad` would hide
-/// the standard library's namespace. Its gradient is 0 where it is 0.
+/// The standard deviation, sqrt(var); PyTorch and NumPy call it std, which beside `using namespace xgrad`
+/// would hide the standard library's namespace. Its gradient is 0 where it is 0.
 template <Real T>
-Tensor<T> stddev(const Tensor<T>& x, const Axes& axes = {}, VarOptions options = {}, Location at = Location::current());
+Tensor<T> stddev(const Tensor<T>& x, const Axes& axes = {}, VarOptions options = {},
+                 Location at = Location::current());
 
 /// The product. Its gradients are right where elements are 0.
 template <Real T>
-Tensor<T> prod(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false, Location at = Location::current());
+Tensor<T> prod(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false,
+               Location at = Location::current());
 
 /// The largest element; NaN where there is one. Elements that tie share the gradient evenly.
 template <Real T>
-Tensor<T> amax(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false, Location at = Location::current());
+Tensor<T> amax(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false,
+               Location at = Location::current());
 /// The smallest element, likewise.
 template <Real T>
-Tensor<T> amin(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false, Location at = Location::current());
+Tensor<T> amin(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false,
+               Location at = Location::current());
 
 /// log(sum(exp(x))), without overflow.
 template <Real T>
-Tensor<T> logsumexp(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false, Location at = Location::current());
+Tensor<T> logsumexp(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false,
+                    Location at = Location::current());
 
-/// The p-norm of the elements, for p = 1, 2 or infinity. Its gradient is 0 where it is 0; for p = infinity elements
-/// that tie share it. Throws ValueError for another p.
+/// The p-norm of the elements, for p = 1, 2 or infinity. Its gradient is 0 where it is 0; for p = infinity
+/// elements that tie share it. Throws ValueError for another p.
 template <Real T>
 Tensor<T> norm(const Tensor<T>& x, double p = 2, const Axes& axes = {}, bool keepdims = false,
                Location at = Location::current());
@@ -68,7 +76,8 @@ Tensor<T> norm(const Tensor<T>& x, double p = 2, const Axes& axes = {}, bool kee
 template <Real T>
 Tensor<T> cumsum(const Tensor<T>& x, std::int64_t axis, Location at = Location::current());
 
-/// Where the largest element stands, as an index of the flattened array; the first of several. A NaN counts as largest.
+/// Where the largest element stands, as an index of the flattened array; the first of several. A NaN counts
+/// as largest.
 template <Real T>
 Indices argmax(const Tensor<T>& x);
 /// The same along an axis.

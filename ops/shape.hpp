@@ -141,6 +141,12 @@ std::vector<Tensor<T>> chunk(const Tensor<T>& x, std::int64_t count, std::int64_
 template <Real T>
 std::vector<Tensor<T>> unbind(const Tensor<T>& x, std::int64_t axis = 0, Location at = Location::current());
 
+namespace detail {
+/// unbind along the first axis of at least one element, into memory of the pool.
+template <Real T>
+std::vector<Tensor<T>, pool::Allocator<Tensor<T>>> rows(const Tensor<T>& x, Location at);
+}  // namespace detail
+
 /// `length` elements along an axis from `start` on, which counts from the end where it is negative.
 /// Throws ValueError where they are not all there.
 template <Real T>

@@ -21,6 +21,7 @@ namespace {
 using detail::AxisView;
 using detail::check_defined;
 using detail::data_of;
+using detail::PoolVector;
 
 // `count` elements along an axis, `step` apart.
 struct Range {
@@ -175,7 +176,7 @@ class SharedGradient {
   std::vector<bool, pool::Allocator<bool>> given_;
 };
 
-using Starts = detail::PoolVector<std::int64_t>;
+using Starts = PoolVector<std::int64_t>;
 
 // All parts along one axis. `single`: each is one element, and the axis, which is the first, goes.
 template <Real T, bool single>
@@ -197,8 +198,8 @@ struct Split {
     return part;
   }
 
-  std::vector<Tensor<T>> forward(const Tensor<T>& x) const {
-    std::vector<Tensor<T>> result;
+  PoolVector<Tensor<T>> forward(const Tensor<T>& x) const {
+    PoolVector<Tensor<T>> result;
     result.reserve(parts());
     for (std::size_t k = 0; k < parts(); ++k) result.push_back(read(x, range(k), part_shape(k)));
     return result;
@@ -218,7 +219,8 @@ struct Split {
       return true;
     }
     const auto owned = [](const GradientSlot& g) { return g.ownership == Ownership::owned; };
-    sink.add(0, gradients[0].value.view(shape), std::ranges::all_of(gradients, owned) ? Ownership::owned : Ownership::shared);
+    sink.add(0, gradients[0].value.view(shape),
+             std::ranges::all_of(gradients, owned) ? Ownership::owned : Ownership::shared);
     return true;
   }
 
@@ -249,7 +251,8 @@ struct Split {
     AnyTensor whole = gradient.take();
     if (lost || !whole.defined()) whole = AnyTensor::empty(shape, dtype_of<T>);
     for (std::size_t k = 0; k < parts(); ++k)
-      if (!SharedGradient::lies_in(whole, g[k].value, range(k).offset(v))) overwrite<T>(whole, range(k), g[k].value);
+      if (!SharedGradient::lies_in(whole, g[k].value, range(k).offset(v)))
+        overwrite<T>(whole, range(k), g[k].value);
     return whole;
   }
 };
@@ -258,9 +261,14 @@ struct Split {
 constexpr std::int64_t max_parts = 65535;
 
 template <Real T>
+std::vector<Tensor<T>> listed(PoolVector<Tensor<T>> parts) {
+  return {std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end())};
+}
+
+template <Real T>
 std::vector<Tensor<T>> split_at(const Tensor<T>& x, std::int64_t axis, Starts starts, Location at) {
   const auto parts = static_cast<std::int64_t>(starts.size()) - 1;
-  if (parts <= max_parts) return apply(Split<T, false>{x.shape(), axis, std::move(starts)}, at, x);
+  if (parts <= max_parts) return listed(apply(Split<T, false>{x.shape(), axis, std::move(starts)}, at, x));
   std::vector<Tensor<T>> result;
   for (std::int64_t k = 0; k < parts; k += max_parts) {
     const auto first = starts.begin() + k, last = starts.begin() + std::min(k + max_parts, parts) + 1;
@@ -299,8 +307,10 @@ Tensor<T> narrow(const Tensor<T>& x, std::int64_t axis, std::int64_t start, std:
   const std::size_t along = normalize_axis("narrow", axis, x.shape());
   const std::int64_t extent = x.shape()[along], first = start < 0 ? start + extent : start;
   if (first < 0 || length < 0 || length > extent - first)
-    throw ValueError(fmt::format("narrow: {} elements from {} on along axis {} of {}, which has {}", length,
-                                 start, axis, to_string(x.shape()), extent));
+    throw ValueError(
+        fmt::format("narrow: {} elements from {} on along axis {} of {}, which has {}; "
+                    "start and length must lie within",
+                    length, start, axis, to_string(x.shape()), extent));
   if (length == extent) return x;
   return apply(SliceAxis<T, false>{{static_cast<std::int64_t>(along), first, 1, length}}, at, x);
 }
@@ -384,10 +394,16 @@ std::vector<Tensor<T>> unbind(const Tensor<T>& x, std::int64_t axis, Location at
       if (i != along) order.push_back(static_cast<std::int64_t>(i));
     return unbind(permute(x, order, at), 0, at);
   }
+  return listed(detail::rows(x, at));
+}
+
+template <Real T>
+PoolVector<Tensor<T>> detail::rows(const Tensor<T>& x, Location at) {
+  const std::int64_t extent = x.shape()[0];
   if (extent > max_parts) {
-    std::vector<Tensor<T>> result;
+    PoolVector<Tensor<T>> result;
     for (auto& some : split(x, max_parts, 0, at))
-      for (auto& part : unbind(some, 0, at)) result.push_back(std::move(part));
+      for (auto& row : rows(some, at)) result.push_back(std::move(row));
     return result;
   }
   Starts starts(static_cast<std::size_t>(extent) + 1);
@@ -403,7 +419,8 @@ std::vector<Tensor<T>> unbind(const Tensor<T>& x, std::int64_t axis, Location at
   template std::vector<Tensor<T>> split(const Tensor<T>&, const std::vector<std::int64_t>&, std::int64_t, \
                                         Location);                                                        \
   template std::vector<Tensor<T>> chunk(const Tensor<T>&, std::int64_t, std::int64_t, Location);          \
-  template std::vector<Tensor<T>> unbind(const Tensor<T>&, std::int64_t, Location);
+  template std::vector<Tensor<T>> unbind(const Tensor<T>&, std::int64_t, Location);                       \
+  template PoolVector<Tensor<T>> detail::rows(const Tensor<T>&, Location);
 XGRAD_INSTANTIATE(float)
 XGRAD_INSTANTIATE(double)
 #undef XGRAD_INSTANTIATE

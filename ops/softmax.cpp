@@ -1,4 +1,5 @@
-// softmax and log_softmax: fused along rows, composed of other ops along other axes and where they are recorded.
+// softmax and log_softmax: fused along rows, composed of other ops along other axes and where they are
+// recorded.
 #include "ops/softmax.hpp"
 
 #include "autograd/create.hpp"
@@ -59,7 +60,8 @@ template <Real T, bool logarithm>
 Tensor<T> apply_softmax(const Tensor<T>& x, std::int64_t axis, Location at) {
   const auto name = Softmax<T, logarithm>::name;
   detail::check_defined(name, x);
-  return apply(Softmax<T, logarithm>{static_cast<std::int64_t>(normalize_axis(name, axis, x.shape()))}, at, x);
+  return apply(Softmax<T, logarithm>{static_cast<std::int64_t>(normalize_axis(name, axis, x.shape()))}, at,
+               x);
 }
 
 }  // namespace
@@ -74,8 +76,8 @@ Tensor<T> log_softmax(const Tensor<T>& x, std::int64_t axis, Location at) {
   return apply_softmax<T, true>(x, axis, at);
 }
 
-#define XGRAD_INSTANTIATE(T)                                              \
-  template Tensor<T> softmax(const Tensor<T>&, std::int64_t, Location);   \
+#define XGRAD_INSTANTIATE(T)                                            \
+  template Tensor<T> softmax(const Tensor<T>&, std::int64_t, Location); \
   template Tensor<T> log_softmax(const Tensor<T>&, std::int64_t, Location);
 XGRAD_INSTANTIATE(float)
 XGRAD_INSTANTIATE(double)

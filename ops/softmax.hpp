@@ -5,7 +5,8 @@
 
 namespace xgrad {
 
-/// exp(x) / sum(exp(x)) along an axis, without overflow (PyTorch's softmax). Throws ShapeError for an axis x lacks.
+/// exp(x) / sum(exp(x)) along an axis, without overflow (PyTorch's softmax). Throws ShapeError for an axis x
+/// lacks.
 template <Real T>
 Tensor<T> softmax(const Tensor<T>& x, std::int64_t axis = -1, Location at = Location::current());
 

@@ -23,17 +23,23 @@ Adam<T>::Adam(const char* name, std::vector<Tensor<T>> parameters, AdamOptions o
 template <Real T>
 void Adam<T>::step() {
   const AdamOptions& o = options_;
-  kernels::AdamUpdate update{.beta1 = o.betas[0], .beta2 = o.betas[1], .eps = o.eps, .step_size = 0, .root_correction = 0,
+  kernels::AdamUpdate update{.beta1 = o.betas[0],
+                             .beta2 = o.betas[1],
+                             .eps = o.eps,
+                             .step_size = 0,
+                             .root_correction = 0,
                              .weight_decay = decoupled_ ? 0 : o.weight_decay,
                              .shrink = decoupled_ ? 1 - o.lr * o.weight_decay : 1};
-  std::int64_t corrected = 0;  // the step count that `update` is made for: nearly always that of all parameters
+  std::int64_t corrected =
+      0;  // the step count that `update` is made for: nearly always that of all parameters
   this->each([&](std::int64_t n, T* p, const T* g, std::int64_t t, std::size_t k) {
     if (t != corrected) {
       update.step_size = o.lr / (1 - std::pow(o.betas[0], static_cast<double>(t)));
       update.root_correction = std::sqrt(1 - std::pow(o.betas[1], static_cast<double>(t)));
       corrected = t;
     }
-    kernels::update_loops<T>().adam(n, p, g, this->buffer(0, k), this->buffer(1, k), this->buffer(2, k), update);
+    kernels::update_loops<T>().adam(n, p, g, this->buffer(0, k), this->buffer(1, k), this->buffer(2, k),
+                                    update);
   });
 }
 

@@ -8,6 +8,7 @@
 
 #include "autograd/error.hpp"
 #include "autograd/kernels/optimizer.hpp"
+#include "autograd/profile.hpp"
 
 namespace xgrad::optim {
 
@@ -17,8 +18,8 @@ void check_limit(const char* name, double limit) {
   if (!(limit >= 0)) throw ValueError(fmt::format("{}: the limit is {}; it is at least 0", name, limit));
 }
 
-// f(elements, values) on each gradient in place. One that is itself recorded, for gradients of gradients, is replaced
-// by its values: its history would not know of the change.
+// f(elements, values) on each gradient in place. One that is itself recorded, for gradients of gradients, is
+// replaced by its values: its history would not know of the change.
 template <Real T>
 void change(const std::vector<Tensor<T>>& parameters, auto f) {
   for (const Tensor<T>& p : parameters) {
@@ -37,7 +38,8 @@ std::string culprit(const std::vector<Tensor<T>>& parameters) {
   for (std::size_t k = 0; k < parameters.size(); ++k) {
     const Tensor<T> gradient = parameters[k].grad();
     if (gradient.defined() && std::ranges::any_of(gradient.values(), [](T x) { return !std::isfinite(x); }))
-      return fmt::format("the gradient of parameter {}, of shape {}, holds NaN or infinity", k, to_string(gradient.shape()));
+      return fmt::format("the gradient of parameter {}, of shape {}, holds NaN or infinity", k,
+                         to_string(gradient.shape()));
   }
   return "the gradients are finite, but their squares overflow";
 }
@@ -46,6 +48,7 @@ std::string culprit(const std::vector<Tensor<T>>& parameters) {
 
 template <Real T>
 double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm, ClipOptions options) {
+  const ProfiledOp timed("clip_grad_norm");
   check_limit("clip_grad_norm", max_norm);
   const auto& loops = kernels::update_loops<T>();
   double squares = 0;
@@ -54,9 +57,10 @@ double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm,
       squares += loops.sum_of_squares(gradient.elements(), gradient.data());
   const double norm = std::sqrt(squares);
   if (options.error_if_nonfinite && !std::isfinite(norm))
-    throw NonFiniteError(fmt::format("clip_grad_norm: the norm is {}: {}; look for the op with an `anomaly` scope, or pass "
-                                     "{{.error_if_nonfinite = false}} to go on as PyTorch does",
-                                     norm, culprit(parameters)));
+    throw NonFiniteError(
+        fmt::format("clip_grad_norm: the norm is {}: {}; look for the op with an `anomaly` scope, or pass "
+                    "{{.error_if_nonfinite = false}} to go on as PyTorch does",
+                    norm, culprit(parameters)));
   const double factor = max_norm / (norm + 1e-6);
   if (!(factor >= 1)) change(parameters, [&](std::int64_t n, T* x) { loops.scale(n, x, factor); });
   return norm;
@@ -64,6 +68,7 @@ double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm,
 
 template <Real T>
 void clip_grad_value(const std::vector<Tensor<T>>& parameters, double clip_value) {
+  const ProfiledOp timed("clip_grad_value");
   check_limit("clip_grad_value", clip_value);
   change(parameters, [&](std::int64_t n, T* x) { kernels::update_loops<T>().clamp(n, x, clip_value); });
 }

@@ -15,17 +15,22 @@ template <Real T>
 Optimizer<T>::Optimizer(const char* name, std::vector<Tensor<T>> parameters)
     : name_(name), parameters_(std::move(parameters)), steps_(parameters_.size()) {
   if (parameters_.empty())
-    throw ValueError(fmt::format("{}: no parameters; pass those of a module that has some, nn::parameters(module)", name));
+    throw ValueError(
+        fmt::format("{}: no parameters; pass those of a module that has some, nn::parameters(module)", name));
   for (std::size_t k = 0; k < parameters_.size(); ++k) {
     const Tensor<T>& p = parameters_[k];
-    if (!p.defined()) throw ValueError(fmt::format("{}: parameter {} is undefined (default constructed)", name, k));
+    if (!p.defined())
+      throw ValueError(fmt::format("{}: parameter {} is undefined (default constructed)", name, k));
     if (!p.node() || !p.is_leaf())
-      throw ValueError(fmt::format("{}: parameter {} of shape {} {}", name, k, xgrad::to_string(p.shape()),
-                                   p.node() ? fmt::format("is the result of '{}', not a leaf; optimize what it was computed from", p.op_name())
-                                            : std::string("takes no gradient; call set_requires_grad() on it first")));
+      throw ValueError(fmt::format(
+          "{}: parameter {} of shape {} {}", name, k, xgrad::to_string(p.shape()),
+          p.node() ? fmt::format("is the result of '{}', not a leaf; optimize what it was computed from",
+                                 p.op_name())
+                   : std::string("takes no gradient; call set_requires_grad() on it first")));
     const auto same = [&](const Tensor<T>& q) { return q.node() == p.node(); };
     if (std::count_if(parameters_.begin(), parameters_.begin() + static_cast<std::ptrdiff_t>(k), same))
-      throw ValueError(fmt::format("{}: parameter {} of shape {} is given twice", name, k, xgrad::to_string(p.shape())));
+      throw ValueError(
+          fmt::format("{}: parameter {} of shape {} is given twice", name, k, xgrad::to_string(p.shape())));
   }
 }
 
@@ -56,15 +61,18 @@ template <Real T>
 void Optimizer<T>::load_state(const std::vector<NamedState>& state) {
   const auto own = this->state();
   if (state.size() != own.size())
-    throw FormatError(fmt::format("{}: a state of {} tensors where this optimizer has {}; it belongs to other options or "
-                                  "other parameters; nothing was changed",
-                                  name_, state.size(), own.size()));
+    throw FormatError(
+        fmt::format("{}: a state of {} tensors where this optimizer has {}; it belongs to other options or "
+                    "other parameters; nothing was changed",
+                    name_, state.size(), own.size()));
   for (std::size_t i = 0; i < own.size(); ++i) {
     const AnyTensor &given = state[i].tensor, &expected = own[i].tensor;
-    if (state[i].name != own[i].name || !given.defined() || given.shape() != expected.shape() || given.dtype() != expected.dtype())
-      throw FormatError(fmt::format("{}: the state holds '{}' {} where '{}' {} is expected; nothing was changed", name_,
-                                    state[i].name, given.defined() ? xgrad::to_string(given.shape()) : "undefined",
-                                    own[i].name, xgrad::to_string(expected.shape())));
+    if (state[i].name != own[i].name || !given.defined() || given.shape() != expected.shape() ||
+        given.dtype() != expected.dtype())
+      throw FormatError(
+          fmt::format("{}: the state holds '{}' {} where '{}' {} is expected; nothing was changed", name_,
+                      state[i].name, given.defined() ? xgrad::to_string(given.shape()) : "undefined",
+                      own[i].name, xgrad::to_string(expected.shape())));
   }
   for (std::size_t i = 1; i < own.size(); ++i) Tensor<T>(own[i].tensor).assign(Tensor<T>(state[i].tensor));
   const auto steps = Tensor<double>(state[0].tensor).values();
@@ -75,8 +83,10 @@ namespace detail {
 
 void check_option(const char* optimizer, const char* option, double value, double low, double high) {
   if (!(value >= low && value < high))
-    throw ValueError(high < 1e300 ? fmt::format("{}: {} is {}; it lies in [{}, {})", optimizer, option, value, low, high)
-                                  : fmt::format("{}: {} is {}; it is finite and at least {}", optimizer, option, value, low));
+    throw ValueError(
+        high < 1e300
+            ? fmt::format("{}: {} is {}; it lies in [{}, {})", optimizer, option, value, low, high)
+            : fmt::format("{}: {} is {}; it is finite and at least {}", optimizer, option, value, low));
 }
 
 }  // namespace detail

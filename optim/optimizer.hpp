@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/profile.hpp"
 #include "autograd/tensor.hpp"
 
 namespace xgrad::optim {
@@ -15,8 +16,8 @@ struct NamedState {
   AnyTensor tensor;
 };
 
-/// The part of an optimizer that is the same for all. Parameters without a gradient are left alone by step(), and their
-/// own step counts with them.
+/// The part of an optimizer that is the same for all. Parameters without a gradient are left alone by step(),
+/// and their own step counts with them.
 template <Real T>
 class Optimizer {
  public:
@@ -25,10 +26,11 @@ class Optimizer {
 
   const std::vector<Tensor<T>>& parameters() const { return parameters_; }
 
-  /// The state as it is now, sharing memory with the optimizer; empty before the first step where there is none.
+  /// The state as it is now, sharing memory with the optimizer; empty before the first step where there is
+  /// none.
   std::vector<NamedState> state() const;
-  /// Copies a state that state() of an equal optimizer gave. Throws FormatError, having changed nothing, where names or
-  /// shapes differ.
+  /// Copies a state that state() of an equal optimizer gave. Throws FormatError, having changed nothing,
+  /// where names or shapes differ.
   void load_state(const std::vector<NamedState>& state);
 
  protected:
@@ -46,6 +48,7 @@ class Optimizer {
   /// f(elements, parameter, gradient, step count from 1, k) for each parameter k that has a gradient.
   template <class F>
   void each(F f) {
+    const ProfiledOp timed(name_);
     for (std::size_t k = 0; k < parameters_.size(); ++k) {
       const Tensor<T> gradient = parameters_[k].grad();
       if (gradient.defined())
@@ -53,7 +56,8 @@ class Optimizer {
     }
   }
 
-  /// Parameter k's part of the buffers of that number, in the order of add_buffers; null where there are none.
+  /// Parameter k's part of the buffers of that number, in the order of add_buffers; null where there are
+  /// none.
   T* buffer(std::size_t number, std::size_t k) {
     return number < buffers_.size() ? buffers_[number][k].mutable_values().data() : nullptr;
   }
@@ -69,7 +73,8 @@ class Optimizer {
 namespace detail {
 
 // Throws ValueError naming the optimizer and the option unless low <= value and value < high.
-void check_option(const char* optimizer, const char* option, double value, double low = 0, double high = 1e300);
+void check_option(const char* optimizer, const char* option, double value, double low = 0,
+                  double high = 1e300);
 
 }  // namespace detail
 

@@ -9,7 +9,7 @@ template <Real T>
 RMSprop<T>::RMSprop(std::vector<Tensor<T>> parameters, RMSpropOptions options)
     : Optimizer<T>("RMSprop", std::move(parameters)), options_(options) {
   detail::check_option("RMSprop", "lr", options.lr);
-  detail::check_option("RMSprop", "alpha", options.alpha);
+  detail::check_option("RMSprop", "alpha", options.alpha, 0, 1);
   detail::check_option("RMSprop", "eps", options.eps);
   detail::check_option("RMSprop", "weight_decay", options.weight_decay);
   detail::check_option("RMSprop", "momentum", options.momentum);

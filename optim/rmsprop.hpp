@@ -18,7 +18,7 @@ struct RMSpropOptions {
 template <Real T>
 class RMSprop : public Optimizer<T> {
  public:
-  /// Throws ValueError for no parameters, or a negative or infinite option.
+  /// Throws ValueError for no parameters, a negative or infinite option, or an alpha outside [0, 1).
   explicit RMSprop(std::vector<Tensor<T>> parameters, RMSpropOptions options = {});
 
   void step();

@@ -11,6 +11,7 @@ SGD<T>::SGD(std::vector<Tensor<T>> parameters, SGDOptions options)
     : Optimizer<T>("SGD", std::move(parameters)), options_(options) {
   detail::check_option("SGD", "lr", options.lr);
   detail::check_option("SGD", "momentum", options.momentum);
+  detail::check_option("SGD", "dampening", options.dampening);
   detail::check_option("SGD", "weight_decay", options.weight_decay);
   if (options.nesterov && (options.momentum == 0 || options.dampening != 0))
     throw ValueError("SGD: nesterov needs a momentum above 0 and no dampening");

@@ -6,16 +6,13 @@
 #include "autograd/create.hpp"
 #include "autograd/error.hpp"
 #include "tests/catch.hpp"
+#include "tests/tensors.hpp"
 
 namespace {
 
 using namespace xgrad;
+using namespace xgrad::testing;
 using Catch::Matchers::Contains;
-
-template <class T>
-std::vector<T> list(const Tensor<T>& x) {
-  return {x.values().begin(), x.values().end()};
-}
 
 TEST_CASE("array: a view reads the tensor's own memory", "[array]") {
   const Tensor<double> x{{1, 2, 3}, {4, 5, 6}};
@@ -75,6 +72,11 @@ TEST_CASE("array: tensors are made of arrays and expressions of any kind", "[arr
   const Tensor<double> x{{1, 2}, {3, 4}};
   CHECK(list(Tensor<double>(x.array() + a)) == std::vector<double>{2, 4, 6, 8});
   CHECK(list(x + Tensor<double>(a)) == std::vector<double>{2, 4, 6, 8});
+  const xt::xarray<double> three{1, 2, 3};
+  CHECK_THROWS_AS(Tensor<>(a + three), ShapeError);
+  CHECK_THROWS_WITH(Tensor<>(a + three),
+                    Contains("Tensor: the array expression has no shape; make its parts broadcast: "));
+  CHECK_THROWS_WITH(Tensor<>(xt::ones<float>({1, 1, 1, 1, 1, 1, 1, 1})), Contains("shape: more than 7 axes"));
 }
 
 TEST_CASE("array: assign takes expressions, also of the tensor itself", "[array]") {
@@ -83,7 +85,8 @@ TEST_CASE("array: assign takes expressions, also of the tensor itself", "[array]
   x.assign(x.array() * 10.0);
   CHECK(list(x) == std::vector<double>{10, 20, 30, 40});
   CHECK(x.version() > before);
-  CHECK_THROWS_WITH(x.assign(xt::xarray<double>{1, 2}), Contains("assign: values of shape [2] to a tensor of shape [2, 2]"));
+  CHECK_THROWS_WITH(x.assign(xt::xarray<double>{1, 2}),
+                    Contains("assign: values of shape [2] to a tensor of shape [2, 2]"));
   auto w = ones<double>({2}).set_requires_grad();
   w.assign(xt::xarray<double>{5, 6});
   CHECK(w.requires_grad());

@@ -1,5 +1,5 @@
-// Back-propagation through time falls out of the tape: its gradients against BPTT written by hand, against finite
-// differences, and once more differentiated.
+// Back-propagation through time falls out of the tape: its gradients against BPTT written by hand, against
+// finite differences, and once more differentiated.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -29,7 +29,10 @@ struct Net {
   nn::Linear<double> fc;
 
   Net(Cell cell, std::int64_t layers)
-      : rnn(cell == Cell::lstm ? nn::Cell::lstm : cell == Cell::gru ? nn::Cell::gru : nn::Cell::rnn, features, hidden,
+      : rnn(cell == Cell::lstm  ? nn::Cell::lstm
+            : cell == Cell::gru ? nn::Cell::gru
+                                : nn::Cell::rnn,
+            features, hidden,
             {.layers = layers,
              .nonlinearity = cell == Cell::rnn_relu ? nn::Nonlinearity::relu : nn::Nonlinearity::tanh}),
         fc(hidden, classes) {}
@@ -54,7 +57,12 @@ Array wave(std::vector<std::size_t> shape, double frequency) {
 
 Problem problem(Cell cell, std::size_t time, std::size_t batch, std::size_t layers) {
   const auto parameters = reference::random_parameters(cell, features, hidden, layers, classes, 3);
-  Problem p{Net(cell, static_cast<std::int64_t>(layers)), parameters, wave({time, batch, features}, 0.7), {}, {}, {}};
+  Problem p{Net(cell, static_cast<std::int64_t>(layers)),
+            parameters,
+            wave({time, batch, features}, 0.7),
+            {},
+            {},
+            {}};
   nn::StateDict dict;
   for (const auto& [name, value] : parameters) dict.push_back({name, Tensor<double>(value)});
   nn::load_state_dict(p.net, dict);
@@ -130,7 +138,8 @@ void check_gradients(const Net& net, const reference::Parameters& expected) {
 TEST_CASE("BPTT: the tape's gradients are those written by hand", "[bptt]") {
   const Cell cell = GENERATE(Cell::rnn_tanh, Cell::rnn_relu, Cell::lstm, Cell::gru);
   const std::size_t time = GENERATE(1, 2, 25, 200), batch = GENERATE(1, 7), layers = GENERATE(1, 2, 3);
-  INFO("cell " << static_cast<int>(cell) << ", " << time << " steps, batch " << batch << ", " << layers << " layers");
+  INFO("cell " << static_cast<int>(cell) << ", " << time << " steps, batch " << batch << ", " << layers
+               << " layers");
   Problem p = problem(cell, time, batch, layers);
   const reference::Bptt expected = reference::bptt(cell, p.parameters, p.x, p.targets, p.initial);
 
@@ -234,7 +243,8 @@ TEST_CASE("BPTT: gradients over 25 steps agree with finite differences", "[bptt]
   }
 }
 
-TEST_CASE("BPTT: a Hessian-vector product through 20 steps agrees with differences of the gradient", "[bptt]") {
+TEST_CASE("BPTT: a Hessian-vector product through 20 steps agrees with differences of the gradient",
+          "[bptt]") {
   const Cell cell = GENERATE(Cell::rnn_tanh, Cell::rnn_relu, Cell::lstm, Cell::gru);
   const std::size_t layers = GENERATE(1, 2);
   const bool indices = GENERATE(false, true);
@@ -245,7 +255,8 @@ TEST_CASE("BPTT: a Hessian-vector product through 20 steps agrees with differenc
   const std::vector<Tensor<double>> parameters = nn::parameters(p.net);
   const auto gradient = [&](bool create_graph) {
     const auto sequence = indices ? p.net.rnn(characters, initial) : p.net.rnn(x, initial);
-    return grad(std::vector{mean_loss(p.net, sequence.output, p.targets)}, parameters, {.create_graph = create_graph});
+    return grad(std::vector{mean_loss(p.net, sequence.output, p.targets)}, parameters,
+                {.create_graph = create_graph});
   };
 
   std::vector<Tensor<double>> v;
@@ -270,12 +281,15 @@ TEST_CASE("BPTT: a Hessian-vector product through 20 steps agrees with differenc
     return result;
   };
   const double step = step_of(cell);
-  const auto plus = gradient_at(step), minus = gradient_at(-step), plus2 = gradient_at(2 * step), minus2 = gradient_at(-2 * step);
+  const auto plus = gradient_at(step), minus = gradient_at(-step), plus2 = gradient_at(2 * step),
+             minus2 = gradient_at(-2 * step);
   for (std::size_t k = 0; k < v.size(); ++k) {
     INFO("parameter " << k);
     Array expected(std::vector<std::size_t>(v[k].shape().begin(), v[k].shape().end()));
     for (std::size_t i = 0; i < expected.size(); ++i)
-      expected.flat(i) = (8 * (plus[k].data()[i] - minus[k].data()[i]) - (plus2[k].data()[i] - minus2[k].data()[i])) / (12 * step);
+      expected.flat(i) =
+          (8 * (plus[k].data()[i] - minus[k].data()[i]) - (plus2[k].data()[i] - minus2[k].data()[i])) /
+          (12 * step);
     CHECK(error_of(product[k], expected) < 1e-6);
   }
 }

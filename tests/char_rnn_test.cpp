@@ -25,9 +25,9 @@ namespace {
 using namespace xgrad;
 using namespace xgrad::models;
 using namespace std::string_literals;
-using xgrad::testing::TemporaryFolder;
 using Catch::Matchers::Contains;
 using nn::Cell;
+using xgrad::testing::TemporaryFolder;
 
 const std::string story = [] {
   std::string text;
@@ -36,15 +36,18 @@ const std::string story = [] {
 }();
 
 template <Real T = float>
-CharRNN<T> small_model(const Vocabulary& vocabulary, Cell cell = Cell::lstm, std::int64_t layers = 1, double dropout = 0) {
+CharRNN<T> small_model(const Vocabulary& vocabulary, Cell cell = Cell::lstm, std::int64_t layers = 1,
+                       double dropout = 0) {
   Generator generator(5);
-  return CharRNN<T>({.vocabulary = vocabulary.size(), .hidden = 24, .layers = layers, .cell = cell, .dropout = dropout}, generator);
+  return CharRNN<T>(
+      {.vocabulary = vocabulary.size(), .hidden = 24, .layers = layers, .cell = cell, .dropout = dropout},
+      generator);
 }
 
 // train() with Adam and clipping.
 template <Real T>
-void train_adam(CharRNN<T>& model, std::span<const std::int64_t> text, const TrainOptions& options, double lr = 2e-3,
-                const std::function<bool(const TrainProgress&)>& progress = {}) {
+void train_adam(CharRNN<T>& model, std::span<const std::int64_t> text, const TrainOptions& options,
+                double lr = 2e-3, const std::function<bool(const TrainProgress&)>& progress = {}) {
   optim::Adam<T> optimizer(nn::parameters(model), {.lr = lr});
   const auto update = [&] {
     optim::clip_grad_norm(optimizer.parameters(), 5);
@@ -55,21 +58,26 @@ void train_adam(CharRNN<T>& model, std::span<const std::int64_t> text, const Tra
 
 template <Real T>
 bool same_bits(const Tensor<T>& a, const Tensor<T>& b) {
-  return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.elements()) * sizeof(T)) == 0;
+  return a.shape() == b.shape() &&
+         std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.elements()) * sizeof(T)) == 0;
 }
 template <Real T>
 bool same_bits(const CharRNN<T>& a, const CharRNN<T>& b) {
   const auto p = nn::parameters(a), q = nn::parameters(b);
-  return std::equal(p.begin(), p.end(), q.begin(), q.end(), [](const auto& x, const auto& y) { return same_bits(x, y); });
+  return std::equal(p.begin(), p.end(), q.begin(), q.end(),
+                    [](const auto& x, const auto& y) { return same_bits(x, y); });
 }
 
 TEST_CASE("CharRNN: parameters have PyTorch's names and shapes", "[models]") {
   const CharRNN<> model({.vocabulary = 7, .hidden = 5, .layers = 2, .cell = Cell::gru});
   std::vector<std::pair<std::string, Shape>> found;
-  for (const auto& [name, parameter] : nn::named_parameters(model)) found.emplace_back(name, parameter.shape());
+  for (const auto& [name, parameter] : nn::named_parameters(model))
+    found.emplace_back(name, parameter.shape());
   const std::vector<std::pair<std::string, Shape>> expected = {
-      {"rnn.weight_ih_l0", {15, 7}}, {"rnn.weight_hh_l0", {15, 5}}, {"rnn.bias_ih_l0", {15}}, {"rnn.bias_hh_l0", {15}},
-      {"rnn.weight_ih_l1", {15, 5}}, {"rnn.weight_hh_l1", {15, 5}}, {"rnn.bias_ih_l1", {15}}, {"rnn.bias_hh_l1", {15}},
+      {"rnn.weight_ih_l0", {15, 7}}, {"rnn.weight_hh_l0", {15, 5}},
+      {"rnn.bias_ih_l0", {15}},      {"rnn.bias_hh_l0", {15}},
+      {"rnn.weight_ih_l1", {15, 5}}, {"rnn.weight_hh_l1", {15, 5}},
+      {"rnn.bias_ih_l1", {15}},      {"rnn.bias_hh_l1", {15}},
       {"fc.weight", {7, 5}},         {"fc.bias", {7}}};
   CHECK((found == expected));
 }
@@ -87,8 +95,11 @@ TEST_CASE("CharRNN: a sequence, its single steps, indices and one-hot rows agree
   CHECK(allclose(whole.logits, rows.logits, 0, 1e-14));
   auto state = model.zero_state(3);
   for (std::int64_t t = 0; t < 6; ++t) {
-    const auto output = t % 2 ? model.step(x[t], state) : model.step(one_hot<double>(x[t], vocabulary.size()), state);
-    CHECK(allclose(output.logits, Tensor<double>(whole.logits.view({3, vocabulary.size()}, t * 3 * vocabulary.size())), 0, 1e-14));
+    const auto output =
+        t % 2 ? model.step(x[t], state) : model.step(one_hot<double>(x[t], vocabulary.size()), state);
+    CHECK(allclose(output.logits,
+                   Tensor<double>(whole.logits.view({3, vocabulary.size()}, t * 3 * vocabulary.size())), 0,
+                   1e-14));
     state = output.state;
   }
   CHECK(allclose(state.output(), whole.state.output(), 0, 1e-14));
@@ -176,14 +187,18 @@ TEST_CASE("evaluate: the mean over every character but the first, whatever the w
     nn::eval(copy);
     const no_grad scope;
     const auto steps = static_cast<std::int64_t>(text.size()) - 1;
-    return copy.loss(copy(Indices({steps, 1}, {text.begin(), text.end() - 1}), copy.zero_state(1)).logits,
-                     Indices({steps, 1}, {text.begin() + 1, text.end()})).item();
+    return copy
+        .loss(copy(Indices({steps, 1}, {text.begin(), text.end() - 1}), copy.zero_state(1)).logits,
+              Indices({steps, 1}, {text.begin() + 1, text.end()}))
+        .item();
   }();
-  for (const std::int64_t seq_len : {1, 7, 50, 100000}) CHECK(std::abs(evaluate(model, text, {.seq_len = seq_len}) - output) < 1e-12);
+  for (const std::int64_t seq_len : {1, 7, 50, 100000})
+    CHECK(std::abs(evaluate(model, text, {.seq_len = seq_len}) - output) < 1e-12);
   CHECK(std::abs(evaluate(model, text, {.batch = 10}) - output) < 0.02);
   const auto few = vocabulary.encode("the");
   CHECK(std::isfinite(evaluate(model, few, {.batch = 50, .seq_len = 50})));
-  CHECK_THROWS_WITH(evaluate(model, std::span(few).first(1)), Contains("a text of 1 characters is too short"));
+  CHECK_THROWS_WITH(evaluate(model, std::span(few).first(1)),
+                    Contains("a text of 1 characters is too short"));
   CHECK(model.rnn.training);  // as it was
 }
 
@@ -221,6 +236,14 @@ TEST_CASE("sample: the same seed writes the same, greedy needs no seed", "[model
   CHECK(sample(model, vocabulary, "", 20) == first);
   CHECK(first.size() == 20);
   CHECK(sample(model, vocabulary, "the", 0).empty());
+  std::string so_far;  // the same, one character after another, until it is enough
+  manual_seed(9);
+  sample(model, vocabulary, "", 20, {}, [&](std::string_view character) {
+    CHECK(character.size() == 1);
+    so_far += character;
+    return so_far.size() < 7;
+  });
+  CHECK(so_far == first.substr(0, 7));
   CHECK(live_counts().nodes > 0);  // the parameters' leaves; sampling adds none
   const std::int64_t before = live_counts().nodes;
   sample(model, vocabulary, "the", 10);
@@ -237,7 +260,8 @@ TEST_CASE("sample: characters are drawn with the model's probabilities", "[model
   const auto shares = [&](double temperature) {
     Generator generator(1);
     std::vector<double> share(3);
-    for (const auto c : vocabulary.encode(sample(model, vocabulary, "a", 20000, {.temperature = temperature, .generator = &generator})))
+    for (const auto c : vocabulary.encode(
+             sample(model, vocabulary, "a", 20000, {.temperature = temperature, .generator = &generator})))
       share[static_cast<std::size_t>(c)] += 1 / 20000.0;
     return share;
   };
@@ -252,19 +276,23 @@ TEST_CASE("sample: bad input", "[models]") {
   const Vocabulary vocabulary = Vocabulary::of(story);
   const auto model = small_model(vocabulary);
   CHECK_THROWS_WITH(sample(model, vocabulary, "the 7", 5), Contains("'7' at position 4"));
-  CHECK_THROWS_WITH(sample(model, Vocabulary(U"abc"), "a", 5),
-                    Contains("sample: a vocabulary of 3 characters for a model of " + std::to_string(vocabulary.size())));
+  CHECK_THROWS_WITH(
+      sample(model, Vocabulary(U"abc"), "a", 5),
+      Contains("sample: a vocabulary of 3 characters for a model of " + std::to_string(vocabulary.size())));
   CHECK_THROWS_WITH(sample(model, vocabulary, "the", -1), "sample: length -1 is negative");
   for (const double temperature : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity()})
-    CHECK_THROWS_WITH(sample(model, vocabulary, "the", 5, {.temperature = temperature}), Contains("must be above 0 and finite"));
+    CHECK_THROWS_WITH(sample(model, vocabulary, "the", 5, {.temperature = temperature}),
+                      Contains("must be above 0 and finite"));
   CHECK(sample(model, vocabulary, "the", 5, {.temperature = 0, .greedy = true}).size() == 5);
 }
 
 TEST_CASE("CharRNN: bad input is refused and leaves the model usable", "[models]") {
-  CHECK_THROWS_WITH(CharRNN<>({.vocabulary = 0}), "CharRNN: vocabulary 0, hidden 128, layers 1; each must be at least 1");
+  CHECK_THROWS_WITH(CharRNN<>({.vocabulary = 0}),
+                    "CharRNN: vocabulary 0, hidden 128, layers 1; each must be at least 1");
   CHECK_THROWS_AS(CharRNN<>({.vocabulary = 5, .hidden = -1}), ValueError);
   CHECK_THROWS_AS(CharRNN<>({.vocabulary = 5, .layers = 0}), ValueError);
-  CHECK_THROWS_WITH(CharRNN<>({.vocabulary = 5, .dropout = 1.5}), "CharRNN: dropout 1.5 is no probability in [0, 1]");
+  CHECK_THROWS_WITH(CharRNN<>({.vocabulary = 5, .dropout = 1.5}),
+                    "CharRNN: dropout 1.5 is no probability in [0, 1]");
   CHECK_THROWS_WITH(cell_of("transformer"), "cell_of: 'transformer' is none of rnn, lstm, gru");
 
   const Vocabulary vocabulary = Vocabulary::of(story);
@@ -279,7 +307,8 @@ TEST_CASE("CharRNN: bad input is refused and leaves the model usable", "[models]
   CHECK_THROWS_AS(model.loss(zeros({2, 3, 4}), Indices{{0, 1}}), ShapeError);
   CHECK_THROWS_WITH(train_adam(model, text, {.epochs = 0}), "train: 0 epochs or 0 steps; give at least one");
   CHECK_THROWS_AS(train_adam(model, text, {.steps = -1}), ValueError);
-  CHECK_THROWS_WITH(train_adam(model, vocabulary.encode("the cat"), {.batch = 2, .seq_len = 5}), Contains("needs 12"));
+  CHECK_THROWS_WITH(train_adam(model, vocabulary.encode("the cat"), {.batch = 2, .seq_len = 5}),
+                    Contains("needs 12"));
   CHECK_THROWS_AS(train_adam(model, {}, {}), ValueError);
   CHECK(same_bits(model, before));
   train_adam(model, text, {.batch = 4, .seq_len = 10, .steps = 1});
@@ -305,13 +334,16 @@ TEST_CASE("save and load: the same bits come back, with configuration and vocabu
   auto reader = model, loaded_reader = loaded.model;
   nn::eval(reader);
   nn::eval(loaded_reader);
-  CHECK(same_bits(loaded_reader(windows[0].x, reader.zero_state(2)).logits, reader(windows[0].x, reader.zero_state(2)).logits));
+  CHECK(same_bits(loaded_reader(windows[0].x, reader.zero_state(2)).logits,
+                  reader(windows[0].x, reader.zero_state(2)).logits));
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
 
   const auto in_double = load_char_rnn<double>(folder / "model");
   CHECK(in_double.model.config == model.config);
-  CHECK(static_cast<float>(nn::parameters(in_double.model)[0].values()[3]) == nn::parameters(model)[0].values()[3]);
-  CHECK_THROWS_WITH(save_char_rnn(folder / "model", model, Vocabulary(U"ab")), Contains("a vocabulary of 2 characters for a model"));
+  CHECK(static_cast<float>(nn::parameters(in_double.model)[0].values()[3]) ==
+        nn::parameters(model)[0].values()[3]);
+  CHECK_THROWS_WITH(save_char_rnn(folder / "model", model, Vocabulary(U"ab")),
+                    Contains("a vocabulary of 2 characters for a model"));
   CHECK(same_bits(load_char_rnn(folder / "model").model, model));
 }
 
@@ -329,9 +361,13 @@ void check_refused(const std::string& part, Change change) {
 }
 
 TEST_CASE("load: strict about names, shapes and metadata", "[models]") {
-  const auto set = [](const char* key, const char* value) { return [=](nn::Safetensors& f) { f.metadata[key] = value; }; };
+  const auto set = [](const char* key, const char* value) {
+    return [=](nn::Safetensors& f) { f.metadata[key] = value; };
+  };
   const auto erase = [](const char* key) { return [=](nn::Safetensors& f) { f.metadata.erase(key); }; };
-  check_refused("rnn.bias_hh_l1", [](auto& f) { std::erase_if(f.tensors, [](const auto& t) { return t.name == "rnn.bias_hh_l1"; }); });
+  check_refused("rnn.bias_hh_l1", [](auto& f) {
+    std::erase_if(f.tensors, [](const auto& t) { return t.name == "rnn.bias_hh_l1"; });
+  });
   check_refused("extra", [](auto& f) { f.tensors.push_back({"extra", zeros({2})}); });
   check_refused("rnn.weight_hh_l1", [](auto& f) {
     for (auto& t : f.tensors)

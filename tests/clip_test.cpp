@@ -16,7 +16,8 @@ using Catch::Matchers::Contains;
 using D = Tensor<double>;
 
 D reference(const std::string& name) {
-  static const nn::StateDict tensors = nn::load_safetensors(XGRAD_FIXTURES "/torch/optim.safetensors").tensors;
+  static const nn::StateDict tensors =
+      nn::load_safetensors(XGRAD_FIXTURES "/torch/optim.safetensors").tensors;
   const AnyTensor* found = tensors.find(name);
   REQUIRE(found);
   return D(copy_of(*found));
@@ -34,7 +35,8 @@ std::vector<D> parameters() {
 TEST_CASE("clip_grad_norm scales as PyTorch does and returns the norm") {
   for (const std::string limit : {"0.5", "1000.0"}) {
     const auto p = parameters();
-    CHECK(optim::clip_grad_norm(p, std::stod(limit)) == Approx(reference("clip_norm." + limit).item()).epsilon(1e-14));
+    CHECK(optim::clip_grad_norm(p, std::stod(limit)) ==
+          Approx(reference("clip_norm." + limit).item()).epsilon(1e-14));
     CHECK(allclose(p[0].grad(), reference("clip_norm." + limit + ".0"), 1e-14, 0));
     CHECK(allclose(p[1].grad(), reference("clip_norm." + limit + ".1"), 1e-14, 0));
   }
@@ -80,7 +82,8 @@ TEST_CASE("a norm that is not finite is an error that names the parameter, and c
   const D before(copy_of(p[0].grad()));
   p[1].grad().mutable_values()[2] = infinity;
   CHECK_THROWS_AS(optim::clip_grad_norm(p, 1), NonFiniteError);
-  CHECK_THROWS_WITH(optim::clip_grad_norm(p, 1), Contains("clip_grad_norm: the norm is inf: the gradient of parameter 1, of shape [5]"));
+  CHECK_THROWS_WITH(optim::clip_grad_norm(p, 1),
+                    Contains("clip_grad_norm: the norm is inf: the gradient of parameter 1, of shape [5]"));
   CHECK(allclose(p[0].grad(), before, 0, 0));
   CHECK(optim::clip_grad_norm(p, 1, {.error_if_nonfinite = false}) == infinity);
   CHECK(p[0].grad().values()[0] == 0);  // as PyTorch leaves it
@@ -92,7 +95,8 @@ TEST_CASE("a norm that is not finite is an error that names the parameter, and c
 
 TEST_CASE("limits below 0 are refused") {
   CHECK_THROWS_WITH(optim::clip_grad_norm(parameters(), -1), Contains("clip_grad_norm: the limit is -1"));
-  CHECK_THROWS_WITH(optim::clip_grad_value(parameters(), std::nan("")), Contains("clip_grad_value: the limit is nan"));
+  CHECK_THROWS_WITH(optim::clip_grad_value(parameters(), std::nan("")),
+                    Contains("clip_grad_value: the limit is nan"));
 }
 
 TEST_CASE("a gradient that is itself recorded is clipped as a value") {

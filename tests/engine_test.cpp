@@ -53,7 +53,9 @@ struct KeepsInputAndOutput {
   }
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const { return {2 * g * saved[1] / saved[0]}; }
 };
-Tensor<double> keeps(const Tensor<double>& x) { return apply(KeepsInputAndOutput<double>{}, Location::current(), x); }
+Tensor<double> keeps(const Tensor<double>& x) {
+  return apply(KeepsInputAndOutput<double>{}, Location::current(), x);
+}
 
 TEST_CASE("backward: gradients of leaves accumulate over passes and uses", "[engine]") {
   auto x = leaf({2, 3});
@@ -100,7 +102,8 @@ TEST_CASE("backward: neither the seed nor two leaves share memory with a gradien
   CHECK(list(seed) == Vector{5, 6});
 }
 
-TEST_CASE("backward: one gradient passed to two operands is not overwritten through one of them", "[engine]") {
+TEST_CASE("backward: one gradient passed to two operands is not overwritten through one of them",
+          "[engine]") {
   // z hands its gradient, which it owns, to u and v; t adds to v's while u's waits.
   const bool plain = GENERATE(true, false);
   const auto keep = [&](const Tensor<double>& x) { return plain ? x : pass(x); };
@@ -112,7 +115,8 @@ TEST_CASE("backward: one gradient passed to two operands is not overwritten thro
 }
 
 TEST_CASE("backward: accumulation in any mixture of ops gives the sum", "[engine]") {
-  // Random graphs over a few tensors, against the same computed by forward differences of an exact linear function.
+  // Random graphs over a few tensors, against the same computed by forward differences of an exact linear
+  // function.
   Generator random(GENERATE(range(1, 40)));
   const std::int64_t n = 1 + static_cast<std::int64_t>(random.below(9));
   std::vector<Tensor<double>> leaves;
@@ -125,12 +129,23 @@ TEST_CASE("backward: accumulation in any mixture of ops gives the sum", "[engine
       const auto& a = made[choice.below(made.size())];
       const auto& b = made[choice.below(made.size())];
       switch (choice.below(6)) {
-        case 0: made.push_back(a + b); break;
-        case 1: made.push_back(a - b); break;
-        case 2: made.push_back(pass(a)); break;
-        case 3: made.push_back(a * 2); break;
-        case 4: made.push_back(-a); break;
-        default: made.push_back(pass(a) + 3 * b);
+        case 0:
+          made.push_back(a + b);
+          break;
+        case 1:
+          made.push_back(a - b);
+          break;
+        case 2:
+          made.push_back(pass(a));
+          break;
+        case 3:
+          made.push_back(a * 2);
+          break;
+        case 4:
+          made.push_back(-a);
+          break;
+        default:
+          made.push_back(pass(a) + 3 * b);
       }
     }
     Tensor<double> sum = made.back();
@@ -148,9 +163,12 @@ TEST_CASE("backward: accumulation in any mixture of ops gives the sum", "[engine
 
 TEST_CASE("backward: of what is no scalar, or needs no gradient", "[engine]") {
   auto x = leaf({1, 2});
-  CHECK_THROWS_WITH((x * 2).backward(), Contains("a gradient can be implied for one element only, and this tensor has shape [2]"));
+  CHECK_THROWS_WITH(
+      (x * 2).backward(),
+      Contains("a gradient can be implied for one element only, and this tensor has shape [2]"));
   CHECK_THROWS_AS((x * 2).backward(), GraphError);
-  CHECK_THROWS_WITH((x * 2).backward(ones<double>({3})), Contains("backward: the gradient has shape [3] and the tensor [2]"));
+  CHECK_THROWS_WITH((x * 2).backward(ones<double>({3})),
+                    Contains("backward: the gradient has shape [3] and the tensor [2]"));
   CHECK_THROWS_WITH(ones({1}).backward(), Contains("backward: this tensor of shape [1] needs no gradient"));
   CHECK_THROWS_WITH(x.detach().backward(ones<double>({2})), Contains("detached"));
   CHECK_FALSE(x.grad().defined());
@@ -167,8 +185,8 @@ TEST_CASE("backward: twice only when asked to keep the graph", "[engine]") {
   y.backward({.retain_graph = true});
   y.backward();
   CHECK(list(x.grad()) == Vector{12});
-  CHECK_THROWS_WITH(y.backward(), Contains("the graph of 'mul' was freed by an earlier backward") && Contains("engine_test.cpp") &&
-                                      Contains("retain_graph"));
+  CHECK_THROWS_WITH(y.backward(), Contains("the graph of 'mul' was freed by an earlier backward") &&
+                                      Contains("engine_test.cpp") && Contains("retain_graph"));
   CHECK(list(x.grad()) == Vector{12});
   const auto shared = x * 2;
   (shared * shared).backward();
@@ -182,7 +200,8 @@ TEST_CASE("backward: a value changed in place after it was saved", "[engine]") {
   auto x = leaf({3}), w = leaf({5});
   const auto y = x * w;
   w.assign(Tensor<double>{6});
-  CHECK_THROWS_WITH(y.backward(), Contains("backward of 'mul'") && Contains("input 1, of shape [1], was changed in place") &&
+  CHECK_THROWS_WITH(y.backward(), Contains("backward of 'mul'") &&
+                                      Contains("input 1, of shape [1], was changed in place") &&
                                       Contains("engine_test.cpp"));
   CHECK_FALSE(x.grad().defined());
   CHECK_FALSE(w.grad().defined());
@@ -236,6 +255,19 @@ TEST_CASE("grad: returns, and touches no .grad()", "[engine]") {
   CHECK_FALSE(y.grad().defined());
 }
 
+TEST_CASE("grad: by one tensor, and by a vector of them", "[engine]") {
+  auto x = leaf({2}), y = leaf({5});
+  const auto z = x * y + y;
+  const Tensor<double> gx = grad(z, x, {.retain_graph = true});
+  CHECK(list(gx) == Vector{5});
+  const std::vector<Tensor<double>> both = grad(z, std::vector{x, y});
+  REQUIRE(both.size() == 2);
+  CHECK(list(both[0]) == Vector{5});
+  CHECK(list(both[1]) == Vector{3});
+  CHECK_THROWS_WITH(grad(z, x), Contains("the graph of 'add' was freed"));
+  CHECK_FALSE(grad(x * 1, y, {.allow_unused = true}).defined());
+}
+
 TEST_CASE("grad: goes only where the inputs are", "[engine]") {
   auto x = leaf({2}), y = leaf({5});
   const auto [g] = grad(x * 3 + thrower(y), {x});  // the other branch is not run
@@ -246,8 +278,16 @@ TEST_CASE("grad: of several outputs, with and without their gradients", "[engine
   auto x = leaf({2});
   const std::vector outputs{x * 3, x * x};
   CHECK(list(grad(outputs, {x}, {.retain_graph = true})[0]) == Vector{7});
-  CHECK(list(grad(outputs, {x}, {.grad_outputs = {Tensor<double>{10}, Tensor<double>{100}}, .retain_graph = true})[0]) == Vector{430});
-  CHECK(list(grad(outputs, {x}, {.grad_outputs = {Tensor<double>{10}}, .retain_graph = true})[0]) == Vector{34});
+  CHECK(list(grad(outputs, {x},
+                  {.grad_outputs = {Tensor<double>{10}, Tensor<double>{100}}, .retain_graph = true})[0]) ==
+        Vector{430});
+  CHECK(list(grad(outputs, {x}, {.grad_outputs = {Tensor<double>{10}, {}}, .retain_graph = true})[0]) ==
+        Vector{34});
+  CHECK_THROWS_WITH(
+      grad(outputs, {x}, {.grad_outputs = {Tensor<double>{10}}}),
+      Contains("grad: 1 grad_outputs for 2 outputs; give one for each, undefined for ones, or none"));
+  CHECK_THROWS_WITH(grad(outputs[0], {x}, {.grad_outputs = {Tensor<double>{1}, Tensor<double>{1}}}),
+                    Contains("grad: 2 grad_outputs for 1 output; give"));
   CHECK(list(grad(std::vector{outputs[1], outputs[1]}, {x})[0]) == Vector{8});
   CHECK_THROWS_AS(grad(std::vector{x * 3}, std::vector{x}, {.grad_outputs = {ones<float>({1})}}), ShapeError);
 }
@@ -283,7 +323,9 @@ TEST_CASE("grad: a captured gradient is the caller's", "[engine]") {
 TEST_CASE("grad: an input that the outputs do not depend on", "[engine]") {
   auto x = leaf({2}), other = leaf({3});
   const auto y = x * x;
-  CHECK_THROWS_WITH(grad(y, {other}, {.retain_graph = true}), Contains("grad: the outputs do not depend on input 0 of shape [1]") && Contains("allow_unused"));
+  CHECK_THROWS_WITH(
+      grad(y, {other}, {.retain_graph = true}),
+      Contains("grad: the outputs do not depend on input 0 of shape [1]") && Contains("allow_unused"));
   const auto [gx, none] = grad(y, {x, other}, {.retain_graph = true, .allow_unused = true});
   CHECK(list(gx) == Vector{4});
   CHECK_FALSE(none.defined());
@@ -377,7 +419,8 @@ TEST_CASE("hooks: see the whole gradient once, and may replace it", "[engine]") 
   CHECK(list(x.grad()) == Vector{18});
 
   auto halve = h.register_hook([](const Tensor<double>& g) { return g * 0.5; });
-  auto tenfold = h.register_hook([](const Tensor<double>& g) { return g * 10; });  // in the order they were registered
+  auto tenfold =
+      h.register_hook([](const Tensor<double>& g) { return g * 10; });  // in the order they were registered
   x.zero_grad();
   (h * 5 + h).backward({.retain_graph = true});
   CHECK(list(x.grad()) == Vector{90});
@@ -408,10 +451,14 @@ TEST_CASE("hooks: on leaves, and in grad()", "[engine]") {
 
 TEST_CASE("hooks: what they may not do, and what they may", "[engine]") {
   auto x = leaf({1, 2});
-  CHECK_THROWS_WITH(x.detach().register_hook([](const Tensor<double>& g) { return g; }), Contains("register_hook: this tensor needs no gradient"));
+  CHECK_THROWS_WITH(x.detach().register_hook([](const Tensor<double>& g) { return g; }),
+                    Contains("register_hook: this tensor needs no gradient"));
+  CHECK_THROWS_WITH(x.register_hook(nullptr), Contains("register_hook: the hook is an empty function"));
+  CHECK_THROWS_AS(x.register_hook({}), ValueError);
   const auto h = x * 2;
   auto wrong = h.register_hook([](const Tensor<double>&) { return ones<double>({3}); });
-  CHECK_THROWS_WITH((h * 1).backward(ones<double>({2})), Contains("hook on 'mul': returned a gradient of shape [3] for one of shape [2]"));
+  CHECK_THROWS_WITH((h * 1).backward(ones<double>({2})),
+                    Contains("hook on 'mul': returned a gradient of shape [3] for one of shape [2]"));
   CHECK_FALSE(x.grad().defined());
   wrong.remove();
 
@@ -549,13 +596,57 @@ struct Broadcasts {
   }
 };
 
-TEST_CASE("struct op: the engine sums a broadcast gradient, and names a shape that fits no input", "[engine]") {
+// What is left out, and more than there is.
+template <Real T>
+struct Careless {
+  static constexpr std::string_view name = "careless";
+  int mistake;
+  Tensor<T> forward(Saver<T>& save, const Tensor<T>& x) const {
+    save(Tensor<T>()), save(x);
+    return x * 2;
+  }
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    if (mistake == 1) return {g, g};
+    if (mistake == 2) return {g * saved[5]};
+    if (mistake == 3 && saved.needs(9)) return {g};
+    if (mistake == 4) return {ones<T>(saved.shape(9))};
+    CHECK_FALSE(saved[0].defined());
+    CHECK(saved[1].defined());
+    return {g * 2};
+  }
+};
+
+TEST_CASE("struct op: mistakes in its vjp are errors that name it, and an undefined tensor can be saved",
+          "[engine]") {
+  auto x = leaf({1, 2});
+  const auto pass_back = [&](int mistake) {
+    apply(Careless<double>{mistake}, Location::current(), x).backward(ones<double>({2}));
+  };
+  CHECK_THROWS_WITH(
+      pass_back(1),
+      Contains(
+          "backward of 'careless': its vjp gave 2 gradients, and the op has 1 input; return one for each"));
+  CHECK_THROWS_WITH(pass_back(2),
+                    Contains("backward of 'careless': its vjp asks for saved tensor 5, and forward saved 2"));
+  CHECK_THROWS_WITH(pass_back(3), Contains("backward of 'careless': needs(9) of an op with 1 input"));
+  CHECK_THROWS_WITH(pass_back(4), Contains("backward of 'careless': shape(9) of an op with 1 input"));
+  for (int mistake = 1; mistake <= 4; ++mistake) CHECK_THROWS_AS(pass_back(mistake), GraphError);
+  CHECK_FALSE(x.grad().defined());
+  pass_back(0);
+  CHECK(list(x.grad()) == Vector{2, 2});
+  const auto y = apply(Careless<double>{0}, Location::current(), x);
+  CHECK(list(grad(y, x, {.grad_outputs = {ones<double>({2})}, .create_graph = true})) == Vector{2, 2});
+}
+
+TEST_CASE("struct op: the engine sums a broadcast gradient, and names a shape that fits no input",
+          "[engine]") {
   auto row = leaf({1, 2});
   const auto here = Location::current();
   apply(Broadcasts<double>{}, here, zeros<double>({3, 2}), row).backward(ones<double>({3, 2}));
   CHECK(list(row.grad()) == Vector{3, 3});
-  CHECK_THROWS_WITH(apply(WrongShape<double>{}, here, row, row).backward(ones<double>({2})),
-                    Contains("wrong_shape: its vjp gave a gradient of shape [5] for input 0, which has shape [2]"));
+  CHECK_THROWS_WITH(
+      apply(WrongShape<double>{}, here, row, row).backward(ones<double>({2})),
+      Contains("wrong_shape: its vjp gave a gradient of shape [5] for input 0, which has shape [2]"));
 }
 
 template <Real T>
@@ -595,7 +686,8 @@ TEST_CASE("struct op: several outputs, of which some are used", "[engine]") {
   x.zero_grad();
   (parts[0] + parts[1]).backward(ones<double>({2}), {.retain_graph = true});
   CHECK(list(x.grad()) == Vector{5, 5});
-  const auto g = grad(std::vector{parts[0] * 1}, std::vector{parts[1], x}, {.grad_outputs = {ones<double>({2})}, .allow_unused = true});
+  const auto g = grad(std::vector{parts[0] * 1}, std::vector{parts[1], x},
+                      {.grad_outputs = {ones<double>({2})}, .allow_unused = true});
   CHECK_FALSE(g[0].defined());
   CHECK(list(g[1]) == Vector{2, 2});
 }

@@ -59,7 +59,8 @@ TEST_CASE("graph: the whole text of a small one", "[graph]") {
 TEST_CASE("graph: attributes, several outputs, unnamed leaves, what needs escaping", "[graph]") {
   auto x = ones<double>({2}).set_requires_grad();
   const auto parts = apply(Halves<double>{}, Location::current(), x);
-  const std::string text = to_dot(parts[0] + parts[1] * x, {{"odd \"name\"\\", parts[0]}});  // no leaf: not used
+  const std::string text =
+      to_dot(parts[0] + parts[1] * x, {{"odd \"name\"\\", parts[0]}});  // no leaf: not used
   CHECK_THAT(text, Contains(R"([label="halves axis=\"0\"\n[2], [2]"])"));
   CHECK_THAT(text, Contains(R"([label="leaf\n[2]", style=filled])"));
   CHECK_THAT(text, Contains(R"([label="0"])") && Contains(R"([label="1"])"));
@@ -72,7 +73,8 @@ TEST_CASE("graph: the path that the names of an op's operands share", "[graph]")
   CHECK_THAT(to_dot(a * b, {{"net.fc.weight", a}, {"net.out.bias", b}}), Contains(R"(mul\n[1]\nnet")"));
   CHECK_THAT(to_dot(a * b, {{"fcx.weight", a}, {"fc.bias", b}}), Contains(R"(mul\n[1]"])"));
   CHECK_THAT(to_dot(a * b, {{"weight", a}, {"fc.bias", b}}), Contains(R"(mul\n[1]\nfc")"));
-  const std::vector<std::pair<std::string, Tensor<double>>> named{{"m.w", a}};  // as named_parameters has them
+  const std::vector<std::pair<std::string, Tensor<double>>> named{
+      {"m.w", a}};  // as named_parameters has them
   CHECK_THAT(to_dot(a * b, named), Contains(R"(mul\n[1]\nm")"));
 }
 

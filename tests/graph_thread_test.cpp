@@ -30,7 +30,8 @@ void in_parallel(int n, const auto& action) {
 std::vector<double> list(const Tensor<double>& x) { return {x.values().begin(), x.values().end()}; }
 
 struct Model {
-  Tensor<double> w = Tensor<double>{{1, 2, 3}, {4, 5, 6}}.set_requires_grad(), b = Tensor<double>{1, 1, 1}.set_requires_grad();
+  Tensor<double> w = Tensor<double>{{1, 2, 3}, {4, 5, 6}}.set_requires_grad(),
+                 b = Tensor<double>{1, 1, 1}.set_requires_grad();
   Tensor<double> operator()(double x) const {
     Tensor<double> y = b * 1.0;
     for (int step = 0; step < 10; ++step) y = y + w * x + b;
@@ -44,7 +45,8 @@ TEST_CASE("threads: grad of the same parameters", "[threads]") {
   in_parallel(4, [&](int i) {
     bool all = true;
     for (int repeat = 0; repeat < 200; ++repeat) {
-      const auto g = grad(std::vector{model(i)}, std::vector{model.w, model.b}, {.grad_outputs = {ones<double>({2, 3})}});
+      const auto g = grad(std::vector{model(i)}, std::vector{model.w, model.b},
+                          {.grad_outputs = {ones<double>({2, 3})}});
       all &= list(g[0]) == std::vector<double>(6, 10. * i) && list(g[1]) == std::vector<double>(3, 22);
     }
     right[static_cast<std::size_t>(i)] = all;
@@ -82,7 +84,8 @@ TEST_CASE("threads: gradients are read and cleared while others arrive", "[threa
       if (i == 0) {
         x.zero_grad();
       } else if (i == 1) {
-        if (const auto g = x.grad(); g.defined()) sane = sane && g.values()[0] == g.values()[1] && g.values()[0] >= 1;
+        if (const auto g = x.grad(); g.defined())
+          sane = sane && g.values()[0] == g.values()[1] && g.values()[0] >= 1;
       } else {
         (x * 1.0).backward(ones<double>({2}));
       }
@@ -118,7 +121,8 @@ TEST_CASE("threads: modes and scopes belong to their thread", "[threads]") {
       if (i % 2)
         right += !y.requires_grad();
       else
-        right += scope_text(y.node()->scope()).path == "thread" + std::to_string(i) + ".inner" + std::to_string(repeat % 7);
+        right += scope_text(y.node()->scope()).path ==
+                 "thread" + std::to_string(i) + ".inner" + std::to_string(repeat % 7);
     }
   });
   CHECK(right == 400);
@@ -128,7 +132,8 @@ TEST_CASE("threads: one generator serves all of them", "[threads]") {
   Generator shared(5);
   std::array<double, 4> sums{};
   in_parallel(4, [&](int i) {
-    for (int repeat = 0; repeat < 100; ++repeat) sums[static_cast<std::size_t>(i)] += sum(rand<double>({100}, shared)).item();
+    for (int repeat = 0; repeat < 100; ++repeat)
+      sums[static_cast<std::size_t>(i)] += sum(rand<double>({100}, shared)).item();
   });
   Generator alone(5);
   double expected = 0;

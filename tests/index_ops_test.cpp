@@ -7,36 +7,26 @@
 #include "catch.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/shape.hpp"
+#include "tensors.hpp"
 
 using namespace xgrad;
+using namespace xgrad::testing;
 using Catch::Matchers::Contains;
 using D = Tensor<double>;
 using Values = std::vector<double>;
 
-namespace {
-
-Values values(const D& x) { return {x.values().begin(), x.values().end()}; }
-
-D counted(const Shape& shape) { return D(arange<double>(static_cast<double>(shape.elements())).view(shape)); }
-D leaf(const Shape& shape) { return counted(shape).set_requires_grad(); }
-
-// A scalar whose gradient by y is 1, 2, 3, …
-D weighted(const D& y) { return D(sum_to(y * (counted(y.shape()) + 1), Shape{})); }
-
-}  // namespace
-
 TEST_CASE("index_select takes slices in the order named, also again") {
   const D x = counted({3, 2});
-  CHECK(values(index_select(x, 0, {2, 0, 2})) == Values{4, 5, 0, 1, 4, 5});
-  CHECK(values(index_select(x, 1, {1})) == Values{1, 3, 5});
-  CHECK(values(index_select(x, -1, std::vector<int>{1, 0})) == Values{1, 0, 3, 2, 5, 4});
-  CHECK(values(index_select(counted({2, 3, 2}), 1, {2, 0})) == Values{4, 5, 0, 1, 10, 11, 6, 7});
+  CHECK(list(index_select(x, 0, {2, 0, 2})) == Values{4, 5, 0, 1, 4, 5});
+  CHECK(list(index_select(x, 1, {1})) == Values{1, 3, 5});
+  CHECK(list(index_select(x, -1, std::vector<int>{1, 0})) == Values{1, 0, 3, 2, 5, 4});
+  CHECK(list(index_select(counted({2, 3, 2}), 1, {2, 0})) == Values{4, 5, 0, 1, 10, 11, 6, 7});
   CHECK(index_select(x, 0, Indices{}).shape() == Shape{0, 2});
   CHECK(index_select(zeros<double>({0, 2}), 1, {0}).shape() == Shape{0, 1});
 
   const D w = leaf({2, 3});
   weighted(index_select(w, 1, {2, 0, 2, 2})).backward();
-  CHECK(values(w.grad()) == Values{2, 0, 1 + 3 + 4, 6, 0, 5 + 7 + 8});
+  CHECK(list(w.grad()) == Values{2, 0, 1 + 3 + 4, 6, 0, 5 + 7 + 8});
 
   CHECK_THROWS_AS(index_select(x, 0, {0, 3}), ValueError);
   CHECK_THROWS_WITH(index_select(x, 0, {0, 3}),
@@ -53,11 +43,11 @@ TEST_CASE("embedding looks up rows") {
   const D w = leaf({4, 2});
   const D y = embedding(w, Indices{{3, 0, 3}, {1, 1, 0}});
   CHECK(y.shape() == Shape{2, 3, 2});
-  CHECK(values(y) == Values{6, 7, 0, 1, 6, 7, 2, 3, 2, 3, 0, 1});
+  CHECK(list(y) == Values{6, 7, 0, 1, 6, 7, 2, 3, 2, 3, 0, 1});
   CHECK(embedding(w, Indices(Shape{}, {2})).shape() == Shape{2});
   CHECK(embedding(w, xt::xtensor<int, 2>{{0, 1}}).shape() == Shape{1, 2, 2});
   weighted(y).backward();
-  CHECK(values(w.grad()) == Values{3 + 11, 4 + 12, 7 + 9, 8 + 10, 0, 0, 1 + 5, 2 + 6});
+  CHECK(list(w.grad()) == Values{3 + 11, 4 + 12, 7 + 9, 8 + 10, 0, 0, 1 + 5, 2 + 6});
   // The same as rows of a product with one-hot rows.
   CHECK(embedding(w, {2, 2}).op_name() == "embedding");
 
@@ -88,31 +78,31 @@ TEST_CASE("embedding twice through the same graph, and its second derivative") {
   const D w = (leaf({3, 2}) + 1).detach().set_requires_grad();
   const D y = weighted(square(embedding(w, {1, 1, 0})));
   y.backward({.retain_graph = true});
-  const Values once = values(w.grad());
+  const Values once = list(w.grad());
   CHECK(once == Values{2 * 5 * 1, 2 * 6 * 2, 2 * (1 + 3) * 3, 2 * (2 + 4) * 4, 0, 0});
   D(w).zero_grad();
   y.backward({.retain_graph = true});
-  CHECK(values(w.grad()) == once);
+  CHECK(list(w.grad()) == once);
   const auto [g] = grad(y, {w}, {.create_graph = true});
-  CHECK(values(g) == once);
+  CHECK(list(g) == once);
   const auto [h] = grad(weighted(g), {w});
-  CHECK(values(h) == Values{1 * 10, 2 * 12, 3 * 8, 4 * 12, 0, 0});
+  CHECK(list(h) == Values{1 * 10, 2 * 12, 3 * 8, 4 * 12, 0, 0});
 }
 
 TEST_CASE("gather reads an element for each index") {
   const D x{{1, 2}, {3, 4}};
-  CHECK(values(gather(x, 1, Indices{{0, 0}, {1, 0}})) == Values{1, 1, 4, 3});  // the example of torch.gather
-  CHECK(values(gather(x, 0, Indices{{1, 0}})) == Values{3, 2});
-  CHECK(values(gather(x, 1, Indices(Shape{1, 5}, {0, 1, 0, 1, 1}))) == Values{1, 2, 1, 2, 2});
+  CHECK(list(gather(x, 1, Indices{{0, 0}, {1, 0}})) == Values{1, 1, 4, 3});  // the example of torch.gather
+  CHECK(list(gather(x, 0, Indices{{1, 0}})) == Values{3, 2});
+  CHECK(list(gather(x, 1, Indices(Shape{1, 5}, {0, 1, 0, 1, 1}))) == Values{1, 2, 1, 2, 2});
   const D y = counted({2, 3, 4});
   const Indices places(Shape{2, 1, 3}, {2, 0, 1, 1, 1, 2});
-  CHECK(values(gather(y, 1, places)) == Values{8, 1, 6, 16, 17, 22});
-  CHECK(values(gather(y, -1, Indices(Shape{1, 2, 1}, {3, 0}))) == Values{3, 4});
+  CHECK(list(gather(y, 1, places)) == Values{8, 1, 6, 16, 17, 22});
+  CHECK(list(gather(y, -1, Indices(Shape{1, 2, 1}, {3, 0}))) == Values{3, 4});
   CHECK(gather(y, 0, Indices(Shape{0, 3, 4}, {})).shape() == Shape{0, 3, 4});
 
   const D w = leaf({2, 2});
   weighted(gather(w, 1, Indices{{0, 0}, {1, 0}})).backward();
-  CHECK(values(w.grad()) == Values{1 + 2, 0, 4, 3});
+  CHECK(list(w.grad()) == Values{1 + 2, 0, 4, 3});
 
   CHECK_THROWS_AS(gather(x, 1, Indices(Shape{1, 1}, {2})), ValueError);
   CHECK_THROWS_WITH(gather(x, 1, Indices(Shape{1, 1}, {2})),
@@ -127,19 +117,19 @@ TEST_CASE("gather reads an element for each index") {
 TEST_CASE("scatter_add adds an element for each index") {
   const D source{{1, 2, 3, 4, 5}, {6, 7, 8, 9, 10}};
   // the examples of torch.Tensor.scatter_add_
-  CHECK(values(scatter_add(zeros<double>({3, 5}), 0, Indices{{0, 1, 2, 0, 0}}, D(ones<double>({2, 5})))) ==
+  CHECK(list(scatter_add(zeros<double>({3, 5}), 0, Indices{{0, 1, 2, 0, 0}}, D(ones<double>({2, 5})))) ==
         Values{1, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0});
-  CHECK(values(scatter_add(zeros<double>({3, 5}), 0, Indices{{0, 1, 2, 0, 0}, {0, 1, 2, 2, 2}},
+  CHECK(list(scatter_add(zeros<double>({3, 5}), 0, Indices{{0, 1, 2, 0, 0}, {0, 1, 2, 2, 2}},
                            D(ones<double>({2, 5})))) == Values{2, 0, 0, 1, 1, 0, 2, 0, 0, 0, 0, 0, 2, 1, 1});
-  CHECK(values(scatter_add(counted({2, 3}), 1, Indices{{2, 2}, {0, 1}}, source)) ==
+  CHECK(list(scatter_add(counted({2, 3}), 1, Indices{{2, 2}, {0, 1}}, source)) ==
         Values{0, 1, 2 + 1 + 2, 3 + 6, 4 + 7, 5});
-  CHECK(values(scatter_add(counted({2, 1}), 1, Indices(Shape{2, 0}, {}), source)) == Values{0, 1});
+  CHECK(list(scatter_add(counted({2, 1}), 1, Indices(Shape{2, 0}, {}), source)) == Values{0, 1});
 
   const D x = leaf({2, 3}), s = leaf({2, 5});
   weighted(scatter_add(x, 1, Indices{{2, 2}, {0, 1}}, s)).backward();
-  CHECK(values(x.grad()) == Values{1, 2, 3, 4, 5, 6});
-  CHECK(values(s.grad()) == Values{3, 3, 0, 0, 0, 4, 5, 0, 0, 0});
-  CHECK(values(x) == values(counted({2, 3})));
+  CHECK(list(x.grad()) == Values{1, 2, 3, 4, 5, 6});
+  CHECK(list(s.grad()) == Values{3, 3, 0, 0, 0, 4, 5, 0, 0, 0});
+  CHECK(list(x) == list(counted({2, 3})));
 
   CHECK_THROWS_AS(scatter_add(x, 1, Indices(Shape{1, 1}, {3}), s), ValueError);
   CHECK_THROWS_WITH(scatter_add(x, 1, Indices(Shape{1, 1}, {3}), s), Contains("scatter_add: index 3"));
@@ -154,9 +144,9 @@ TEST_CASE("scatter_add adds an element for each index") {
 }
 
 TEST_CASE("one_hot") {
-  CHECK(values(one_hot<double>({1, 0, 2})) == Values{0, 1, 0, 1, 0, 0, 0, 0, 1});
+  CHECK(list(one_hot<double>({1, 0, 2})) == Values{0, 1, 0, 1, 0, 0, 0, 0, 1});
   CHECK(one_hot<double>({1, 0}, 5).shape() == Shape{2, 5});
-  CHECK(values(one_hot<double>(Indices{{0, 1}}, 2)) == Values{1, 0, 0, 1});
+  CHECK(list(one_hot<double>(Indices{{0, 1}}, 2)) == Values{1, 0, 0, 1});
   CHECK(one_hot({0}).dtype() == DType::float32);
   CHECK(one_hot(Indices{}, 3).shape() == Shape{0, 3});
   CHECK(one_hot(Indices(Shape{}, {1}), 3).shape() == Shape{3});
@@ -164,19 +154,21 @@ TEST_CASE("one_hot") {
   CHECK_THROWS_AS(one_hot({3}, 3), ValueError);
   CHECK_THROWS_WITH(one_hot({0, 3}, 3), Contains("one_hot: index 3 at position 1 of [2] is not in [0, 3)"));
   CHECK_THROWS_WITH(one_hot({-1}), Contains("one_hot: index -1"));
+  CHECK_THROWS_AS(one_hot({3}, -5), ValueError);
+  CHECK_THROWS_WITH(one_hot({3}, -5), Contains("one_hot: -5 classes; give 0 or more, or leave it out"));
   CHECK_THROWS_WITH(one_hot(Indices{}), Contains("one_hot: no indices, and no number of classes"));
 }
 
 TEST_CASE("masked_fill") {
   const D x = leaf({2, 2});
-  CHECK(values(masked_fill(x, x > 1, -7)) == Values{0, 1, -7, -7});
-  CHECK(values(masked_fill(x, D{1, 0}, -7)) == Values{-7, 1, -7, 3});
-  CHECK(values(masked_fill(x, scalar<double>(0), -7)) == values(x));
+  CHECK(list(masked_fill(x, x > 1, -7)) == Values{0, 1, -7, -7});
+  CHECK(list(masked_fill(x, D{1, 0}, -7)) == Values{-7, 1, -7, 3});
+  CHECK(list(masked_fill(x, scalar<double>(0), -7)) == list(x));
   weighted(masked_fill(x, D{0, 1}, -7)).backward();
-  CHECK(values(x.grad()) == Values{1, 0, 3, 0});
+  CHECK(list(x.grad()) == Values{1, 0, 3, 0});
   // What is masked may be anything.
   const D holes{1, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()};
-  CHECK(values(masked_fill(holes, D{0, 1, 1}, 0)) == Values{1, 0, 0});
+  CHECK(list(masked_fill(holes, D{0, 1, 1}, 0)) == Values{1, 0, 0});
   CHECK_THROWS_AS(masked_fill(x, D{1, 0, 1}, 0), ShapeError);
   CHECK_THROWS_WITH(masked_fill(x, D{1, 0, 1}, 0),
                     Contains("masked_fill: a mask of shape [3] does not broadcast to [2, 2]"));

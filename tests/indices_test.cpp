@@ -32,7 +32,24 @@ TEST_CASE("indices: from lists and ranges of any integers", "[indices]") {
   CHECK(Indices().shape() == Shape{0});
   CHECK(Indices(std::vector<int>{}).elements() == 0);
   CHECK_THROWS_WITH((Indices{{1, 2}, {3}}), Contains("Indices: rows of 2 and of 1 values"));
-  CHECK_THROWS_WITH(Indices(Shape{2, 2}, {1, 2, 3}), Contains("Indices: 3 values for shape [2, 2], which holds 4"));
+  CHECK_THROWS_WITH(Indices(Shape{2, 2}, {1, 2, 3}),
+                    Contains("Indices: 3 values for shape [2, 2], which holds 4"));
+}
+
+TEST_CASE("indices: nested lists of one value each are rows", "[indices]") {
+  const std::int64_t n = 7;
+  const unsigned char small = 3;
+  CHECK(Indices{{2}}.shape() == Shape{1, 1});
+  CHECK(list(Indices{{2}}) == Values{2});
+  CHECK(Indices{{0}, {1}, {n}}.shape() == Shape{3, 1});
+  CHECK(Indices{{0, 1}, {2, 3}}.shape() == Shape{2, 2});
+  CHECK(Indices{{}}.shape() == Shape{1, 0});
+  CHECK(Indices{2}.shape() == Shape{1});
+  CHECK(list(Indices{0, n, small, 5L}) == Values{0, 7, 3, 5});
+  CHECK(taken({0, n}) == Values{0, 7});
+  CHECK(taken({{4}, {5}}) == Values{4, 5});
+  CHECK_THROWS_WITH((Indices{{0, 1}, {2}}), Contains("Indices: rows of 2 and of 1 values"));
+  static_assert(!std::is_constructible_v<Indices, std::initializer_list<double>>);
 }
 
 TEST_CASE("indices: from xtensor arrays and expressions", "[indices]") {
@@ -57,13 +74,15 @@ TEST_CASE("indices: parts and shapes share the values", "[indices]") {
   CHECK_THROWS_AS(x[2], ShapeError);
   CHECK_THROWS_WITH(x[-1], Contains("element -1 of shape [2, 3]"));
   CHECK_THROWS_AS(x[0][0][0], ShapeError);
-  CHECK_THROWS_WITH(x.reshape({4}), Contains("[2, 3] to [4]: 6 values and 4"));
+  CHECK_THROWS_WITH(x.reshape({4}),
+                    Contains("Indices::reshape: [2, 3] to [4]: 6 values and 4; keep their number"));
 }
 
 TEST_CASE("indices: a bad one is named with its place", "[indices]") {
   CHECK_NOTHROW(check_indices("take", {0, 4}, 5));
   CHECK_NOTHROW(check_indices("take", Indices(), 0));
-  CHECK_THROWS_WITH(check_indices("take", {0, 5}, 5), Contains("take: index 5 at position 1 of [2] is not in [0, 5)"));
+  CHECK_THROWS_WITH(check_indices("take", {0, 5}, 5),
+                    Contains("take: index 5 at position 1 of [2] is not in [0, 5)"));
   CHECK_THROWS_AS(check_indices("take", {-1}, 5), ValueError);
 }
 

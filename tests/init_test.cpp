@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "autograd/create.hpp"
 #include "autograd/error.hpp"
@@ -60,10 +61,14 @@ TEST_CASE("each initialiser has its distribution") {
   check_normal(init::xavier_normal(matrix(), 1, g), 0, std::sqrt(2.0 / 300));
   check_uniform(init::kaiming_uniform(matrix(), {}, g), std::sqrt(6.0 / 200));
   check_uniform(init::kaiming_uniform(matrix(), {.negative_slope = std::sqrt(5.0)}, g), 1 / std::sqrt(200.0));
-  check_normal(init::kaiming_normal(matrix(), {.fan = init::Fan::out, .nonlinearity = nn::Nonlinearity::relu}, g), 0, std::sqrt(2.0 / 100));
-  check_normal(init::kaiming_normal(matrix(), {.nonlinearity = nn::Nonlinearity::linear}, g), 0, std::sqrt(1.0 / 200));
+  check_normal(
+      init::kaiming_normal(matrix(), {.fan = init::Fan::out, .nonlinearity = nn::Nonlinearity::relu}, g), 0,
+      std::sqrt(2.0 / 100));
+  check_normal(init::kaiming_normal(matrix(), {.nonlinearity = nn::Nonlinearity::linear}, g), 0,
+               std::sqrt(1.0 / 200));
   // A receptive field counts into both fans.
-  check_uniform(init::xavier_uniform(zeros<double>({20, 50, 4, 5}), 1, g), std::sqrt(6.0 / (20 * 20 + 50 * 20)));
+  check_uniform(init::xavier_uniform(zeros<double>({20, 50, 4, 5}), 1, g),
+                std::sqrt(6.0 / (20 * 20 + 50 * 20)));
 }
 
 TEST_CASE("gains are PyTorch's") {
@@ -89,12 +94,14 @@ TEST_CASE("the same seed gives the same values, in place") {
 
 TEST_CASE("orthogonal rows, or columns where there are fewer") {
   Generator g(2);
-  for (const Shape& shape : {Shape{5, 9}, Shape{9, 5}, Shape{6, 6}, Shape{1, 4}, Shape{3, 2, 5}, Shape{0, 3}}) {
+  for (const Shape& shape :
+       {Shape{5, 9}, Shape{9, 5}, Shape{6, 6}, Shape{1, 4}, Shape{3, 2, 5}, Shape{0, 3}}) {
     const D x = init::orthogonal(zeros<double>(shape), 2, g);
     const std::int64_t rows = shape[0], columns = shape.elements(1, shape.rank());
     const D flat(x.view({rows, columns}));
     const bool wide = rows <= columns;
-    const D product = wide ? matmul(flat, flat, {.transpose_b = true}) : matmul(flat, flat, {.transpose_a = true});
+    const D product =
+        wide ? matmul(flat, flat, {.transpose_b = true}) : matmul(flat, flat, {.transpose_a = true});
     CHECK(allclose(product, eye<double>(std::min(rows, columns)) * 4, 0, 1e-14));
   }
   const Tensor<> x = init::orthogonal(zeros({20, 30}), 1, g);
@@ -109,10 +116,44 @@ TEST_CASE("parameters may be initialised anew; results of ops may not") {
   CHECK(p.requires_grad());
   CHECK_THROWS_AS(init::uniform(p * 2), GraphError);
   CHECK_THROWS_AS(init::normal(Tensor<>()), ValueError);
-  CHECK_THROWS_WITH(init::xavier_uniform(zeros({3})), Contains("xavier_uniform: a tensor of shape [3] has no fan in and fan out"));
+  CHECK_THROWS_WITH(init::xavier_uniform(zeros({3})),
+                    Contains("xavier_uniform: a tensor of shape [3] has no fan in and fan out"));
   CHECK_THROWS_AS(init::kaiming_normal(zeros({})), ShapeError);
   CHECK_THROWS_WITH(init::orthogonal(zeros({3})), Contains("orthogonal: a tensor of shape [3]"));
   CHECK(init::kaiming_uniform(zeros({3, 0})).elements() == 0);
+}
+
+TEST_CASE("initialisers refuse an undefined tensor and numbers of which NaN would come") {
+  const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
+  const Tensor<> none, x = zeros({2, 3});
+  CHECK_THROWS_WITH(init::uniform(none), Contains("uniform: the tensor is undefined"));
+  CHECK_THROWS_WITH(init::normal(none), Contains("normal: the tensor is undefined"));
+  CHECK_THROWS_WITH(init::constant(none, 1), Contains("constant: the tensor is undefined"));
+  CHECK_THROWS_WITH(init::xavier_uniform(none), Contains("xavier_uniform: the tensor is undefined"));
+  CHECK_THROWS_WITH(init::xavier_normal(none), Contains("xavier_normal: the tensor is undefined"));
+  CHECK_THROWS_WITH(init::kaiming_uniform(none), Contains("kaiming_uniform: the tensor is undefined"));
+  CHECK_THROWS_WITH(init::kaiming_normal(none), Contains("kaiming_normal: the tensor is undefined"));
+  CHECK_THROWS_WITH(init::orthogonal(none), Contains("orthogonal: the tensor is undefined"));
+
+  CHECK_THROWS_WITH(init::uniform(x, nan, 0),
+                    Contains("uniform: from nan to 0; both must be finite, the lower one first"));
+  CHECK_THROWS_WITH(init::uniform(x, 0, inf), Contains("uniform: from 0 to inf"));
+  CHECK_THROWS_WITH(init::uniform(x, 1, 0), Contains("uniform: from 1 to 0"));
+  CHECK_THROWS_WITH(init::normal(x, 0, -1),
+                    Contains("normal: the deviation is -1; it must be finite and at least 0"));
+  CHECK_THROWS_WITH(init::normal(x, nan), Contains("normal: the mean is nan; it must be finite"));
+  CHECK_THROWS_WITH(init::xavier_normal(x, nan), Contains("xavier_normal: the gain is nan"));
+  CHECK_THROWS_WITH(init::xavier_uniform(x, -1), Contains("xavier_uniform: the gain is -1"));
+  CHECK_THROWS_WITH(init::kaiming_normal(x, {.negative_slope = nan}),
+                    Contains("kaiming_normal: the negative_slope is nan"));
+  CHECK_THROWS_WITH(init::kaiming_uniform(x, {.negative_slope = inf}),
+                    Contains("kaiming_uniform: the negative_slope is inf"));
+  CHECK_THROWS_WITH(init::orthogonal(x, nan), Contains("orthogonal: the gain is nan"));
+  CHECK_THROWS_AS(init::normal(x, 0, nan), ValueError);
+  for (const float value : x.values()) CHECK(value == 0);
+  init::uniform(x, 2, 2);
+  init::normal(zeros({1}), -3, 0);
+  CHECK(x.values()[5] == 2);
 }
 
 }  // namespace

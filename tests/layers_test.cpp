@@ -29,7 +29,13 @@ TEST_CASE("Linear has PyTorch's shapes and range, and refuses what does not fit"
   CHECK_FALSE(nn::Linear<>(2, 3, false).bias.defined());
   CHECK(allclose(nn::Linear<>(2, 3, false)(zeros({1, 2})), zeros({1, 3}), 0, 0));
   CHECK_THROWS_AS(linear(zeros({5, 99})), ShapeError);
-  CHECK_THROWS_WITH(nn::Linear<>()(zeros({1, 2})), Contains("Linear: used before it has parameters; construct it with its sizes"));
+  CHECK_THROWS_WITH(nn::Linear<>(2, 3)(zeros({2, 3})),
+                    Contains("Linear(in=2, out=3): x has shape [2, 3]; its last axis must be 2"));
+  CHECK_THROWS_WITH(linear(scalar(1)),
+                    Contains("Linear(in=100, out=7): x has shape []; its last axis must be 100"));
+  CHECK_THROWS_WITH(linear(Tensor<>()), Contains("linear: operand 0 is undefined"));
+  CHECK_THROWS_WITH(nn::Linear<>()(zeros({1, 2})),
+                    Contains("Linear: used before it has parameters; construct it with its sizes"));
   CHECK_THROWS_WITH(nn::Linear<>(-1, 2), Contains("got in = -1, out = 2"));
 }
 
@@ -60,9 +66,10 @@ TEST_CASE("Sequential chains modules and functions, numbered as PyTorch's") {
         ")");
   const auto copy = nn::clone(net);
   CHECK(copy.at<0>().weight.data() != net.at<0>().weight.data());
-  const nn::Sequential activations{nn::ReLU(), nn::Sigmoid(), nn::GELU(), nn::SiLU(), nn::ELU(), nn::LeakyReLU(),
-                                   nn::LogSoftmax(), nn::Softmax{0}};
-  CHECK(allclose(activations(x), softmax(log_softmax(leaky_relu(elu(silu(gelu(sigmoid(relu(x))))))), 0), 0, 0));
+  const nn::Sequential activations{nn::ReLU(), nn::Sigmoid(),   nn::GELU(),       nn::SiLU(),
+                                   nn::ELU(),  nn::LeakyReLU(), nn::LogSoftmax(), nn::Softmax{0}};
+  CHECK(
+      allclose(activations(x), softmax(log_softmax(leaky_relu(elu(silu(gelu(sigmoid(relu(x))))))), 0), 0, 0));
 }
 
 TEST_CASE("Dropout drops while training only, as its generator says") {
@@ -97,7 +104,8 @@ TEST_CASE("losses as modules are the functions") {
   CHECK(nn::MSELoss()(logits, other).item() == mse_loss(logits, other).item());
   CHECK(nn::MSELoss{Reduction::none}(logits, other).shape() == Shape{4, 3});
   CHECK(nn::L1Loss{Reduction::sum}(logits, other).item() == l1_loss(logits, other, Reduction::sum).item());
-  CHECK(nn::BCEWithLogitsLoss()(logits, other).item() == binary_cross_entropy_with_logits(logits, other).item());
+  CHECK(nn::BCEWithLogitsLoss()(logits, other).item() ==
+        binary_cross_entropy_with_logits(logits, other).item());
   CHECK(nn::to_string(nn::MSELoss()) == "MSELoss()");
 }
 

@@ -191,6 +191,14 @@ TEST_CASE("what has no result says so") {
                     "cholesky: the matrix of shape [2, 2] is not positive definite");
   CHECK_THROWS_WITH(cholesky(stack({eye<double>(2), singular})),
                     Contains("cholesky: matrix 1 of the stack of shape [2, 2, 2]"));
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
+    for (const auto& spoilt : {Tensor<double>{{bad, 0}, {0, 1}}, {{1, 0}, {bad, 1}}, {{1, 0}, {0, bad}}}) {
+      CHECK_THROWS_WITH(inv(spoilt), "inv: the matrix of shape [2, 2] is singular (or not finite)");
+      CHECK_THROWS_WITH(solve(spoilt, Tensor<double>{1, 2}), Contains("is singular (or not finite)"));
+      CHECK_THROWS_WITH(cholesky(spoilt), Contains("is not positive definite"));
+      CHECK_THROWS_WITH(inv(stack({eye<float>(2), spoilt.to<float>()})),
+                        Contains("inv: matrix 1 of the stack"));
+    }
   CHECK_THROWS_AS(inv(zeros<double>({2, 3})), ShapeError);
   for (const auto& f : {std::function<void(const Tensor<double>&)>([](const auto& a) { inv(a); }),
                         {[](const auto& a) { det(a); }},
@@ -203,7 +211,7 @@ TEST_CASE("what has no result says so") {
     CHECK_THROWS_WITH(f(Tensor<double>()), Contains("is undefined"));
   }
   CHECK_THROWS_WITH(solve(a3, Tensor<double>{1, 2}),
-                    "solve: [3, 3] and [2]: the matrix has 3 rows and the right side 2");
+                    "solve: [3, 3] and [2]: the matrix has 3 rows and the right side 2; give it 3");
   CHECK_THROWS_WITH(solve(a3, zeros<double>({})), Contains("the right side is a scalar"));
   CHECK_THROWS_WITH(solve(a3, Tensor<double>()), Contains("solve: operand 1 is undefined"));
   CHECK_THROWS_WITH(

@@ -11,6 +11,7 @@
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/softmax.hpp"
+#include "tensors.hpp"
 
 using namespace xgrad;
 using namespace xgrad::testing;
@@ -24,31 +25,42 @@ constexpr double inf = std::numeric_limits<double>::infinity();
 const D logits{{0.5, -1, 2, 0}, {1.5, 0.25, -0.75, 3}, {0, 0, 0, 0}, {-2, 1, 4, 0.5}, {10, -10, 0, 5}};
 const Indices targets{2, 0, 3, -100, 1};
 
-template <class F>
-D gradient(F f, const D& at) {
-  const D leaf = at.clone().set_requires_grad();
-  auto [g] = grad(f(leaf), {leaf});
-  return g;
-}
-
 }  // namespace
 
 TEST_CASE("cross_entropy and nll_loss give PyTorch's numbers") {
-  const std::vector<double> each{0.342349582389822, 1.7704665576088487, 1.3862943611198906, 0, 20.006760445594388};
+  const std::vector<double> each{0.342349582389822, 1.7704665576088487, 1.3862943611198906, 0,
+                                 20.006760445594388};
   CHECK(off(cross_entropy(logits, targets), {}, {5.876467736678237}) == "");
   CHECK(off(cross_entropy(logits, targets, {Reduction::sum}), {}, {23.50587094671295}) == "");
   CHECK(off(cross_entropy(logits, targets, {Reduction::none}), {5}, each) == "");
-  CHECK(off(cross_entropy(logits, Indices{2, 0, 3, 1, 1}, {.ignore_index = 1}), {}, {1.1663701670395206}) == "");
+  CHECK(off(cross_entropy(logits, Indices{2, 0, 3, 1, 1}, {.ignore_index = 1}), {}, {1.1663701670395206}) ==
+        "");
   CHECK(off(nll_loss(log_softmax(logits), targets), {}, {5.876467736678237}) == "");
   CHECK(off(nll_loss(log_softmax(logits), targets, {Reduction::sum}), {}, {23.50587094671295}) == "");
   CHECK(off(nll_loss(log_softmax(logits), targets, {Reduction::none}), {5}, each) == "");
-  const std::vector<double> slope{
-      0.039611177378744936, 0.008838448352187217, -0.07247501927845643, 0.024025393547524303, -0.20743661569768646,
-      0.01219461377321655,  0.004486147700192478, 0.19075585422427743,  0.0625,               0.0625,
-      0.0625,               -0.1875,              0,                    0,                    0,
-      0,                    0.24831558870217546,  -0.24999999948818344, 1.1273510286008839e-05, 0.0016731372757219636};
+  const std::vector<double> slope{0.039611177378744936,
+                                  0.008838448352187217,
+                                  -0.07247501927845643,
+                                  0.024025393547524303,
+                                  -0.20743661569768646,
+                                  0.01219461377321655,
+                                  0.004486147700192478,
+                                  0.19075585422427743,
+                                  0.0625,
+                                  0.0625,
+                                  0.0625,
+                                  -0.1875,
+                                  0,
+                                  0,
+                                  0,
+                                  0,
+                                  0.24831558870217546,
+                                  -0.24999999948818344,
+                                  1.1273510286008839e-05,
+                                  0.0016731372757219636};
   CHECK(off(gradient([](const D& x) { return cross_entropy(x, targets); }, logits), {5, 4}, slope) == "");
-  CHECK(off(gradient([](const D& x) { return nll_loss(log_softmax(x), targets); }, logits), {5, 4}, slope) == "");
+  CHECK(off(gradient([](const D& x) { return nll_loss(log_softmax(x), targets); }, logits), {5, 4}, slope) ==
+        "");
   CHECK(off(cross_entropy(D{0, 0}, Indices(Shape{}, {1})), {}, {std::log(2.0)}) == "");
 }
 
@@ -57,7 +69,8 @@ TEST_CASE("sequences have their classes last") {
   const Indices t{{1, 3, 0}, {2, 2, 1}};
   CHECK(off(cross_entropy(x, t), {}, {1.0044849762690313}) == "");
   CHECK(off(cross_entropy(x, t, {Reduction::none}), {2, 3},
-            {1.097834169104879, 0.6064804795504745, 0.649213904866266, 0.9138744228176968, 1.7683114889633957, 0.9911953923114764}) == "");
+            {1.097834169104879, 0.6064804795504745, 0.649213904866266, 0.9138744228176968, 1.7683114889633957,
+             0.9911953923114764}) == "");
   CHECK(off(nll_loss(log_softmax(x), t), {}, {1.0044849762690313}) == "");
 }
 
@@ -69,10 +82,12 @@ TEST_CASE("the fused cross-entropy is its parts, to the second derivative") {
       Shape rows = shape;
       rows.erase(rows.rank() - 1);
       std::vector<std::int64_t> t(static_cast<std::size_t>(rows.elements()));
-      for (std::size_t i = 0; i < t.size(); ++i) t[i] = i % 5 == 3 ? 0 : static_cast<std::int64_t>(i * 31 + 1) % shape.back();
+      for (std::size_t i = 0; i < t.size(); ++i)
+        t[i] = i % 5 == 3 ? 0 : static_cast<std::int64_t>(i * 31 + 1) % shape.back();
       const Indices labels(rows, t);
       const D x = (randn<double>(shape, generator) * 3).detach().set_requires_grad();
-      const D u = randn<double>(reduction == Reduction::none ? rows : Shape{}, generator), v = randn<double>(shape, generator);
+      const D u = randn<double>(reduction == Reduction::none ? rows : Shape{}, generator),
+              v = randn<double>(shape, generator);
       const ClassLossOptions options{reduction, 0};
       const D fused = cross_entropy(x, labels, options), parts = nll_loss(log_softmax(x), labels, options);
       CHECK(allclose(fused, parts, 1e-14, 1e-14));
@@ -90,7 +105,8 @@ TEST_CASE("the fused cross-entropy is its parts, to the second derivative") {
 TEST_CASE("gradients of cross_entropy are written where they belong") {
   const D x = (D{{1, 2, -1}, {0, 0.5, 3}}).set_requires_grad();
   const Indices a{0, 2}, b{1, -100};
-  const D want = gradient([&](const D& y) { return cross_entropy(y, a); }, x) + gradient([&](const D& y) { return cross_entropy(y, b); }, x);
+  const D want = gradient([&](const D& y) { return cross_entropy(y, a); }, x) +
+                 gradient([&](const D& y) { return cross_entropy(y, b); }, x);
   (cross_entropy(x, a) + cross_entropy(x, b)).backward();  // the second is added onto the first
   CHECK(allclose(x.grad(), want, 1e-15, 1e-16));
 
@@ -106,15 +122,19 @@ TEST_CASE("gradients of cross_entropy are written where they belong") {
   const Indices labels{{0, 1}, {2, 3}, {1, 1}};
   D total = scalar<double>(0);
   const auto steps = unbind(s);
-  for (std::size_t t = 0; t < 3; ++t) total = total + cross_entropy(steps[t], labels[static_cast<std::int64_t>(t)], {Reduction::sum});
+  for (std::size_t t = 0; t < 3; ++t)
+    total = total + cross_entropy(steps[t], labels[static_cast<std::int64_t>(t)], {Reduction::sum});
   total.backward();
-  CHECK(allclose(s.grad(), gradient([&](const D& all) { return cross_entropy(all, labels, {Reduction::sum}); }, s), 1e-15, 1e-16));
+  CHECK(allclose(s.grad(),
+                 gradient([&](const D& all) { return cross_entropy(all, labels, {Reduction::sum}); }, s),
+                 1e-15, 1e-16));
 }
 
 TEST_CASE("large logits neither overflow nor vanish") {
   CHECK(off(cross_entropy(D{{1000, 0}, {0, 1000}}, Indices{0, 0}, {Reduction::none}), {2}, {0, 1000}) == "");
   CHECK(off(cross_entropy(D{{-inf, 0, 0}}, Indices{1}), {}, {std::log(2.0)}) == "");
-  CHECK(off(gradient([](const D& x) { return cross_entropy(x, Indices{0}); }, D{{1000, 0}}), {1, 2}, {0, 0}) == "");
+  CHECK(off(gradient([](const D& x) { return cross_entropy(x, Indices{0}); }, D{{1000, 0}}), {1, 2},
+            {0, 0}) == "");
   CHECK(off(cross_entropy(Tensor<>{{80, -80}}, Indices{1}), {}, {160}, 1e-7) == "");
   // A confident and right prediction in float: the loss is far below one unit in the last place of the logit.
   CHECK(off(cross_entropy(Tensor<>{{20, 0}}, Indices{0}), {}, {std::log1p(std::exp(-20.0))}, 1) == "");
@@ -124,7 +144,8 @@ TEST_CASE("an ignored row may hold anything") {
   const D x{{1, 2}, {inf, -inf}, {std::nan(""), 0}};
   const Indices t{1, -100, -100};
   CHECK(off(cross_entropy(x, t), {}, {std::log1p(std::exp(-1.0))}) == "");
-  CHECK(off(gradient([&](const D& y) { return cross_entropy(y, t); }, x), {3, 2}, {1 / (1 + std::exp(1.0)), -1 / (1 + std::exp(1.0)), 0, 0, 0, 0}) == "");
+  CHECK(off(gradient([&](const D& y) { return cross_entropy(y, t); }, x), {3, 2},
+            {1 / (1 + std::exp(1.0)), -1 / (1 + std::exp(1.0)), 0, 0, 0, 0}) == "");
   CHECK(off(nll_loss(x, t), {}, {-2}) == "");
   CHECK(off(gradient([&](const D& y) { return nll_loss(y, t); }, x), {3, 2}, {0, -1, 0, 0, 0, 0}) == "");
   const D leaf = x.clone().set_requires_grad();
@@ -139,11 +160,13 @@ TEST_CASE("elementwise losses give PyTorch's numbers") {
   CHECK(off(mse_loss(x, y), {}, {6.140625}) == "");
   CHECK(off(mse_loss(x, y, Reduction::sum), {}, {24.5625}) == "");
   CHECK(off(mse_loss(x, y, Reduction::none), {2, 2}, {0.25, 1, 3.0625, 20.25}) == "");
-  CHECK(off(gradient([&](const D& t) { return mse_loss(t, y); }, x), {2, 2}, {-0.25, -0.5, 0.875, -2.25}) == "");
+  CHECK(off(gradient([&](const D& t) { return mse_loss(t, y); }, x), {2, 2}, {-0.25, -0.5, 0.875, -2.25}) ==
+        "");
   CHECK(off(l1_loss(x, y), {}, {1.9375}) == "");
   CHECK(off(l1_loss(x, y, Reduction::sum), {}, {7.75}) == "");
   CHECK(off(l1_loss(x, y, Reduction::none), {2, 2}, {0.5, 1, 1.75, 4.5}) == "");
-  CHECK(off(gradient([&](const D& t) { return l1_loss(t, y); }, x), {2, 2}, {-0.25, -0.25, 0.25, -0.25}) == "");
+  CHECK(off(gradient([&](const D& t) { return l1_loss(t, y); }, x), {2, 2}, {-0.25, -0.25, 0.25, -0.25}) ==
+        "");
   CHECK(off(gradient([&](const D& t) { return l1_loss(t, t.detach()); }, x), {2, 2}, {0, 0, 0, 0}) == "");
   CHECK(off(binary_cross_entropy_with_logits(x, y), {}, {1.4860042752534808}) == "");
   CHECK(off(binary_cross_entropy_with_logits(x, y, Reduction::sum), {}, {5.944017101013923}) == "");
@@ -168,27 +191,35 @@ TEST_CASE("binary cross-entropy is exact at 0 and far out") {
 
 TEST_CASE("losses name what does not fit") {
   CHECK_THROWS_AS(cross_entropy(logits, Indices{1, 2}), ShapeError);
-  CHECK_THROWS_WITH(cross_entropy(logits, Indices{1, 2}),
-                    Contains("cross_entropy: input [5, 4] takes targets of shape [5], not [2]; the classes are the last axis"));
+  CHECK_THROWS_WITH(
+      cross_entropy(logits, Indices{1, 2}),
+      Contains(
+          "cross_entropy: input [5, 4] takes targets of shape [5], not [2]; the classes are the last axis"));
   CHECK_THROWS_AS(cross_entropy(logits, Indices{0, 1, 4, 0, 0}), ValueError);
   CHECK_THROWS_WITH(cross_entropy(logits, Indices{0, 1, 4, 0, 0}),
-                    Contains("cross_entropy: target 4 at position 2 is no class of input [5, 4]: they are 0 to 3; ignore_index is -100"));
+                    Contains("cross_entropy: target 4 at position 2 is no class of input [5, 4]: they are 0 "
+                             "to 3; ignore_index is -100"));
   CHECK_THROWS_WITH(nll_loss(logits, Indices{0, 1, -1, 0, 0}), Contains("nll_loss: target -1 at position 2"));
-  CHECK_THROWS_WITH(cross_entropy(scalar<double>(1), Indices{0}), Contains("cross_entropy: input of shape [] has no axis of classes"));
+  CHECK_THROWS_WITH(cross_entropy(scalar<double>(1), Indices{0}),
+                    Contains("cross_entropy: input of shape [] has no axis of classes"));
   CHECK_THROWS_AS(cross_entropy(logits, Indices{-100, -100, -100, -100, -100}), ValueError);
   CHECK_THROWS_WITH(cross_entropy(logits, Indices{-100, -100, -100, -100, -100}),
                     Contains("cross_entropy: every target is ignored of input [5, 4]"));
-  CHECK_THROWS_WITH(nll_loss(zeros<double>({0, 3}), Indices{}), Contains("nll_loss: there are no rows of input [0, 3]"));
+  CHECK_THROWS_WITH(nll_loss(zeros<double>({0, 3}), Indices{}),
+                    Contains("nll_loss: there are no rows of input [0, 3]"));
   CHECK(off(cross_entropy(logits, Indices{9, 9, 9, 9, 9}, {Reduction::sum, 9}), {}, {0}) == "");
   CHECK(off(cross_entropy(zeros<double>({0, 3}), Indices{}, {Reduction::sum}), {}, {0}) == "");
   CHECK_THROWS_WITH(cross_entropy(D(), Indices{}), Contains("cross_entropy: operand 0 is undefined"));
 
   CHECK_THROWS_AS(mse_loss(D{1, 2, 3}, D{{1}, {2}, {3}}), ShapeError);
-  CHECK_THROWS_WITH(mse_loss(D{1, 2, 3}, D{{1}, {2}, {3}}), Contains("mse_loss: input [3] and target [3, 1] differ"));
+  CHECK_THROWS_WITH(mse_loss(D{1, 2, 3}, D{{1}, {2}, {3}}),
+                    Contains("mse_loss: input [3] and target [3, 1] differ"));
   CHECK_THROWS_WITH(l1_loss(D{1, 2}, scalar<double>(1)), Contains("l1_loss: input [2] and target [] differ"));
   CHECK_THROWS_AS(mse_loss(zeros<double>({0}), zeros<double>({0})), ValueError);
-  CHECK_THROWS_WITH(mse_loss(zeros<double>({0}), zeros<double>({0})), Contains("mse_loss: the mean over no elements"));
-  CHECK_THROWS_WITH(binary_cross_entropy_with_logits(D{1}, D()), Contains("binary_cross_entropy_with_logits: operand 1 is undefined"));
+  CHECK_THROWS_WITH(mse_loss(zeros<double>({0}), zeros<double>({0})),
+                    Contains("mse_loss: the mean over no elements"));
+  CHECK_THROWS_WITH(binary_cross_entropy_with_logits(D{1}, D()),
+                    Contains("binary_cross_entropy_with_logits: operand 1 is undefined"));
 }
 
 TEST_CASE("logits changed after the loss are noticed") {

@@ -80,7 +80,8 @@ Names names_of(const nn::StateDict& dict) {
 
 TEST_CASE("parameters come in declared order under dotted names") {
   const Net net;
-  CHECK(names_of(nn::named_parameters(net)) == Names{"hidden.weight", "hidden.bias", "out.weight", "out.bias"});
+  CHECK(names_of(nn::named_parameters(net)) ==
+        Names{"hidden.weight", "hidden.bias", "out.weight", "out.bias"});
   const auto parameters = nn::parameters(net);
   REQUIRE(parameters.size() == 4);
   CHECK(parameters[0].shape() == Shape{8, 2});
@@ -91,11 +92,11 @@ TEST_CASE("parameters come in declared order under dotted names") {
 TEST_CASE("vectors, arrays and optionals number their elements; buffers are state but no parameters") {
   Everything m;
   m.extra.emplace();
-  CHECK(names_of(nn::named_parameters(m)) ==
-        Names{"scales.0.factor", "scales.1.factor", "linears.0.weight", "extra.factor", "tensors.0", "tensors.1"});
-  CHECK(names_of(nn::state_dict(m)) ==
-        Names{"scales.0.factor", "scales.0.seen", "scales.1.factor", "scales.1.seen", "linears.0.weight", "extra.factor",
-              "extra.seen", "tensors.0", "tensors.1"});
+  CHECK(names_of(nn::named_parameters(m)) == Names{"scales.0.factor", "scales.1.factor", "linears.0.weight",
+                                                   "extra.factor", "tensors.0", "tensors.1"});
+  CHECK(names_of(nn::state_dict(m)) == Names{"scales.0.factor", "scales.0.seen", "scales.1.factor",
+                                             "scales.1.seen", "linears.0.weight", "extra.factor",
+                                             "extra.seen", "tensors.0", "tensors.1"});
   m.extra.reset();
   CHECK(nn::named_parameters(m).size() == 5);
 }
@@ -117,8 +118,9 @@ TEST_CASE("the element type is found, or asked for") {
   STATIC_REQUIRE(std::same_as<decltype(nn::parameters(net)), std::vector<Tensor<double>>>);
   CHECK(nn::parameters(Doubles()).size() == 2);
   CHECK_THROWS_AS(nn::parameters(Silent()), ValueError);
-  CHECK_THROWS_WITH(nn::parameters(Silent()), Contains("'layer.weight' is of double and was asked for as float; call "
-                                                       "parameters<double>(module), or declare `using value_type = double;`"));
+  CHECK_THROWS_WITH(nn::parameters(Silent()),
+                    Contains("'layer.weight' is of double and was asked for as float; call "
+                             "parameters<double>(module), or declare `using value_type = double;`"));
   CHECK(nn::parameters<double>(Silent()).size() == 2);
   CHECK(nn::named_parameters<double>(Silent())[1].first == "layer.bias");
 }
@@ -192,14 +194,18 @@ TEST_CASE("a state dict is loaded whole, between element types too") {
 TEST_CASE("a state dict that does not fit is refused with every name, and changes nothing") {
   Net net;
   const Net before = nn::clone(net);
-  nn::StateDict dict{{"hidden.weight", zeros({8, 3})}, {"hidden.bias", zeros({8})}, {"out.w", zeros({1})},
+  nn::StateDict dict{{"hidden.weight", zeros({8, 3})},
+                     {"hidden.bias", zeros({8})},
+                     {"out.w", zeros({1})},
                      {"fc.bias", zeros({1})}};
   CHECK_THROWS_AS(nn::load_state_dict(net, dict), FormatError);
   CHECK_THROWS_WITH(nn::load_state_dict(net, dict),
-                    "load_state_dict: missing: out.weight, out.bias; unexpected: out.w, fc.bias; wrong shape: 'hidden.weight' "
+                    "load_state_dict: missing: out.weight, out.bias; unexpected: out.w, fc.bias; wrong "
+                    "shape: 'hidden.weight' "
                     "is [8, 3] and the module's is [8, 2]; nothing was changed");
   CHECK_THROWS_WITH(nn::load_state_dict(net, dict, false),
-                    "load_state_dict: wrong shape: 'hidden.weight' is [8, 3] and the module's is [8, 2]; nothing was changed");
+                    "load_state_dict: wrong shape: 'hidden.weight' is [8, 3] and the module's is [8, 2]; "
+                    "nothing was changed");
   CHECK(allclose(net.hidden.bias, before.hidden.bias, 0, 0));
 
   dict[0].tensor = zeros({8, 2});
@@ -209,10 +215,13 @@ TEST_CASE("a state dict that does not fit is refused with every name, and change
   CHECK(allclose(net.hidden.weight, zeros({8, 2}), 0, 0));
   CHECK(allclose(net.out.weight, before.out.weight, 0, 0));
 
-  CHECK_THROWS_WITH(nn::load_state_dict(net, {{"out.bias", zeros({1})}, {"out.bias", zeros({1})}}), Contains("holds 'out.bias' twice"));
-  CHECK_THROWS_WITH(nn::load_state_dict(net, {{"out.bias", Tensor<>()}}), Contains("'out.bias' is undefined"));
+  CHECK_THROWS_WITH(nn::load_state_dict(net, {{"out.bias", zeros({1})}, {"out.bias", zeros({1})}}),
+                    Contains("holds 'out.bias' twice"));
+  CHECK_THROWS_WITH(nn::load_state_dict(net, {{"out.bias", Tensor<>()}}),
+                    Contains("'out.bias' is undefined"));
   nn::Linear<> empty;
-  CHECK_THROWS_WITH(nn::load_state_dict(empty, nn::state_dict(net.out)), Contains("the module has no parameters (is it default constructed?)"));
+  CHECK_THROWS_WITH(nn::load_state_dict(empty, nn::state_dict(net.out)),
+                    Contains("the module has no parameters (is it default constructed?)"));
 }
 
 TEST_CASE("loading raises the version, so that a graph that read the old values refuses") {

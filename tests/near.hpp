@@ -10,10 +10,11 @@
 
 namespace xgrad::testing {
 
-/// Nothing, or what is wrong: the shape, or the first element further off than `limit` of the largest one wanted.
-/// NaN and infinities must be matched.
+/// Nothing, or what is wrong: the shape, or the first element further off than `limit` of the largest one
+/// wanted. NaN and infinities must be matched.
 template <Real T>
-std::string off(const Tensor<T>& got, const Shape& shape, const std::vector<double>& want, double limit = 1e-14) {
+std::string off(const Tensor<T>& got, const Shape& shape, const std::vector<double>& want,
+                double limit = 1e-14) {
   if (got.shape() != shape) return "shape " + to_string(got.shape()) + ", wanted " + to_string(shape);
   double largest = 0;
   for (const double w : want)
@@ -22,7 +23,8 @@ std::string off(const Tensor<T>& got, const Shape& shape, const std::vector<doub
     const auto g = static_cast<double>(got.values()[i]);
     const bool same = g == want[i] || (std::isnan(g) && std::isnan(want[i]));
     if (!same && !(std::abs(g - want[i]) <= limit * largest))
-      return "element " + std::to_string(i) + " is " + std::to_string(g) + ", wanted " + std::to_string(want[i]);
+      return "element " + std::to_string(i) + " is " + std::to_string(g) + ", wanted " +
+             std::to_string(want[i]);
   }
   return {};
 }

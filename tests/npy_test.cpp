@@ -135,6 +135,10 @@ TEST_CASE("npy: bad files are refused with what was expected and found", "[npy]"
 TEST_CASE("npy: files that are not there are named", "[npy]") {
   CHECK_THROWS_WITH(nn::read_npy("no/such/file.npy"), Contains("no/such/file.npy: cannot open"));
   CHECK_THROWS_WITH(nn::write_npy("no/such/file.npy", {{}, {1}}), Contains("no/such/file.npy: cannot open"));
+  const auto folder = std::filesystem::temp_directory_path();
+  CHECK_THROWS_AS(nn::read_npy(folder), FormatError);
+  CHECK_THROWS_WITH(nn::read_npy(folder),
+                    Contains("npy: " + folder.string() + ": cannot read the file: Is a directory"));
 }
 
 TEST_CASE("npy: arrays that do not fit their shape or type are not written", "[npy]") {
@@ -142,6 +146,8 @@ TEST_CASE("npy: arrays that do not fit their shape or type are not written", "[n
   CHECK_THROWS_WITH(nn::write_npy(file.path, {{2, 2}, {1, 2, 3}}),
                     Contains("shape (2, 2) holds 4 values, found 3"));
   CHECK_THROWS_WITH(nn::write_npy(file.path, {{1}, {0.5}, NpyType::int64}), Contains("expected integers"));
+  CHECK_THROWS_WITH(nn::write_npy(file.path, {{2}, {1, -1e300}, NpyType::float32}),
+                    Contains("the value -1e+300 is too large for float32; write it as float64"));
   CHECK_FALSE(std::filesystem::exists(file.path));
 }
 

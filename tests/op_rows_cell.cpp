@@ -37,24 +37,37 @@ Indices some_indices(const Shape& shape, std::int64_t limit) {
 }  // namespace
 
 void add_cell_rows(OpTable& table) {
-  table.add({.name = "rnn_tanh_step", .function = op([](const auto& x) { return rnn_tanh_step(x[0], x[1], x[2]); }),
+  table.add({.name = "rnn_tanh_step",
+             .function = op([](const auto& x) { return rnn_tanh_step(x[0], x[1], x[2]); }),
              .cases = step_shapes(1, false)});
-  table.add({.name = "rnn_relu_step", .function = op([](const auto& x) { return rnn_relu_step(x[0], x[1], x[2]); }),
-             .cases = step_shapes(1, false), .domains = {{.low = 0.2}, {.low = -0.1, .high = 0.1}, {.low = -0.1, .high = 0.1}}});
-  table.add({.name = "rnn_relu_step", .note = "where it is 0", .function = op([](const auto& x) { return rnn_relu_step(x[0], x[1], x[2]); }),
+  table.add({.name = "rnn_relu_step",
+             .function = op([](const auto& x) { return rnn_relu_step(x[0], x[1], x[2]); }),
+             .cases = step_shapes(1, false),
+             .domains = {{.low = 0.2}, {.low = -0.1, .high = 0.1}, {.low = -0.1, .high = 0.1}}});
+  table.add({.name = "rnn_relu_step",
+             .note = "where it is 0",
+             .function = op([](const auto& x) { return rnn_relu_step(x[0], x[1], x[2]); }),
              .cases = {{{2, 3}, {2, 3}, {3, 3}}},
              .domains = {{.low = -1, .high = -0.2}, {.low = -0.1, .high = 0.1}, {.low = -0.1, .high = 0.1}}});
-  table.add({.name = "lstm_step", .function = op([](const auto& x) { return lstm_step(x[0], x[1], x[3], x[2]); }),
+  table.add({.name = "lstm_step",
+             .function = op([](const auto& x) { return lstm_step(x[0], x[1], x[3], x[2]); }),
              .cases = step_shapes(4, true)});
-  table.add({.name = "gru_cell", .function = op([](const auto& x) { return gru_cell(x[0], x[1], x[2]); }),
+  table.add({.name = "gru_cell",
+             .function = op([](const auto& x) { return gru_cell(x[0], x[1], x[2]); }),
              .cases = gru_shapes()});
   for (const Shape& shape : {Shape{5}, Shape{2, 3}, Shape{1}, Shape{0}})
-    table.add({.name = "one_hot_linear", .note = "indices of shape " + to_string(shape),
-               .function = op([shape](const auto& x) { return one_hot_linear(some_indices(shape, x[0].size(1)), x[0], x[1]); }),
-               .cases = {{{4, 7}, {4}}, {{70, 3}, {70}}, {{1, 1}, {1}}, {{0, 2}, {0}}}, .same_input = false});
-  table.add({.name = "one_hot_linear", .note = "without a bias",
-             .function = op([](const auto& x) { return one_hot_linear(some_indices({6}, x[0].size(1)), x[0]); }),
-             .cases = {{{4, 7}}, {{3, 1}}}});
+    table.add({.name = "one_hot_linear",
+               .note = "indices of shape " + to_string(shape),
+               .function = op([shape](const auto& x) {
+                 return one_hot_linear(some_indices(shape, x[0].size(1)), x[0], x[1]);
+               }),
+               .cases = {{{4, 7}, {4}}, {{70, 3}, {70}}, {{1, 1}, {1}}, {{0, 2}, {0}}},
+               .same_input = false});
+  table.add(
+      {.name = "one_hot_linear",
+       .note = "without a bias",
+       .function = op([](const auto& x) { return one_hot_linear(some_indices({6}, x[0].size(1)), x[0]); }),
+       .cases = {{{4, 7}}, {{3, 1}}}});
 }
 
 }  // namespace xgrad::testing

@@ -12,25 +12,38 @@ const std::vector<std::vector<Shape>> one_input = {{{2, 3}}, {{33}}, {{3, 0, 2}}
 
 // Every way to broadcast two operands: rows, columns, both at once, scalars, inner axes, nothing at all.
 const std::vector<std::vector<Shape>> two_inputs = {
-    {{2, 3}, {2, 3}}, {{2, 3}, {3}},       {{2, 3}, {2, 1}},    {{3, 1}, {1, 4}}, {{2, 3}, {}}, {{}, {2, 2}},
-    {{1}, {5}},       {{2, 1, 3}, {4, 1}}, {{2, 3, 2}, {3, 1}}, {{0, 3}, {3}},    {{0}, {1}},   {{2, 0}, {2, 1}}};
+    {{2, 3}, {2, 3}},    {{2, 3}, {3}}, {{2, 3}, {2, 1}}, {{3, 1}, {1, 4}},
+    {{2, 3}, {}},        {{}, {2, 2}},  {{1}, {5}},       {{2, 1, 3}, {4, 1}},
+    {{2, 3, 2}, {3, 1}}, {{0, 3}, {3}}, {{0}, {1}},       {{2, 0}, {2, 1}}};
 
 template <class F>
 void add_unary(OpTable& table, const std::string& name, F f, Domain domain = {}) {
-  table.add({.name = name, .function = op([f](const auto& x) { return f(x[0]); }), .cases = one_input, .domains = {domain}});
+  table.add({.name = name,
+             .function = op([f](const auto& x) { return f(x[0]); }),
+             .cases = one_input,
+             .domains = {domain}});
 }
 
 template <class F>
 void add_binary(OpTable& table, const std::string& name, F f, Domain a = {}, Domain b = {},
                 std::vector<std::vector<std::vector<double>>> points = {}) {
-  table.add({.name = name, .function = op([f](const auto& x) { return f(x[0], x[1]); }), .cases = two_inputs,
-             .domains = {a, b}, .points = std::move(points)});
+  table.add({.name = name,
+             .function = op([f](const auto& x) { return f(x[0], x[1]); }),
+             .cases = two_inputs,
+             .domains = {a, b},
+             .points = std::move(points)});
   // A number on either side.
   const Shape shape{2, 3};
-  table.add({.name = name, .note = "with a number on the right", .function = op([f](const auto& x) { return f(x[0], 1.72); }),
-             .cases = {{shape}}, .domains = {a}});
-  table.add({.name = name, .note = "with a number on the left", .function = op([f](const auto& x) { return f(1.72, x[0]); }),
-             .cases = {{shape}}, .domains = {b}});
+  table.add({.name = name,
+             .note = "with a number on the right",
+             .function = op([f](const auto& x) { return f(x[0], 1.72); }),
+             .cases = {{shape}},
+             .domains = {a}});
+  table.add({.name = name,
+             .note = "with a number on the left",
+             .function = op([f](const auto& x) { return f(1.72, x[0]); }),
+             .cases = {{shape}},
+             .domains = {b}});
 }
 
 // Operands without ties: of one operand multiples of 0.1, of the other those and a half.
@@ -43,7 +56,8 @@ void between_tenths(const Shape&, std::span<double> values) {
 const Domain tenths{.adjust = to_tenths}, halves{.adjust = between_tenths};
 
 // Pairs 0.001 to either side of a tie, and well away from one.
-const std::vector<std::vector<std::vector<double>>> near_ties = {{{0.5, 0.5, -1, 2, 1.75}, {0.501, 0.499, 1, -2, 1.5}}};
+const std::vector<std::vector<std::vector<double>>> near_ties = {
+    {{0.5, 0.5, -1, 2, 1.75}, {0.501, 0.499, 1, -2, 1.5}}};
 
 void add_functions(OpTable& table) {
   add_unary(table, "neg", [](const auto& x) { return neg(x); });
@@ -78,21 +92,36 @@ void add_functions(OpTable& table) {
   add_unary(table, "clamp", [](const auto& x) { return clamp(x, -0.5, 1); }, {.kinks = {-0.5, 1}});
 
   add_binary(table, "pow", [](const auto& a, const auto& b) { return pow(a, b); }, {.low = 0.3, .high = 3});
-  add_binary(table, "atan2", [](const auto& a, const auto& b) { return atan2(a, b); }, {.low = 0.3}, {.low = 0.4});
-  add_binary(table, "maximum", [](const auto& a, const auto& b) { return maximum(a, b); }, tenths, halves, near_ties);
-  add_binary(table, "minimum", [](const auto& a, const auto& b) { return minimum(a, b); }, tenths, halves, near_ties);
+  add_binary(table, "atan2", [](const auto& a, const auto& b) { return atan2(a, b); }, {.low = 0.3},
+             {.low = 0.4});
+  add_binary(
+      table, "maximum", [](const auto& a, const auto& b) { return maximum(a, b); }, tenths, halves,
+      near_ties);
+  add_binary(
+      table, "minimum", [](const auto& a, const auto& b) { return minimum(a, b); }, tenths, halves,
+      near_ties);
 
   const Domain condition{.constant = true, .adjust = [](const Shape&, std::span<double> values) {
                            for (std::size_t i = 0; i < values.size(); ++i) values[i] = i % 3 == 0;
                          }};
-  table.add({.name = "where", .function = op([](const auto& x) { return where(x[0], x[1], x[2]); }),
-             .cases = {{{2, 3}, {2, 3}, {2, 3}}, {{2, 1}, {3}, {2, 3}}, {{3}, {}, {2, 1}}, {{0, 2}, {2}, {1, 1}}, {{4}, {4}, {}}},
+  table.add({.name = "where",
+             .function = op([](const auto& x) { return where(x[0], x[1], x[2]); }),
+             .cases = {{{2, 3}, {2, 3}, {2, 3}},
+                       {{2, 1}, {3}, {2, 3}},
+                       {{3}, {}, {2, 1}},
+                       {{0, 2}, {2}, {1, 1}},
+                       {{4}, {4}, {}}},
              .domains = {condition, {}}});
-  table.add({.name = "where", .note = "on a comparison, one tensor as all inputs",
+  table.add({.name = "where",
+             .note = "on a comparison, one tensor as all inputs",
              .function = op([](const auto& x) { return where(x[0] > 0, x[0], x[0] * x[0]); }),
-             .cases = {{{2, 5}}}, .domains = {{.kinks = {0}}}});
-  table.add({.name = "where", .note = "of numbers", .function = op([](const auto& x) { return where(x[0] > x[1], x[1], 3.0); }),
-             .cases = {{{3, 1}, {4}}}, .domains = {{.low = 0, .high = 1}, {.low = 0.3, .high = 0.4}}});
+             .cases = {{{2, 5}}},
+             .domains = {{.kinks = {0}}}});
+  table.add({.name = "where",
+             .note = "of numbers",
+             .function = op([](const auto& x) { return where(x[0] > x[1], x[1], 3.0); }),
+             .cases = {{{3, 1}, {4}}},
+             .domains = {{.low = 0, .high = 1}, {.low = 0.3, .high = 0.4}}});
 }
 
 void add_operators(OpTable& table) {
@@ -100,27 +129,39 @@ void add_operators(OpTable& table) {
   add_binary(table, "operator+", [](const auto& a, const auto& b) { return a + b; });
   add_binary(table, "operator-", [](const auto& a, const auto& b) { return a - b; });
   add_binary(table, "operator*", [](const auto& a, const auto& b) { return a * b; });
-  add_binary(table, "operator/", [](const auto& a, const auto& b) { return a / b; }, divisor, divisor);
+  add_binary(
+      table, "operator/", [](const auto& a, const auto& b) { return a / b; }, divisor, divisor);
   add_unary(table, "operator-", [](const auto& x) { return -x; });
-  add_binary(table, "operator>", [](const auto& a, const auto& b) { return a > b; }, tenths, halves, near_ties);
-  add_binary(table, "operator>=", [](const auto& a, const auto& b) { return a >= b; }, tenths, halves, near_ties);
-  add_binary(table, "operator<", [](const auto& a, const auto& b) { return a < b; }, tenths, halves, near_ties);
-  add_binary(table, "operator<=", [](const auto& a, const auto& b) { return a <= b; }, tenths, halves, near_ties);
-  add_binary(table, "operator==", [](const auto& a, const auto& b) { return a == b; }, tenths, halves, near_ties);
-  add_binary(table, "operator!=", [](const auto& a, const auto& b) { return a != b; }, tenths, halves, near_ties);
-  table.add({.name = "operator*", .note = "whose operands die", .function = op([](const auto& x) { return (x[0] + 1) * (x[1] - 2) * 3; }),
+  add_binary(
+      table, "operator>", [](const auto& a, const auto& b) { return a > b; }, tenths, halves, near_ties);
+  add_binary(
+      table, "operator>=", [](const auto& a, const auto& b) { return a >= b; }, tenths, halves, near_ties);
+  add_binary(
+      table, "operator<", [](const auto& a, const auto& b) { return a < b; }, tenths, halves, near_ties);
+  add_binary(
+      table, "operator<=", [](const auto& a, const auto& b) { return a <= b; }, tenths, halves, near_ties);
+  add_binary(
+      table, "operator==", [](const auto& a, const auto& b) { return a == b; }, tenths, halves, near_ties);
+  add_binary(
+      table, "operator!=", [](const auto& a, const auto& b) { return a != b; }, tenths, halves, near_ties);
+  table.add({.name = "operator*",
+             .note = "whose operands die",
+             .function = op([](const auto& x) { return (x[0] + 1) * (x[1] - 2) * 3; }),
              .cases = {{{2, 3}, {2, 3}}, {{2, 3}, {3}}}});
-  table.add({.name = "operator/", .note = "by itself, sharing a subexpression",
+  table.add({.name = "operator/",
+             .note = "by itself, sharing a subexpression",
              .function = op([](const auto& x) {
                const auto y = x[0] * x[1];
                return y / (y + 4);
              }),
-             .cases = {{{2, 3}, {2, 3}}, {{3}, {2, 1}}}, .domains = {{.low = 0.5, .high = 2}}});
+             .cases = {{{2, 3}, {2, 3}}, {{3}, {2, 1}}},
+             .domains = {{.low = 0.5, .high = 2}}});
 }
 
 void add_members(OpTable& table) {
   add_unary(table, "Tensor::clone", [](const auto& x) { return x.clone(); });
-  table.add({.name = "Tensor::to", .function = op([](const auto& x) {
+  table.add({.name = "Tensor::to",
+             .function = op([](const auto& x) {
                using T = Element<decltype(x)>;
                return x[0].template to<double>().template to<T>();
              }),

@@ -12,11 +12,13 @@ Indices some_targets(const Shape& shape, std::int64_t skip = 0) {
   Shape rows = shape;
   rows.erase(rows.rank() - 1);
   std::vector<std::int64_t> targets;
-  for (std::int64_t i = 0; i < rows.elements(); ++i) targets.push_back(skip && i % skip == 1 ? -100 : (i * 5 + 2) % shape.back());
+  for (std::int64_t i = 0; i < rows.elements(); ++i)
+    targets.push_back(skip && i % skip == 1 ? -100 : (i * 5 + 2) % shape.back());
   return Indices(rows, std::move(targets));
 }
 
-const std::vector<std::vector<Shape>> batches = {{{3, 4}}, {{1, 5}}, {{4, 1}}, {{2, 3, 7}}, {{5}}, {{2, 35}}, {{64, 2}}};
+const std::vector<std::vector<Shape>> batches = {{{3, 4}}, {{1, 5}},  {{4, 1}}, {{2, 3, 7}},
+                                                 {{5}},    {{2, 35}}, {{64, 2}}};
 
 void add_class_losses(OpTable& table) {
   for (const auto reduction : {Reduction::mean, Reduction::sum, Reduction::none})
@@ -24,17 +26,21 @@ void add_class_losses(OpTable& table) {
       OpRow row{.name = "cross_entropy", .note = skip ? "some ignored" : "", .cases = batches};
       row.note += reduction == Reduction::mean ? " mean" : reduction == Reduction::sum ? " sum" : " none";
       if (reduction != Reduction::mean) row.cases.push_back({Shape{0, 3}});
-      row.function = op([=](const auto& x) { return cross_entropy(x[0], some_targets(x[0].shape(), skip), {reduction}); });
+      row.function = op(
+          [=](const auto& x) { return cross_entropy(x[0], some_targets(x[0].shape(), skip), {reduction}); });
       table.add(row);
       row.name = "nll_loss";
-      row.function = op([=](const auto& x) { return nll_loss(x[0], some_targets(x[0].shape(), skip), {reduction}); });
+      row.function =
+          op([=](const auto& x) { return nll_loss(x[0], some_targets(x[0].shape(), skip), {reduction}); });
       table.add(row);
     }
   // The gradients of two losses come together in one array: the second is added in place.
-  table.add({.name = "cross_entropy", .note = "twice from the same logits",
+  table.add({.name = "cross_entropy",
+             .note = "twice from the same logits",
              .function = op([](const auto& x) {
                const Indices a = some_targets(x[0].shape()), b = some_targets(x[0].shape(), 2);
-               return cross_entropy(x[0], a, {Reduction::sum}) + cross_entropy(x[0] * x[0], b, {Reduction::sum}) +
+               return cross_entropy(x[0], a, {Reduction::sum}) +
+                      cross_entropy(x[0] * x[0], b, {Reduction::sum}) +
                       cross_entropy(x[0], b, {Reduction::sum});
              }),
              .cases = {{{3, 4}}, {{2, 9}}, {{4, 16}}}});
@@ -44,7 +50,9 @@ template <class F>
 void add_element_loss(OpTable& table, const std::string& name, F f, Domain input = {}, Domain target = {}) {
   for (const auto reduction : {Reduction::mean, Reduction::sum, Reduction::none}) {
     OpRow row{.name = name,
-              .note = reduction == Reduction::mean ? "mean" : reduction == Reduction::sum ? "sum" : "none",
+              .note = reduction == Reduction::mean  ? "mean"
+                      : reduction == Reduction::sum ? "sum"
+                                                    : "none",
               .function = op([=](const auto& x) { return f(x[0], x[1], reduction); }),
               .cases = {{{2, 3}, {2, 3}}, {{1}, {1}}, {{}, {}}, {{3, 1, 7}, {3, 1, 7}}},
               .domains = {input, target}};
@@ -57,14 +65,18 @@ void add_element_loss(OpTable& table, const std::string& name, F f, Domain input
 
 void add_loss_rows(OpTable& table) {
   add_class_losses(table);
-  add_element_loss(table, "mse_loss", [](const auto& x, const auto& y, Reduction r) { return mse_loss(x, y, r); });
-  add_element_loss(table, "l1_loss", [](const auto& x, const auto& y, Reduction r) { return l1_loss(x, y, r); }, {.high = -0.1},
+  add_element_loss(table, "mse_loss",
+                   [](const auto& x, const auto& y, Reduction r) { return mse_loss(x, y, r); });
+  add_element_loss(table, "l1_loss",
+                   [](const auto& x, const auto& y, Reduction r) { return l1_loss(x, y, r); }, {.high = -0.1},
                    {.low = 0.1});
-  add_element_loss(table, "binary_cross_entropy_with_logits",
-                   [](const auto& x, const auto& y, Reduction r) { return binary_cross_entropy_with_logits(x, y, r); },
-                   {.low = -6, .high = 6, .kinks = {0}}, {.low = 0, .high = 1});
+  add_element_loss(
+      table, "binary_cross_entropy_with_logits",
+      [](const auto& x, const auto& y, Reduction r) { return binary_cross_entropy_with_logits(x, y, r); },
+      {.low = -6, .high = 6, .kinks = {0}}, {.low = 0, .high = 1});
   for (const double p : {0.0, 0.4, 1.0})
-    table.add({.name = "dropout", .note = "p = " + std::to_string(p),
+    table.add({.name = "dropout",
+               .note = "p = " + std::to_string(p),
                .function = op([p](const auto& x) {
                  Generator generator(7);
                  return dropout(x[0], p, true, generator);

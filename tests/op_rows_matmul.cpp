@@ -92,6 +92,8 @@ void add_matmul_rows(OpTable& table) {
 
   table.exempt("packing", "a switch");
   table.exempt("set_packing", "a switch");
+  table.exempt("threads", "a setting");
+  table.exempt("set_threads", "a setting");
 }
 
 }  // namespace xgrad::testing

@@ -1,4 +1,5 @@
-// Checking a row of the table of ops: differences in double, float against double, with and without recording.
+// Checking a row of the table of ops: differences in double, float against double, with and without
+// recording.
 #include "op_table.hpp"
 
 #include <fmt/format.h>
@@ -24,8 +25,8 @@ const OpRow& OpTable::row(const std::string& name) const {
 const OpTable& op_table() {
   static const OpTable table = [] {
     OpTable t;
-    for (auto* add : {&add_elementwise_rows, &add_reduce_rows, &add_loss_rows, &add_shape_rows, &add_index_rows,
-                      &add_matmul_rows, &add_linalg_rows, &add_cell_rows})
+    for (auto* add : {&add_elementwise_rows, &add_reduce_rows, &add_loss_rows, &add_shape_rows,
+                      &add_index_rows, &add_matmul_rows, &add_linalg_rows, &add_cell_rows})
       add(t);
     return t;
   }();
@@ -58,7 +59,8 @@ std::vector<double> draw(const Domain& domain, const Shape& shape, Generator& ra
   values.resize(std::min(count, values.size()));
   while (values.size() < count) {
     const double x = domain.low + (domain.high - domain.low) * random.uniform();
-    if (std::ranges::all_of(domain.kinks, [&](double k) { return std::abs(x - k) >= 0.05; })) values.push_back(x);
+    if (std::ranges::all_of(domain.kinks, [&](double k) { return std::abs(x - k) >= 0.05; }))
+      values.push_back(x);
   }
   if (domain.adjust) domain.adjust(shape, values);
   return values;
@@ -90,7 +92,8 @@ Inputs at_points(const OpRow& row, const std::vector<std::vector<double>>& value
   return inputs;
 }
 
-// The same with one tensor in place of every differentiable input that has the first one's shape; or none such.
+// The same with one tensor in place of every differentiable input that has the first one's shape; or none
+// such.
 bool share(Inputs& inputs) {
   bool any = false;
   for (std::size_t i = 1; i < inputs.shapes.size(); ++i)
@@ -110,9 +113,9 @@ Tensor<T> make(const Shape& shape, const std::vector<double>& values) {
 // What the differences move: the tensors that are asked for a gradient, each with a function to rebuild it.
 template <Real T>
 struct Leaves {
-  Tensors<T> all;       // one for each tensor
-  Tensors<T> arguments; // as the function takes them
-  Tensors<T> wanted;    // those used, and not constant
+  Tensors<T> all;        // one for each tensor
+  Tensors<T> arguments;  // as the function takes them
+  Tensors<T> wanted;     // those used, and not constant
 };
 
 template <Real T>
@@ -164,12 +167,13 @@ double largest(std::span<const double> values) {
   return m;
 }
 
-std::string compare(const std::string& what, std::span<const double> got, std::span<const double> want, double limit) {
+std::string compare(const std::string& what, std::span<const double> got, std::span<const double> want,
+                    double limit) {
   const double scale = std::max({largest(got), largest(want), floor_of_scale});
   for (std::size_t i = 0; i < got.size(); ++i)
     if (!(std::abs(got[i] - want[i]) <= limit * scale))
-      return fmt::format("{}: element {} is {}, expected {}: wrong by {:.2g} of the largest entry\n", what, i, got[i],
-                         want[i], std::abs(got[i] - want[i]) / scale);
+      return fmt::format("{}: element {} is {}, expected {}: wrong by {:.2g} of the largest entry\n", what, i,
+                         got[i], want[i], std::abs(got[i] - want[i]) / scale);
   return {};
 }
 
@@ -204,7 +208,8 @@ struct Checker {
     std::size_t next = 0;
     for (std::size_t i = 0; i < inputs.shapes.size(); ++i) {
       const bool used = std::ranges::count(inputs.argument, i) > 0;
-      all.push_back(used && !inputs.constant[i] ? wanted[next++] : make<double>(inputs.shapes[i], inputs.values[i]));
+      all.push_back(used && !inputs.constant[i] ? wanted[next++]
+                                                : make<double>(inputs.shapes[i], inputs.values[i]));
     }
     for (const std::size_t i : inputs.argument) arguments.push_back(all[i]);
     return row.function.twice(arguments);
@@ -241,16 +246,18 @@ struct Checker {
     const auto expected = differences(
         [&](const Tensors<double>& moved) {
           Tensors<double> wanted(moved.begin(), moved.begin() + static_cast<std::ptrdiff_t>(x.wanted.size()));
-          const Tensors<double> cotangent(moved.begin() + static_cast<std::ptrdiff_t>(x.wanted.size()), moved.end());
+          const Tensors<double> cotangent(moved.begin() + static_cast<std::ptrdiff_t>(x.wanted.size()),
+                                          moved.end());
           for (auto& w : wanted) w.set_requires_grad();
           return inner(v, gradients(inner(cotangent, at(wanted)), wanted)).item();
         },
         detached(by));
     std::string wrong;
     for (std::size_t i = 0; i < g.size(); ++i)
-      wrong += compare(i < x.wanted.size() ? fmt::format("second gradient of tensor {}", i)
-                                           : fmt::format("second gradient of cotangent {}", i - x.wanted.size()),
-                       g[i].values(), expected[i], tolerance);
+      wrong +=
+          compare(i < x.wanted.size() ? fmt::format("second gradient of tensor {}", i)
+                                      : fmt::format("second gradient of cotangent {}", i - x.wanted.size()),
+                  g[i].values(), expected[i], tolerance);
     return wrong;
   }
 
@@ -269,13 +276,15 @@ struct Checker {
     Tensors<float> uf;
     for (std::size_t k = 0; k < y.size(); ++k) {
       if (y[k].shape() != yf[k].shape()) return "float and double give different shapes\n";
-      wrong += compare(fmt::format("float result {}", k), as_double(yf[k]), y[k].values(), row.float_tolerance);
+      wrong +=
+          compare(fmt::format("float result {}", k), as_double(yf[k]), y[k].values(), row.float_tolerance);
       uf.push_back(make<float>(u[k].shape(), {u[k].values().begin(), u[k].values().end()}));
     }
     const auto g = gradients(inner(u, y), x.wanted);
     const auto gf = gradients(inner(uf, yf), xf.wanted);
     for (std::size_t i = 0; i < g.size(); ++i)
-      wrong += compare(fmt::format("float gradient of tensor {}", i), as_double(gf[i]), g[i].values(), row.float_gradient_tolerance);
+      wrong += compare(fmt::format("float gradient of tensor {}", i), as_double(gf[i]), g[i].values(),
+                       row.float_gradient_tolerance);
     return wrong;
   }
 
@@ -291,12 +300,15 @@ struct Checker {
     const auto constant = row.function.twice(plain.arguments);
     std::string wrong;
     for (std::size_t k = 0; k < recorded.size(); ++k) {
-      if (!same_bits(recorded[k].values(), silent[k].values()) || !same_bits(recorded[k].values(), constant[k].values()))
+      if (!same_bits(recorded[k].values(), silent[k].values()) ||
+          !same_bits(recorded[k].values(), constant[k].values()))
         wrong += "the result differs without recording\n";
-      if ((silent[k].node() && !silent[k].is_leaf()) || constant[k].requires_grad()) wrong += "recorded under no_grad\n";
+      if ((silent[k].node() && !silent[k].is_leaf()) || constant[k].requires_grad())
+        wrong += "recorded under no_grad\n";
     }
     for (std::size_t i = 0; i < inputs.values.size(); ++i)
-      if (!same_bits(x.all[i].values(), inputs.values[i]) || !same_bits(plain.all[i].values(), inputs.values[i]))
+      if (!same_bits(x.all[i].values(), inputs.values[i]) ||
+          !same_bits(plain.all[i].values(), inputs.values[i]))
         wrong += fmt::format("tensor {} was overwritten\n", i);
     return wrong;
   }
@@ -304,7 +316,9 @@ struct Checker {
   static bool same_bits(std::span<const double> a, std::span<const double> b) {
     return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
   }
-  static std::vector<double> as_double(const Tensor<float>& x) { return {x.values().begin(), x.values().end()}; }
+  static std::vector<double> as_double(const Tensor<float>& x) {
+    return {x.values().begin(), x.values().end()};
+  }
   static Tensors<double> detached(const Tensors<double>& list) {
     Tensors<double> result;
     for (const auto& x : list) result.push_back(x.detach());
@@ -337,9 +351,11 @@ std::string check_row(const OpRow& row) {
   for (const auto& shapes : row.cases) {
     Inputs inputs = draw(row, shapes, random);
     wrong += check_inputs(row, inputs, "", random);
-    if (row.same_input && share(inputs)) wrong += check_inputs(row, inputs, ", one tensor as all of them", random);
+    if (row.same_input && share(inputs))
+      wrong += check_inputs(row, inputs, ", one tensor as all of them", random);
   }
-  for (const auto& values : row.points) wrong += check_inputs(row, at_points(row, values), ", at given points", random);
+  for (const auto& values : row.points)
+    wrong += check_inputs(row, at_points(row, values), ", at given points", random);
   return wrong;
 }
 
@@ -352,13 +368,15 @@ std::string bare(const std::string& text) {
     const auto skip_to = [&](const std::string& end, std::size_t from) {
       i = std::min(text.find(end, from), text.size() - end.size()) + end.size() - 1;
     };
-    const bool line_start = out.find_last_not_of(" \t") == std::string::npos || out[out.find_last_not_of(" \t")] == '\n';
+    const bool line_start =
+        out.find_last_not_of(" \t") == std::string::npos || out[out.find_last_not_of(" \t")] == '\n';
     if (text.compare(i, 2, "//") == 0 || (text[i] == '#' && line_start)) {
       while (i < text.size() && (text[i] != '\n' || text[i - 1] == '\\')) ++i;
       out += '\n';
     } else if (text.compare(i, 2, "/*") == 0) {
       skip_to("*/", i + 2);
-    } else if (text[i] == '"' || (text[i] == '\'' && (i == 0 || !std::isalnum(static_cast<unsigned char>(text[i - 1]))))) {
+    } else if (text[i] == '"' ||
+               (text[i] == '\'' && (i == 0 || !std::isalnum(static_cast<unsigned char>(text[i - 1]))))) {
       const char quote = text[i++];
       while (i < text.size() && text[i] != quote) i += text[i] == '\\' ? 2 : 1;
       out += " 0 ";
@@ -384,8 +402,8 @@ std::size_t behind(const std::string& text, std::size_t open) {
 
 // The name of the function that a declaration declares, or nothing.
 std::string function_name(const std::string& declaration) {
-  static const std::vector<std::string> others = {"struct", "class", "enum", "union", "using", "concept", "typedef",
-                                                  "static_assert", "extern", "friend"};
+  static const std::vector<std::string> others = {"struct",  "class",   "enum",          "union",  "using",
+                                                  "concept", "typedef", "static_assert", "extern", "friend"};
   std::string last;
   for (std::size_t i = 0; i < declaration.size();) {
     const char c = declaration[i];
@@ -434,7 +452,8 @@ std::vector<std::string> declared_functions(const std::string& header_text) {
         spaces.push_back(name);
       } else {
         if (c == '{') i = behind(text, i) - 1;
-        if (const auto name = function_name(declaration); spaces == std::vector<std::string>{"xgrad"} && !name.empty())
+        if (const auto name = function_name(declaration);
+            spaces == std::vector<std::string>{"xgrad"} && !name.empty())
           found.push_back(name);
       }
       declaration.clear();

@@ -4,7 +4,8 @@
 //              .function = op([](const auto& x) { return matmul(x[0], x[1]); }),
 //              .cases = {{{3}, {3, 4}}, {{0}, {0, 4}}}});
 //
-// A name may have several rows. Each row is checked by check_row(); tests/op_table_test.cpp says what that is.
+// A name may have several rows. Each row is checked by check_row(); tests/op_table_test.cpp says what that
+// is.
 #pragma once
 
 #include <functional>
@@ -34,26 +35,34 @@ struct OpFunction {
 namespace detail {
 
 template <Real T>
-Tensors<T> as_list(Tensor<T> y) { return {std::move(y)}; }
+Tensors<T> as_list(Tensor<T> y) {
+  return {std::move(y)};
+}
 template <Real T>
-Tensors<T> as_list(Tensors<T> y) { return y; }
+Tensors<T> as_list(Tensors<T> y) {
+  return y;
+}
 template <Real T, std::size_t N>
-Tensors<T> as_list(const std::array<Tensor<T>, N>& y) { return {y.begin(), y.end()}; }
+Tensors<T> as_list(const std::array<Tensor<T>, N>& y) {
+  return {y.begin(), y.end()};
+}
 template <Real T>
-Tensors<T> as_list(const std::pair<Tensor<T>, Tensor<T>>& y) { return {y.first, y.second}; }
+Tensors<T> as_list(const std::pair<Tensor<T>, Tensor<T>>& y) {
+  return {y.first, y.second};
+}
 
 }  // namespace detail
 
-/// From a generic lambda that takes the inputs as `const auto& x` (a std::vector of tensors) and returns one tensor,
-/// or a vector, array or pair of them.
+/// From a generic lambda that takes the inputs as `const auto& x` (a std::vector of tensors) and returns one
+/// tensor, or a vector, array or pair of them.
 template <class F>
 OpFunction op(F f) {
   return {[f](const Tensors<float>& x) { return detail::as_list(f(x)); },
           [f](const Tensors<double>& x) { return detail::as_list(f(x)); }};
 }
 
-/// Where the values of an input come from: uniform in [low, high], 0.05 away from every kink; the first elements
-/// stand 0.001 below and above each kink instead.
+/// Where the values of an input come from: uniform in [low, high], 0.05 away from every kink; the first
+/// elements stand 0.001 below and above each kink instead.
 struct Domain {
   double low = -2, high = 2;
   std::vector<double> kinks = {};
@@ -66,15 +75,15 @@ struct OpRow {
   std::string name;  ///< the public function
   std::string note = "";
   OpFunction function = {};
-  /// Shapes of the inputs, several times. Include a dimension of 0, one of 1, and broadcasting where there is any.
-  /// Two inputs of equal shape are also passed as one and the same tensor.
+  /// Shapes of the inputs, several times. Include a dimension of 0, one of 1, and broadcasting where there is
+  /// any. Two inputs of equal shape are also passed as one and the same tensor.
   std::vector<std::vector<Shape>> cases = {};
   std::vector<Domain> domains = {{}};  ///< of input i; the last one serves all inputs after it too
   /// Further cases: the values of every input (each of rank 1), such as points near a tie.
   std::vector<std::vector<std::vector<double>>> points = {};
-  bool same_input = true;           ///< whether it makes sense to pass one tensor twice
-  std::string no_second_order = "";  ///< a reason to skip gradients of gradients; printed
-  double float_tolerance = 2e-6;  ///< of the largest entry: float against double, results
+  bool same_input = true;                  ///< whether it makes sense to pass one tensor twice
+  std::string no_second_order = "";        ///< a reason to skip gradients of gradients; printed
+  double float_tolerance = 2e-6;           ///< of the largest entry: float against double, results
   double float_gradient_tolerance = 1e-5;  ///< and gradients
 };
 
@@ -82,7 +91,9 @@ class OpTable {
  public:
   void add(OpRow row) { rows_.push_back(std::move(row)); }
   /// A public name in ops/*.hpp that is no function of tensors, with the reason.
-  void exempt(std::string name, std::string reason) { exempt_.emplace_back(std::move(name), std::move(reason)); }
+  void exempt(std::string name, std::string reason) {
+    exempt_.emplace_back(std::move(name), std::move(reason));
+  }
 
   const std::vector<OpRow>& rows() const { return rows_; }
   const std::vector<std::pair<std::string, std::string>>& exemptions() const { return exempt_; }

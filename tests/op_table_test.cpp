@@ -1,5 +1,5 @@
-// Every op against the table: gradients, second gradients, float against double; that none lacks a row; and that a
-// wrong vjp would be noticed.
+// Every op against the table: gradients, second gradients, float against double; that none lacks a row; and
+// that a wrong vjp would be noticed.
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -35,13 +35,15 @@ std::string read(const std::filesystem::path& path) {
 
 std::set<std::string> public_functions() {
   std::set<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(XGRAD_SOURCE_DIR) / "ops"))
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(XGRAD_SOURCE_DIR) / "ops"))
     if (entry.path().extension() == ".hpp")
       for (const auto& name : declared_functions(read(entry.path()))) names.insert(name);
   // The operators are members of Tensor.
   const std::string tensor = read(std::filesystem::path(XGRAD_SOURCE_DIR) / "autograd" / "tensor.hpp");
   const std::regex declaration(R"(friend Tensor (operator[^ (]+)\()");
-  for (std::sregex_iterator at(tensor.begin(), tensor.end(), declaration), end; at != end; ++at) names.insert((*at)[1]);
+  for (std::sregex_iterator at(tensor.begin(), tensor.end(), declaration), end; at != end; ++at)
+    names.insert((*at)[1]);
   return names;
 }
 
@@ -89,7 +91,9 @@ void check_power(OpRow row, F f, Right right, Wrong... wrong) {
 }
 
 template <Real T>
-Tensors<T> list(std::initializer_list<Tensor<T>> tensors) { return tensors; }
+Tensors<T> list(std::initializer_list<Tensor<T>> tensors) {
+  return tensors;
+}
 
 // The identity, but for its gradient.
 template <Real T>
@@ -101,14 +105,15 @@ struct Flip {
 
 }  // namespace
 
-// Each row, in double against central differences to 1e-6 of the array's largest entry: the gradient and the gradient
-// of the gradient, by the inputs and by a random cotangent; with one tensor as several inputs; near kinks. Float
-// against double. The same bits without recording.
+// Each row, in double against central differences to 1e-6 of the array's largest entry: the gradient and the
+// gradient of the gradient, by the inputs and by a random cotangent; with one tensor as several inputs; near
+// kinks. Float against double. The same bits without recording.
 TEST_CASE("every row of the table of ops holds") {
   for (const OpRow& row : op_table().rows()) {
     CHECK(check_row(row) == "");
     if (!row.no_second_order.empty())
-      std::cout << row.name << ' ' << row.note << ": no gradient of the gradient: " << row.no_second_order << '\n';
+      std::cout << row.name << ' ' << row.note << ": no gradient of the gradient: " << row.no_second_order
+                << '\n';
   }
 }
 
@@ -190,80 +195,105 @@ TEST_CASE("a sign that is wrong in any gradient fails the op's row") {
 }
 
 TEST_CASE("a vjp that is wrong in a term fails the op's row: elementwise") {
-  check_power(op_table().row("tanh"), [](const auto& x) { return tanh(x[0]); },
-              [](const auto&, const auto& y, const auto& g) { return list({g * (1 - y * y)}); },
-              [](const auto&, const auto& y, const auto& g) { return list({g * (1 + y * y)}); },
-              [](const auto&, const auto&, const auto& g) { return list({g}); });
-  check_power(op_table().row("operator*"), [](const auto& x) { return x[0] * x[1]; },
-              [](const auto& x, const auto&, const auto& g) { return list({g * x[1], g * x[0]}); },
-              [](const auto& x, const auto&, const auto& g) { return list({g * x[1], g * x[1]}); },
-              [](const auto& x, const auto&, const auto& g) { return list({g * x[1]}); });
-  check_power(op_table().row("where"), [](const auto& x) { return where(x[0], x[1], x[2]); },
-              [](const auto& x, const auto&, const auto& g) { return list({g * 0, where(x[0], g, 0), where(x[0], 0, g)}); },
-              [](const auto& x, const auto&, const auto& g) { return list({g * 0, where(x[0], g, 0), g}); });
+  check_power(
+      op_table().row("tanh"), [](const auto& x) { return tanh(x[0]); },
+      [](const auto&, const auto& y, const auto& g) { return list({g * (1 - y * y)}); },
+      [](const auto&, const auto& y, const auto& g) { return list({g * (1 + y * y)}); },
+      [](const auto&, const auto&, const auto& g) { return list({g}); });
+  check_power(
+      op_table().row("operator*"), [](const auto& x) { return x[0] * x[1]; },
+      [](const auto& x, const auto&, const auto& g) {
+        return list({g * x[1], g * x[0]});
+      },
+      [](const auto& x, const auto&, const auto& g) {
+        return list({g * x[1], g * x[1]});
+      },
+      [](const auto& x, const auto&, const auto& g) { return list({g * x[1]}); });
+  check_power(
+      op_table().row("where"), [](const auto& x) { return where(x[0], x[1], x[2]); },
+      [](const auto& x, const auto&, const auto& g) {
+        return list({g * 0, where(x[0], g, 0), where(x[0], 0, g)});
+      },
+      [](const auto& x, const auto&, const auto& g) {
+        return list({g * 0, where(x[0], g, 0), g});
+      });
   // Right in the gradient, wrong in the gradient of the gradient: x stands there without its history.
-  check_power(op_table().row("square"), [](const auto& x) { return square(x[0]); },
-              [](const auto& x, const auto&, const auto& g) { return list({2 * x[0] * g}); },
-              [](const auto& x, const auto&, const auto& g) { return list({2 * x[0].detach() * g}); });
+  check_power(
+      op_table().row("square"), [](const auto& x) { return square(x[0]); },
+      [](const auto& x, const auto&, const auto& g) { return list({2 * x[0] * g}); },
+      [](const auto& x, const auto&, const auto& g) { return list({2 * x[0].detach() * g}); });
 }
 
 TEST_CASE("a vjp that is wrong in a term fails the op's row: reductions") {
-  check_power(op_table().row("mean"), [](const auto& x) { return mean(x[0]); },
-              [](const auto& x, const auto&, const auto& g) { return list({ones_like(x[0]) * (g / x[0].elements())}); },
-              [](const auto& x, const auto&, const auto& g) { return list({ones_like(x[0]) * g}); });
-  check_power(op_table().row("var"), [](const auto& x) { return var(x[0], {}, {.correction = 0}); },
-              [](const auto& x, const auto&, const auto& g) { return list({(x[0] - mean(x[0])) * (2 * g / x[0].elements())}); },
-              [](const auto& x, const auto&, const auto& g) { return list({x[0] * (2 * g / x[0].elements())}); });
-  check_power(op_table().row("amax"), [](const auto& x) { return amax(x[0]); },
-              [](const auto& x, const auto& y, const auto& g) { return list({where(x[0] == y, g, 0)}); },
-              [](const auto& x, const auto& y, const auto& g) { return list({where(x[0] >= y - 0.3, g, 0)}); });
+  check_power(
+      op_table().row("mean"), [](const auto& x) { return mean(x[0]); },
+      [](const auto& x, const auto&, const auto& g) {
+        return list({ones_like(x[0]) * (g / x[0].elements())});
+      },
+      [](const auto& x, const auto&, const auto& g) { return list({ones_like(x[0]) * g}); });
+  check_power(
+      op_table().row("var"), [](const auto& x) { return var(x[0], {}, {.correction = 0}); },
+      [](const auto& x, const auto&, const auto& g) {
+        return list({(x[0] - mean(x[0])) * (2 * g / x[0].elements())});
+      },
+      [](const auto& x, const auto&, const auto& g) { return list({x[0] * (2 * g / x[0].elements())}); });
+  check_power(
+      op_table().row("amax"), [](const auto& x) { return amax(x[0]); },
+      [](const auto& x, const auto& y, const auto& g) { return list({where(x[0] == y, g, 0)}); },
+      [](const auto& x, const auto& y, const auto& g) { return list({where(x[0] >= y - 0.3, g, 0)}); });
   OpRow prod_row = op_table().row("prod");
-  check_power(prod_row, [](const auto& x) { return prod(x[0]); },
-              [](const auto& x, const auto& y, const auto& g) { return list({g * y / x[0]}); },
-              [](const auto& x, const auto& y, const auto& g) { return list({g * y + x[0] * 0}); });
-  check_power(op_table().row("softmax"), [](const auto& x) { return softmax(x[0], -1); },
-              [](const auto&, const auto& y, const auto& g) { return list({y * (g - sum(g * y, -1, true))}); },
-              [](const auto&, const auto& y, const auto& g) { return list({y * g}); },
-              [](const auto&, const auto& y, const auto& g) { return list({y * (g - sum(y, -1, true))}); });
-  check_power(op_table().row("cumsum"), [](const auto& x) { return cumsum(x[0], 0); },
-              [](const auto&, const auto&, const auto& g) { return list({flip(cumsum(flip(g, {0}), 0), {0})}); },
-              [](const auto&, const auto&, const auto& g) { return list({cumsum(g, 0)}); });
+  check_power(
+      prod_row, [](const auto& x) { return prod(x[0]); },
+      [](const auto& x, const auto& y, const auto& g) { return list({g * y / x[0]}); },
+      [](const auto& x, const auto& y, const auto& g) { return list({g * y + x[0] * 0}); });
+  check_power(
+      op_table().row("softmax"), [](const auto& x) { return softmax(x[0], -1); },
+      [](const auto&, const auto& y, const auto& g) { return list({y * (g - sum(g * y, -1, true))}); },
+      [](const auto&, const auto& y, const auto& g) { return list({y * g}); },
+      [](const auto&, const auto& y, const auto& g) { return list({y * (g - sum(y, -1, true))}); });
+  check_power(
+      op_table().row("cumsum"), [](const auto& x) { return cumsum(x[0], 0); },
+      [](const auto&, const auto&, const auto& g) { return list({flip(cumsum(flip(g, {0}), 0), {0})}); },
+      [](const auto&, const auto&, const auto& g) { return list({cumsum(g, 0)}); });
 }
 
 TEST_CASE("a vjp that is wrong in a term fails the op's row: products, indices, losses") {
   OpRow product = op_table().row("matmul");
   product.cases = {{{2, 3}, {3, 4}}, {{3, 3}, {3, 3}}};
-  check_power(product, [](const auto& x) { return matmul(x[0], x[1]); },
-              [](const auto& x, const auto&, const auto& g) {
-                return list({matmul(g, transpose(x[1], 0, 1)), matmul(transpose(x[0], 0, 1), g)});
-              },
-              [](const auto& x, const auto&, const auto& g) {
-                return list({matmul(g, transpose(x[1], 0, 1)), -matmul(transpose(x[0], 0, 1), g)});
-              },
-              [](const auto& x, const auto&, const auto& g) { return list({matmul(g, transpose(x[1], 0, 1))}); });
+  check_power(
+      product, [](const auto& x) { return matmul(x[0], x[1]); },
+      [](const auto& x, const auto&, const auto& g) {
+        return list({matmul(g, transpose(x[1], 0, 1)), matmul(transpose(x[0], 0, 1), g)});
+      },
+      [](const auto& x, const auto&, const auto& g) {
+        return list({matmul(g, transpose(x[1], 0, 1)), -matmul(transpose(x[0], 0, 1), g)});
+      },
+      [](const auto& x, const auto&, const auto& g) { return list({matmul(g, transpose(x[1], 0, 1))}); });
 
   OpRow rows = op_table().row("embedding");
   rows.cases = {{{4, 3}}};
   const auto twice_the_same = [] { return Indices{1, 3, 1}; };
-  check_power(rows, [=](const auto& x) { return embedding(x[0], twice_the_same()); },
-              [=](const auto& x, const auto&, const auto& g) {
-                return list({matmul(transpose(one_hot<Element<decltype(x)>>(twice_the_same(), 4), 0, 1), g)});
-              },
-              [=](const auto& x, const auto&, const auto& g) {  // the first of two equal rows is lost
-                auto places = one_hot<Element<decltype(x)>>(twice_the_same(), 4);
-                places.mutable_values()[1] = 0;
-                return list({matmul(transpose(places, 0, 1), g)});
-              });
+  check_power(
+      rows, [=](const auto& x) { return embedding(x[0], twice_the_same()); },
+      [=](const auto& x, const auto&, const auto& g) {
+        return list({matmul(transpose(one_hot<Element<decltype(x)>>(twice_the_same(), 4), 0, 1), g)});
+      },
+      [=](const auto& x, const auto&, const auto& g) {  // the first of two equal rows is lost
+        auto places = one_hot<Element<decltype(x)>>(twice_the_same(), 4);
+        places.mutable_values()[1] = 0;
+        return list({matmul(transpose(places, 0, 1), g)});
+      });
 
   OpRow loss = op_table().row("cross_entropy");
   loss.cases = {{{3, 4}}};
   const auto targets = [] { return Indices{2, 0, 3}; };
-  check_power(loss, [=](const auto& x) { return cross_entropy(x[0], targets()); },
-              [=](const auto& x, const auto&, const auto& g) {
-                return list({(softmax(x[0], -1) - one_hot<Element<decltype(x)>>(targets(), 4)) * (g / 3)});
-              },
-              [=](const auto& x, const auto&, const auto& g) { return list({softmax(x[0], -1) * (g / 3)}); },
-              [=](const auto& x, const auto&, const auto& g) {
-                return list({(softmax(x[0], -1) - one_hot<Element<decltype(x)>>(targets(), 4)) * g});
-              });
+  check_power(
+      loss, [=](const auto& x) { return cross_entropy(x[0], targets()); },
+      [=](const auto& x, const auto&, const auto& g) {
+        return list({(softmax(x[0], -1) - one_hot<Element<decltype(x)>>(targets(), 4)) * (g / 3)});
+      },
+      [=](const auto& x, const auto&, const auto& g) { return list({softmax(x[0], -1) * (g / 3)}); },
+      [=](const auto& x, const auto&, const auto& g) {
+        return list({(softmax(x[0], -1) - one_hot<Element<decltype(x)>>(targets(), 4)) * g});
+      });
 }

@@ -17,7 +17,8 @@ using namespace xgrad;
 using Catch::Matchers::Contains;
 
 const nn::StateDict& reference() {
-  static const nn::StateDict tensors = nn::load_safetensors(XGRAD_FIXTURES "/torch/optim.safetensors").tensors;
+  static const nn::StateDict tensors =
+      nn::load_safetensors(XGRAD_FIXTURES "/torch/optim.safetensors").tensors;
   return tensors;
 }
 
@@ -32,7 +33,8 @@ Tensor<T> expected(const std::string& name) {
 template <Real T>
 std::vector<Tensor<T>> start() {
   std::vector<Tensor<T>> parameters;
-  for (int k = 0; k < 2; ++k) parameters.push_back(expected<T>(fmt::format("start.{}", k)).set_requires_grad());
+  for (int k = 0; k < 2; ++k)
+    parameters.push_back(expected<T>(fmt::format("start.{}", k)).set_requires_grad());
   return parameters;
 }
 
@@ -58,7 +60,8 @@ void check(const std::string& name, auto make) {
     for (int k = 0; k < 2; ++k) {
       INFO("step " << t << ", parameter " << k);
       const double tolerance = std::same_as<T, double> ? 1e-13 : 3e-6;
-      CHECK(allclose(parameters[static_cast<std::size_t>(k)], expected<T>(fmt::format("{}.{}.{}", name, t, k)), tolerance, tolerance));
+      CHECK(allclose(parameters[static_cast<std::size_t>(k)],
+                     expected<T>(fmt::format("{}.{}.{}", name, t, k)), tolerance, tolerance));
     }
   }
 }
@@ -68,10 +71,14 @@ void check_all() {
   using P = std::vector<Tensor<T>>;
   using optim::Adam, optim::AdamW, optim::RMSprop, optim::SGD;
   check<T>("sgd", [](P& p) { return SGD(p, {.lr = 0.1}); });
-  check<T>("sgd_momentum", [](P& p) { return SGD(p, {.lr = 0.1, .momentum = 0.9, .dampening = 0.3, .weight_decay = 0.01}); });
-  check<T>("sgd_nesterov", [](P& p) { return SGD(p, {.lr = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01}); });
+  check<T>("sgd_momentum",
+           [](P& p) { return SGD(p, {.lr = 0.1, .momentum = 0.9, .dampening = 0.3, .weight_decay = 0.01}); });
+  check<T>("sgd_nesterov",
+           [](P& p) { return SGD(p, {.lr = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01}); });
   check<T>("adam", [](P& p) { return Adam(p); });
-  check<T>("adam_options", [](P& p) { return Adam(p, {.lr = 0.02, .betas = {0.8, 0.95}, .eps = 1e-6, .weight_decay = 0.1}); });
+  check<T>("adam_options", [](P& p) {
+    return Adam(p, {.lr = 0.02, .betas = {0.8, 0.95}, .eps = 1e-6, .weight_decay = 0.1});
+  });
   check<T>("adam_amsgrad", [](P& p) { return Adam(p, {.lr = 0.02, .amsgrad = true}); });
   check<T>("adamw", [](P& p) { return AdamW(p); });
   check<T>("adamw_options", [](P& p) {
@@ -102,7 +109,8 @@ TEMPLATE_TEST_CASE("the loops treat all elements alike and write nothing behind 
     front.assign(value);
     front.set_requires_grad().set_grad(gradient);
     whole.set_requires_grad().set_grad(gradient);
-    optim::Adam a(std::vector{front}, {.lr = 0.1, .amsgrad = true}), b(std::vector{whole}, {.lr = 0.1, .amsgrad = true});
+    optim::Adam a(std::vector{front}, {.lr = 0.1, .amsgrad = true}),
+        b(std::vector{whole}, {.lr = 0.1, .amsgrad = true});
     for (int t = 0; t < 3; ++t) a.step(), b.step();
     CHECK(allclose(front, whole, 0, 0));
     for (std::size_t i = 0; i < 8; ++i) CHECK(guarded.values()[static_cast<std::size_t>(n) + i] == T(42));
@@ -168,10 +176,12 @@ TEST_CASE("a saved state goes on where it was left") {
   for (std::size_t k = 0; k < 2; ++k) CHECK(allclose(parameters[k], copies[k], 0, 0));
 
   optim::Adam plain(copies);
-  CHECK_THROWS_WITH(plain.load_state(state), Contains("Adam: a state of 7 tensors where this optimizer has 5"));
+  CHECK_THROWS_WITH(plain.load_state(state),
+                    Contains("Adam: a state of 7 tensors where this optimizer has 5"));
   auto wrong = state;
   wrong[1].tensor = zeros<double>({4});
-  CHECK_THROWS_WITH(second.load_state(wrong), Contains("'exp_avg.0' [4] where 'exp_avg.0' [3, 7] is expected; nothing was changed"));
+  CHECK_THROWS_WITH(second.load_state(wrong),
+                    Contains("'exp_avg.0' [4] where 'exp_avg.0' [3, 7] is expected; nothing was changed"));
 }
 
 TEST_CASE("optimizers refuse parameters and options that cannot work") {
@@ -183,18 +193,41 @@ TEST_CASE("optimizers refuse parameters and options that cannot work") {
   CHECK_THROWS_WITH(optim::AdamW(P{}), Contains("AdamW: no parameters"));
   CHECK_THROWS_WITH(optim::RMSprop(P{}), Contains("RMSprop: no parameters"));
   CHECK_THROWS_WITH(optim::SGD(P{parameter(), Tensor<>()}), Contains("parameter 1 is undefined"));
-  CHECK_THROWS_WITH(optim::SGD(P{zeros({2, 3})}), Contains("parameter 0 of shape [2, 3] takes no gradient; call set_requires_grad()"));
-  CHECK_THROWS_WITH(optim::SGD(P{good[0] * 2}), Contains("parameter 0 of shape [2, 3] is the result of 'mul', not a leaf"));
+  CHECK_THROWS_WITH(optim::SGD(P{zeros({2, 3})}),
+                    Contains("parameter 0 of shape [2, 3] takes no gradient; call set_requires_grad()"));
+  CHECK_THROWS_WITH(optim::SGD(P{good[0] * 2}),
+                    Contains("parameter 0 of shape [2, 3] is the result of 'mul', not a leaf"));
   CHECK_THROWS_WITH(optim::SGD(P{good[0], good[0]}), Contains("parameter 1 of shape [2, 3] is given twice"));
   CHECK_THROWS_WITH(optim::SGD(good, {.lr = -1}), Contains("SGD: lr is -1; it is finite and at least 0"));
-  CHECK_THROWS_WITH(optim::SGD(good, {.lr = std::numeric_limits<double>::quiet_NaN()}), Contains("lr is nan"));
+  CHECK_THROWS_WITH(optim::SGD(good, {.lr = std::numeric_limits<double>::quiet_NaN()}),
+                    Contains("lr is nan"));
   CHECK_THROWS_WITH(optim::SGD(good, {.nesterov = true}), Contains("nesterov needs a momentum"));
-  CHECK_THROWS_WITH(optim::SGD(good, {.momentum = 0.9, .dampening = 0.1, .nesterov = true}), Contains("no dampening"));
-  CHECK_THROWS_WITH(optim::Adam(good, {.betas = {0.9, 1}}), Contains("Adam: betas[1] is 1; it lies in [0, 1)"));
+  CHECK_THROWS_WITH(optim::SGD(good, {.momentum = 0.9, .dampening = 0.1, .nesterov = true}),
+                    Contains("no dampening"));
+  CHECK_THROWS_WITH(optim::Adam(good, {.betas = {0.9, 1}}),
+                    Contains("Adam: betas[1] is 1; it lies in [0, 1)"));
   CHECK_THROWS_WITH(optim::AdamW(good, {.eps = -1}), Contains("AdamW: eps is -1"));
   CHECK_THROWS_WITH(optim::RMSprop(good, {.alpha = -1}), Contains("RMSprop: alpha is -1"));
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_WITH(optim::RMSprop(good, {.alpha = 2}), Contains("RMSprop: alpha is 2; it lies in [0, 1)"));
+  CHECK_THROWS_WITH(optim::RMSprop(good, {.alpha = nan}), Contains("RMSprop: alpha is nan"));
+  CHECK_THROWS_WITH(optim::RMSprop(good, {.lr = nan}),
+                    Contains("RMSprop: lr is nan; it is finite and at least 0"));
+  CHECK_THROWS_WITH(optim::RMSprop(good, {.eps = nan}), Contains("RMSprop: eps is nan"));
+  CHECK_THROWS_WITH(optim::RMSprop(good, {.weight_decay = nan}), Contains("RMSprop: weight_decay is nan"));
+  CHECK_THROWS_WITH(optim::RMSprop(good, {.momentum = -1}), Contains("RMSprop: momentum is -1"));
+  CHECK_THROWS_WITH(optim::SGD(good, {.momentum = nan}), Contains("SGD: momentum is nan"));
+  CHECK_THROWS_WITH(optim::SGD(good, {.momentum = 0.9, .dampening = nan}), Contains("SGD: dampening is nan"));
+  CHECK_THROWS_WITH(optim::SGD(good, {.weight_decay = -0.1}), Contains("SGD: weight_decay is -0.1"));
+  CHECK_THROWS_WITH(optim::Adam(good, {.lr = nan}), Contains("Adam: lr is nan"));
+  CHECK_THROWS_WITH(optim::Adam(good, {.betas = {nan, 0.9}}),
+                    Contains("Adam: betas[0] is nan; it lies in [0, 1)"));
+  CHECK_THROWS_WITH(optim::Adam(good, {.betas = {0.9, -0.1}}), Contains("Adam: betas[1] is -0.1"));
+  CHECK_THROWS_WITH(optim::AdamW(good, {.weight_decay = nan}), Contains("AdamW: weight_decay is nan"));
+  CHECK_THROWS_AS(optim::Adam(good, {.eps = nan}), ValueError);
   optim::Adam optimizer(good);
   CHECK_THROWS_WITH(optimizer.set_lr(-2), Contains("lr is -2"));
+  CHECK_THROWS_WITH(optimizer.set_lr(nan), Contains("lr is nan"));
   CHECK(optimizer.lr() == 1e-3);
 }
 

@@ -22,8 +22,10 @@ constexpr bool cached = true;
 
 TEST_CASE("pool: blocks of every size are aligned, distinct and writable to the end", "[pool]") {
   std::vector<std::pair<void*, std::size_t>> blocks;
-  for (std::size_t bytes = 0; bytes < 1100; bytes += bytes < 530 ? 1 : 7) blocks.emplace_back(pool::allocate(bytes), bytes);
-  for (std::size_t bytes : {4096, 5000, 65536, 65537, 1 << 20, (1 << 20) + 1, 3 << 20}) blocks.emplace_back(pool::allocate(bytes), bytes);
+  for (std::size_t bytes = 0; bytes < 1100; bytes += bytes < 530 ? 1 : 7)
+    blocks.emplace_back(pool::allocate(bytes), bytes);
+  for (std::size_t bytes : {4096, 5000, 65536, 65537, 1 << 20, (1 << 20) + 1, 3 << 20})
+    blocks.emplace_back(pool::allocate(bytes), bytes);
   for (auto [block, bytes] : blocks) {
     CHECK(reinterpret_cast<std::uintptr_t>(block) % (bytes > 512 ? 64 : 16) == 0);
     std::memset(block, static_cast<int>(bytes % 251), bytes);
@@ -69,7 +71,6 @@ TEST_CASE("pool: peak", "[pool]") {
   reset_peak_bytes();
   CHECK(live_counts().peak_bytes < start + 800000);
 }
-
 
 TEST_CASE("pool: a warm loop does not grow", "[pool]") {
   auto w = full<double>({8, 8}, 0.1).set_requires_grad();

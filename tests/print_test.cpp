@@ -13,7 +13,8 @@ namespace {
 
 using namespace xgrad;
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
+constexpr double nan = std::numeric_limits<double>::quiet_NaN(),
+                 inf = std::numeric_limits<double>::infinity();
 
 template <class T = double>
 std::string printed(const Shape& shape, std::vector<T> values, int precision = 8) {
@@ -60,7 +61,8 @@ TEST_CASE("print: scientific where NumPy turns to it", "[print]") {
   CHECK(printed({3}, {1. / 3, 1e5 / 7, -22. / 7}, 3) == "[ 3.333e-01  1.429e+04 -3.143e+00]");
   CHECK(printed({1}, {123456789.125}, 4) == "[1.2346e+08]");
   // Shorter ones are written out to the length of the longest, digit by digit.
-  CHECK(printed({2}, {3.5227654217651117e-43, 2.336160401454558e-43}, 17) == "[3.5227654217651117e-43 2.3361604014545579e-43]");
+  CHECK(printed({2}, {3.5227654217651117e-43, 2.336160401454558e-43}, 17) ==
+        "[3.5227654217651117e-43 2.3361604014545579e-43]");
 }
 
 TEST_CASE("print: float has its own digits and limits", "[print]") {
@@ -125,7 +127,8 @@ TEST_CASE("print: lines wrap at 75 characters", "[print]") {
  1.71428571 1.85714286 2.         2.14285714 2.28571429 2.42857143
  2.57142857 2.71428571 2.85714286 3.         3.14285714 3.28571429
  3.42857143 3.57142857 3.71428571 3.85714286 4.         4.14285714])");
-  CHECK(counting({2, 16}, 3, 4) == R"([[ 0.      0.3333  0.6667  1.      1.3333  1.6667  2.      2.3333  2.6667
+  CHECK(counting({2, 16}, 3, 4) ==
+        R"([[ 0.      0.3333  0.6667  1.      1.3333  1.6667  2.      2.3333  2.6667
    3.      3.3333  3.6667  4.      4.3333  4.6667  5.    ]
  [ 5.3333  5.6667  6.      6.3333  6.6667  7.      7.3333  7.6667  8.
    8.3333  8.6667  9.      9.3333  9.6667 10.     10.3333]])");
@@ -165,10 +168,23 @@ TEST_CASE("print: through streams and fmt, with history or without a value", "[p
   std::ostringstream stream;
   stream << x << ' ' << x * 2 << ' ' << Tensor<>{1.5f};
   CHECK(stream.str() == "[[1.         2.12345679]] [[2.         4.24691358]] [1.5]");
-  CHECK(fmt::format("<{}> <{:.3}> <{:.0}>", x, x, Tensor<>{1.5f}) == "<[[1.         2.12345679]]> <[[1.    2.123]]> <[2.]>");
+  CHECK(fmt::format("<{}> <{:.3}> <{:.0}>", x, x, Tensor<>{1.5f}) ==
+        "<[[1.         2.12345679]]> <[[1.    2.123]]> <[2.]>");
   CHECK_THROWS_AS(fmt::format(fmt::runtime("{:x}"), x), ValueError);
   CHECK(to_string(Tensor<>()) == "undefined");
   CHECK(to_string(Tensor<double>{1, 2, 3, 4}.view({2}, 1)) == "[2. 3.]");
+}
+
+TEST_CASE("print: shapes and index arrays", "[print]") {
+  const Shape shape{2, 3};
+  const Indices table{{1, -20, 3}, {4, 5, 600}};
+  std::ostringstream stream;
+  stream << shape << ' ' << Shape{} << ' ' << table[1] << ' ' << table[0][1] << ' ' << Indices();
+  CHECK(stream.str() == "[2, 3] [] [  4   5 600] -20 []");
+  CHECK(fmt::format("<{}> <{:>8}> <{}>", shape, Shape{7}, table) ==
+        "<[2, 3]> <     [7]> <[[  1 -20   3]\n [  4   5 600]]>");
+  const Indices many(std::vector<int>(1001, 7));
+  CHECK(to_string(many) == "[7 7 7 ... 7 7 7]");
 }
 
 }  // namespace

@@ -45,8 +45,8 @@ struct ProgramResult {
   std::string out, err;
 };
 
-/// Runs build/examples/NAME with these arguments, which may hold anything but a zero byte; `before` goes in front of
-/// the command.
+/// Runs build/examples/NAME with these arguments, which may hold anything but a zero byte; `before` goes in
+/// front of the command.
 inline ProgramResult run_program(const std::string& name, const std::vector<std::string>& arguments,
                                  const std::string& before = "") {
   const TemporaryFolder folder;
@@ -59,7 +59,8 @@ inline ProgramResult run_program(const std::string& name, const std::vector<std:
   for (const std::string& argument : arguments) command += " " + quoted(argument);
   command += " </dev/null >" + quoted(folder / "out") + " 2>" + quoted(folder / "err");
   const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(folder / "out"), read_text(folder / "err")};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(folder / "out"),
+          read_text(folder / "err")};
 }
 
 }  // namespace xgrad::testing

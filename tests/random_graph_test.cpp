@@ -1,5 +1,5 @@
-// Random graphs of every kind of op: the tape against finite differences, and its two ways of going backward against
-// each other. What it is after: gradients that share, reuse or overwrite memory where they must not.
+// Random graphs of every kind of op: the tape against finite differences, and its two ways of going backward
+// against each other. What it is after: gradients that share, reuse or overwrite memory where they must not.
 #include "autograd/create.hpp"
 #include "autograd/formula.hpp"
 #include "autograd/gradcheck.hpp"
@@ -13,14 +13,16 @@ namespace {
 using namespace xgrad;
 using Matrix = Tensor<double>;
 
-constexpr auto mixed = formula("mixed", [](auto a, auto b, auto c) { return a * b + tanh(b * c) - c / (2.0 + a * a); });
+constexpr auto mixed =
+    formula("mixed", [](auto a, auto b, auto c) { return a * b + tanh(b * c) - c / (2.0 + a * a); });
 constexpr auto fan = formula("fan", [](auto a, auto b) { return a + b + a * 0.5; });
 constexpr auto cell = formula("cell", [](auto x, auto h, auto c) {
   auto f = keep(sigmoid(x + h)), g = keep(tanh(x * h));
   auto next = f * c + (1 - f) * g;
   return outputs(f * tanh(next), next);
 });
-constexpr auto pairs = formula("pairs", [](auto a, auto b, auto c, auto d) { return outputs(a * sin(b) + c, a + d); });
+constexpr auto pairs =
+    formula("pairs", [](auto a, auto b, auto c, auto d) { return outputs(a * sin(b) + c, a + d); });
 
 template <Real T>
 struct Pass {  // hands its gradient on as it came
@@ -33,7 +35,8 @@ Matrix pass(const Matrix& x) { return apply(Pass<double>{}, Location::current(),
 // A function of matrices [rows, columns], rows, columns and scalars, made up from a seed.
 class RandomFunction {
  public:
-  RandomFunction(std::uint64_t seed, std::int64_t rows, std::int64_t columns) : seed_(seed), rows_(rows), columns_(columns) {}
+  RandomFunction(std::uint64_t seed, std::int64_t rows, std::int64_t columns)
+      : seed_(seed), rows_(rows), columns_(columns) {}
 
   std::vector<Matrix> operator()(std::span<const Matrix> inputs) const {
     Generator random(seed_);
@@ -43,14 +46,30 @@ class RandomFunction {
     for (int step = 0; step < 9; ++step) {
       const Matrix a = any(), b = any(), c = any();
       switch (random.below(17)) {
-        case 0: made.push_back(a + b); break;
-        case 1: made.push_back(a - b); break;
-        case 2: made.push_back(a * b); break;
-        case 3: made.push_back(a / (b * b + 1)); break;
-        case 4: made.push_back(tanh(a)); break;
-        case 5: made.push_back(mixed(a, b, c)); break;
-        case 6: made.push_back(mixed(a, a, b)); break;
-        case 7: made.push_back(cell(a, b, c)[random.below(2)]); break;
+        case 0:
+          made.push_back(a + b);
+          break;
+        case 1:
+          made.push_back(a - b);
+          break;
+        case 2:
+          made.push_back(a * b);
+          break;
+        case 3:
+          made.push_back(a / (b * b + 1));
+          break;
+        case 4:
+          made.push_back(tanh(a));
+          break;
+        case 5:
+          made.push_back(mixed(a, b, c));
+          break;
+        case 6:
+          made.push_back(mixed(a, a, b));
+          break;
+        case 7:
+          made.push_back(cell(a, b, c)[random.below(2)]);
+          break;
         case 8: {
           auto [h, next] = cell(a, b, a);
           made.push_back(h), made.push_back(next);
@@ -69,18 +88,26 @@ class RandomFunction {
         case 11: {  // parts of one gradient buffer, some used twice
           const auto parts = unbind(whole());
           const Matrix &first = parts.front(), &last = parts.back();
-          made.push_back(fan(first, first) * last + atan2(first, first * first + 1.5) + mixed(last, first, last));
+          made.push_back(fan(first, first) * last + atan2(first, first * first + 1.5) +
+                         mixed(last, first, last));
           break;
         }
-        case 12: made.push_back(pass(a) + pass(b)); break;
+        case 12:
+          made.push_back(pass(a) + pass(b));
+          break;
         case 13: {  // temporaries that are written over
           Matrix t = a * 2;
           made.push_back((std::move(t) + b) * 0.5 - a * b + (a + b) * (a - b));
           break;
         }
-        case 14: made.push_back(maximum(a, b) + where(b > a, a * a, b)); break;
-        case 15: made.push_back(reshape(reshape(whole(), {-1}) * 0.5, {rows_, columns_})); break;
-        default: made.push_back(fan(a, b) - fan(b, b));
+        case 14:
+          made.push_back(maximum(a, b) + where(b > a, a * a, b));
+          break;
+        case 15:
+          made.push_back(reshape(reshape(whole(), {-1}) * 0.5, {rows_, columns_}));
+          break;
+        default:
+          made.push_back(fan(a, b) - fan(b, b));
       }
       if (random.below(2)) made.back() = tanh(made.back() * 0.5);
     }
@@ -98,7 +125,8 @@ class RandomFunction {
 TEST_CASE("random graphs: the gradients are those of finite differences, in both orders", "[random_graph]") {
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(0, 150)));
   Generator random(seed + 1000);
-  const auto rows = 1 + static_cast<std::int64_t>(random.below(3)), columns = 1 + static_cast<std::int64_t>(random.below(11));
+  const auto rows = 1 + static_cast<std::int64_t>(random.below(3)),
+             columns = 1 + static_cast<std::int64_t>(random.below(11));
   const std::vector<Matrix> inputs{randn<double>({rows, columns}, random), randn<double>({columns}, random),
                                    randn<double>({rows, 1}, random), randn<double>({}, random)};
   const RandomFunction f(seed, rows, columns);

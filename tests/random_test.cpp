@@ -7,6 +7,8 @@
 #include <set>
 #include <vector>
 
+#include "autograd/error.hpp"
+
 #include "autograd/create.hpp"
 #include "tests/catch.hpp"
 
@@ -18,7 +20,8 @@ using Words = std::array<std::uint32_t, 4>;
 /// Philox4x32-10 as its paper has it, over the whole counter.
 Words philox(Words counter, std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = std::uint64_t{0xD2511F53} * counter[0], p1 = std::uint64_t{0xCD9E8D57} * counter[2];
+    const std::uint64_t p0 = std::uint64_t{0xD2511F53} * counter[0],
+                        p1 = std::uint64_t{0xCD9E8D57} * counter[2];
     counter = {static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(p1),
                static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(p0)};
     key[0] += 0x9E3779B9, key[1] += 0xBB67AE85;
@@ -26,7 +29,9 @@ Words philox(Words counter, std::array<std::uint32_t, 2> key) {
   return counter;
 }
 
-Words block(Generator& generator) { return {generator.bits(), generator.bits(), generator.bits(), generator.bits()}; }
+Words block(Generator& generator) {
+  return {generator.bits(), generator.bits(), generator.bits(), generator.bits()};
+}
 
 TEST_CASE("random: Philox4x32-10 gives the known answers of Random123", "[random]") {
   CHECK(philox({0, 0, 0, 0}, {0, 0}) == Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
@@ -124,7 +129,8 @@ TEMPLATE_TEST_CASE("random: moments of uniform and normal numbers", "[random]", 
   CHECK(m.kurtosis == Approx(3).margin(0.08));
   CHECK((m.least < -3.9 && m.most > 3.9 && m.most < 7));
   double product = 0;  // neighbours are independent
-  for (std::size_t i = 1; i < x.size(); ++i) product += static_cast<double>(x[i]) * static_cast<double>(x[i - 1]) / static_cast<double>(x.size());
+  for (std::size_t i = 1; i < x.size(); ++i)
+    product += static_cast<double>(x[i]) * static_cast<double>(x[i - 1]) / static_cast<double>(x.size());
   CHECK(product == Approx(0).margin(0.012));
 }
 
@@ -134,6 +140,10 @@ TEST_CASE("random: integers below a bound", "[random]") {
   for (int i = 0; i < 70000; ++i) ++count[generator.below(7)];
   for (const int n : count) CHECK(n == Approx(10000).margin(400));
   CHECK(generator.below(1) == 0);
+  CHECK_THROWS_AS(generator.below(0), ValueError);
+  CHECK_THROWS_WITH(
+      generator.below(0),
+      Catch::Matchers::Contains("below: no integer is at least 0 and below 0; give a limit of 1 or more"));
   const std::uint64_t huge = (std::uint64_t{1} << 63) + 1;
   for (int i = 0; i < 100; ++i) CHECK(generator.below(huge) < huge);
   const auto drawn = randint<double>(-2, 3, {500}, generator);

@@ -1,6 +1,8 @@
-// Reductions against PyTorch's numbers and plain loops: every layout, special values, gradients at ties and zeros.
+// Reductions against PyTorch's numbers and plain loops: every layout, special values, gradients at ties and
+// zeros.
 #include "ops/reduce.hpp"
 
+#include <cmath>
 #include <limits>
 
 #include "autograd/create.hpp"
@@ -8,6 +10,7 @@
 #include "catch.hpp"
 #include "near.hpp"
 #include "ops/elementwise.hpp"
+#include "tensors.hpp"
 
 using namespace xgrad;
 using namespace xgrad::testing;
@@ -16,17 +19,10 @@ using D = Tensor<double>;
 
 namespace {
 
-constexpr double inf = std::numeric_limits<double>::infinity(), not_a_number = std::numeric_limits<double>::quiet_NaN();
+constexpr double inf = std::numeric_limits<double>::infinity(),
+                 not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 const D x{{{0.5, -1.25}, {2.0, 0.75}, {-0.5, 1.5}}, {{3.0, -2.0}, {0.25, 1.0}, {-1.5, 0.125}}};
-
-// The gradient of a function's sum.
-template <class F>
-D gradient(F f, const D& at) {
-  const D leaf = at.clone().set_requires_grad();
-  auto [g] = grad(sum(f(leaf)), {leaf});
-  return g;
-}
 
 }  // namespace
 
@@ -35,15 +31,18 @@ TEST_CASE("reductions give PyTorch's numbers") {
   CHECK(off(sum(x, {0, 2}), {3}, {0.25, 4, -0.375}) == "");
   CHECK(off(sum(x), {}, {3.875}) == "");
   CHECK(off(sum(x, {2, 0}, true), {1, 3, 1}, {0.25, 4, -0.375}) == "");
-  CHECK(off(mean(x, -2), {2, 2}, {0.6666666666666666, 0.3333333333333333, 0.5833333333333334, -0.2916666666666667}) == "");
+  CHECK(off(mean(x, -2), {2, 2},
+            {0.6666666666666666, 0.3333333333333333, 0.5833333333333334, -0.2916666666666667}) == "");
   CHECK(off(mean(x, {0, 2}), {3}, {0.0625, 1, -0.09375}) == "");
   CHECK(off(amax(x, 1), {2, 2}, {2, 1.5, 3, 1}) == "");
   CHECK(off(amax(x, {0, 2}), {3}, {3, 2, 1.5}) == "");
   CHECK(off(amin(x, 1), {2, 2}, {-0.5, -1.25, -1.5, -2}) == "");
   CHECK(off(amin(x, {0, -1}), {3}, {-2, 0.25, -1.5}) == "");
-  CHECK(off(logsumexp(x, 1), {2, 2}, {2.2663678998071335, 1.9293732921052462, 3.0723549472662373, 1.382980266761352}) == "");
+  CHECK(off(logsumexp(x, 1), {2, 2},
+            {2.2663678998071335, 1.9293732921052462, 3.0723549472662373, 1.382980266761352}) == "");
   CHECK(off(logsumexp(x, {0, 2}), {3}, {3.098112775708258, 2.6033090018276637, 1.8632267967854594}) == "");
-  CHECK(off(var(x, 1), {2, 2}, {1.5833333333333333, 2.020833333333333, 5.145833333333333, 2.3802083333333335}) == "");
+  CHECK(off(var(x, 1), {2, 2},
+            {1.5833333333333333, 2.020833333333333, 5.145833333333333, 2.3802083333333335}) == "");
   CHECK(off(var(x, {0, 2}), {3}, {4.932291666666667, 0.5416666666666666, 1.5768229166666667}) == "");
   CHECK(off(var(x, {}, {.correction = 0}), {}, {1.9959852430555556}) == "");
   CHECK(off(stddev(x, 1, {.keepdims = true}), {2, 1, 2},
@@ -54,7 +53,8 @@ TEST_CASE("reductions give PyTorch's numbers") {
   CHECK(off(prod(x, {0, 2}, true), {1, 3, 1}, {3.75, 0.375, 0.140625}) == "");
   CHECK(off(norm(x, 1, 1), {2, 2}, {3, 3.5, 4.75, 3.125}) == "");
   CHECK(off(norm(x, 1), {}, {14.375}) == "");
-  CHECK(off(norm(x, 2, 1), {2, 2}, {2.1213203435596424, 2.091650066335189, 3.3634060117684275, 2.2395591083961146}) == "");
+  CHECK(off(norm(x, 2, 1), {2, 2},
+            {2.1213203435596424, 2.091650066335189, 3.3634060117684275, 2.2395591083961146}) == "");
   CHECK(off(norm(x), {}, {5.020271407005801}) == "");
   CHECK(off(norm(x, inf, 1), {2, 2}, {2, 1.5, 3, 2}) == "");
   CHECK(off(cumsum(x, 1), {2, 3, 2}, {0.5, -1.25, 2.5, -0.5, 2, 1, 3, -2, 3.25, -1, 1.75, -0.875}) == "");
@@ -85,7 +85,8 @@ TEST_CASE("gradients where there is a choice are PyTorch's") {
   CHECK(off(gradient([](const D& t) { return stddev(t); }, D{2, 2, 2}), {3}, {0, 0, 0}) == "");
   CHECK(off(gradient([](const D& t) { return prod(t); }, D{2, 0, -3, 4}), {4}, {0, -24, 0, 0}) == "");
   CHECK(off(gradient([](const D& t) { return prod(t); }, D{2, 0, -3, 0}), {4}, {0, 0, 0, 0}) == "");
-  CHECK(off(gradient([](const D& t) { return prod(t, 1); }, D{{2, 3}, {0, 5}, {0, 0}}), {3, 2}, {3, 2, 5, 0, 0, 0}) == "");
+  CHECK(off(gradient([](const D& t) { return prod(t, 1); }, D{{2, 3}, {0, 5}, {0, 0}}), {3, 2},
+            {3, 2, 5, 0, 0, 0}) == "");
   CHECK(off(gradient([](const D& t) { return logsumexp(t); }, D{-inf, 0, 0}), {3}, {0, 0.5, 0.5}) == "");
 }
 
@@ -120,11 +121,12 @@ struct View {
   std::int64_t outer, extent, inner;
 };
 const std::vector<View> views = {
-    {1, 1, 1},    {1, 3, 1},   {1, 8, 1},    {1, 63, 1},   {1, 64, 1},    {1, 200, 1},   {1, 5000, 1}, {3, 2, 1},   {5, 3, 1},
-    {33, 4, 1},   {70, 5, 1},  {40, 6, 1},   {65, 7, 1},   {33, 8, 1},    {100, 16, 1},  {9, 17, 1},   {7, 31, 1},  {4, 65, 1},
-    {2, 2100, 1}, {1, 7, 5},   {1, 300, 3},  {1, 1000, 2}, {1, 700, 32},  {1, 300, 33},  {1, 9, 64},   {1, 17, 65}, {1, 6, 513},
-    {1, 260, 40}, {5, 3, 4},   {70, 2, 3},   {33, 5, 3},   {4, 5, 16},    {2, 70, 9},    {3, 8, 600},  {1, 515, 1}, {6, 1, 5},
-    {2, 300, 20}, {1, 2, 700}, {1, 128, 130}};
+    {1, 1, 1},    {1, 3, 1},    {1, 8, 1},    {1, 63, 1},   {1, 64, 1},   {1, 200, 1}, {1, 5000, 1},
+    {3, 2, 1},    {5, 3, 1},    {33, 4, 1},   {70, 5, 1},   {40, 6, 1},   {65, 7, 1},  {33, 8, 1},
+    {100, 16, 1}, {9, 17, 1},   {7, 31, 1},   {4, 65, 1},   {2, 2100, 1}, {1, 7, 5},   {1, 300, 3},
+    {1, 1000, 2}, {1, 700, 32}, {1, 300, 33}, {1, 9, 64},   {1, 17, 65},  {1, 6, 513}, {1, 260, 40},
+    {5, 3, 4},    {70, 2, 3},   {33, 5, 3},   {4, 5, 16},   {2, 70, 9},   {3, 8, 600}, {1, 515, 1},
+    {6, 1, 5},    {2, 300, 20}, {1, 2, 700},  {1, 128, 130}};
 
 template <Real T>
 Tensor<T> random(const View& v, std::uint64_t seed) {
@@ -142,7 +144,8 @@ std::vector<double> by_loops(const Tensor<T>& array, const View& v, F f) {
     for (std::int64_t i = 0; i < v.inner; ++i) {
       std::vector<double> line;
       for (std::int64_t e = 0; e < v.extent; ++e)
-        line.push_back(static_cast<double>(array.values()[static_cast<std::size_t>((o * v.extent + e) * v.inner + i)]));
+        line.push_back(
+            static_cast<double>(array.values()[static_cast<std::size_t>((o * v.extent + e) * v.inner + i)]));
       result.push_back(f(line));
     }
   return result;
@@ -162,32 +165,52 @@ void check_view(const View& v, double limit) {
   const auto n = static_cast<double>(v.extent);
   // The error of a sum is measured by the sum of what is added.
   const double of_sum = limit * std::sqrt(n);
-  CHECK(off(sum(a, 1), shape, by_loops(a, v, [](const auto& l) { return total(l, [](double t) { return t; }); }), of_sum) == "");
-  CHECK(off(norm(a, 1, 1), shape, by_loops(a, v, [](const auto& l) { return total(l, [](double t) { return std::abs(t); }); }), limit) == "");
+  CHECK(off(sum(a, 1), shape,
+            by_loops(a, v, [](const auto& l) { return total(l, [](double t) { return t; }); }),
+            of_sum) == "");
+  CHECK(off(norm(a, 1, 1), shape,
+            by_loops(a, v, [](const auto& l) { return total(l, [](double t) { return std::abs(t); }); }),
+            limit) == "");
   CHECK(off(norm(a, 2, 1), shape,
-            by_loops(a, v, [](const auto& l) { return std::sqrt(total(l, [](double t) { return t * t; })); }), limit) == "");
+            by_loops(a, v, [](const auto& l) { return std::sqrt(total(l, [](double t) { return t * t; })); }),
+            limit) == "");
   CHECK(off(logsumexp(a, 1), shape,
-            by_loops(a, v, [](const auto& l) { return std::log(total(l, [](double t) { return std::exp(t); })); }), 2 * limit) == "");
-  CHECK(off(var(a, 1, {.correction = 0}), shape, by_loops(a, v, [&](const auto& l) {
-              const double m = total(l, [](double t) { return t; }) / n;
-              return total(l, [m](double t) { return (t - m) * (t - m); }) / n;
-            }), 2 * limit) == "");
-  CHECK(off(amax(a, 1), shape, by_loops(a, v, [](const auto& l) { return *std::ranges::max_element(l); }), 0) == "");
-  CHECK(off(amin(a, 1), shape, by_loops(a, v, [](const auto& l) { return *std::ranges::min_element(l); }), 0) == "");
-  CHECK(off(norm(a, inf, 1), shape, by_loops(a, v, [](const auto& l) {
-              double m = 0;
-              for (const double t : l) m = std::max(m, std::abs(t));
-              return m;
-            }), 0) == "");
+            by_loops(a, v,
+                     [](const auto& l) { return std::log(total(l, [](double t) { return std::exp(t); })); }),
+            2 * limit) == "");
+  CHECK(off(var(a, 1, {.correction = 0}), shape,
+            by_loops(a, v,
+                     [&](const auto& l) {
+                       const double m = total(l, [](double t) { return t; }) / n;
+                       return total(l, [m](double t) { return (t - m) * (t - m); }) / n;
+                     }),
+            2 * limit) == "");
+  CHECK(off(amax(a, 1), shape, by_loops(a, v, [](const auto& l) { return *std::ranges::max_element(l); }),
+            0) == "");
+  CHECK(off(amin(a, 1), shape, by_loops(a, v, [](const auto& l) { return *std::ranges::min_element(l); }),
+            0) == "");
+  CHECK(off(norm(a, inf, 1), shape,
+            by_loops(a, v,
+                     [](const auto& l) {
+                       double m = 0;
+                       for (const double t : l) m = std::max(m, std::abs(t));
+                       return m;
+                     }),
+            0) == "");
   const Tensor<T> near_one = 1 + a * (1 / n);
-  CHECK(off(prod(near_one, 1), shape, by_loops(near_one, v, [](const auto& l) {
-              long double p = 1;
-              for (const double t : l) p *= t;
-              return static_cast<double>(p);
-            }), limit * std::max(4.0, std::sqrt(n))) == "");
+  CHECK(off(prod(near_one, 1), shape,
+            by_loops(near_one, v,
+                     [](const auto& l) {
+                       long double p = 1;
+                       for (const double t : l) p *= t;
+                       return static_cast<double>(p);
+                     }),
+            limit * std::max(4.0, std::sqrt(n))) == "");
   const Indices most = argmax(a, 1), least = argmin(a, 1);
-  const auto places = by_loops(a, v, [](const auto& l) { return static_cast<double>(std::ranges::max_element(l) - l.begin()); });
-  const auto least_places = by_loops(a, v, [](const auto& l) { return static_cast<double>(std::ranges::min_element(l) - l.begin()); });
+  const auto places = by_loops(
+      a, v, [](const auto& l) { return static_cast<double>(std::ranges::max_element(l) - l.begin()); });
+  const auto least_places = by_loops(
+      a, v, [](const auto& l) { return static_cast<double>(std::ranges::min_element(l) - l.begin()); });
   CHECK(std::vector<double>(most.values().begin(), most.values().end()) == places);
   CHECK(std::vector<double>(least.values().begin(), least.values().end()) == least_places);
 }
@@ -206,7 +229,8 @@ TEST_CASE("several axes are folded as one after another") {
   CHECK(allclose(amax(b, {0, 2, 3, 5}), amax(amax(b, {2, 3, 5}), 0), 0, 0));
   CHECK(allclose(norm(b, 2, {1, 4}), sqrt(sum(b * b, {1, 4})), 1e-13));
   CHECK(allclose(logsumexp(b, {0, 3}), log(sum(exp(b), {0, 3})), 1e-13));
-  CHECK(allclose(var(b, {0, 2, 5}, {.correction = 0}), mean(square(b - mean(b, {0, 2, 5}, true)), {0, 2, 5}), 1e-13));
+  CHECK(allclose(var(b, {0, 2, 5}, {.correction = 0}), mean(square(b - mean(b, {0, 2, 5}, true)), {0, 2, 5}),
+                 1e-13));
   CHECK(allclose(prod(b, {1, 4}), prod(prod(b, 4), 1), 1e-13));
 }
 
@@ -216,9 +240,11 @@ TEMPLATE_TEST_CASE("a NaN comes through wherever it stands", "", float, double) 
     for (std::int64_t place = 0; place < v.extent; ++place) {
       Tensor<T> a = random<T>(v, 11);
       const std::int64_t o = v.outer - 1, i = v.inner / 2;
-      a.mutable_values()[static_cast<std::size_t>((o * v.extent + place) * v.inner + i)] = static_cast<T>(not_a_number);
+      a.mutable_values()[static_cast<std::size_t>((o * v.extent + place) * v.inner + i)] =
+          static_cast<T>(not_a_number);
       const auto at = static_cast<std::size_t>(o * v.inner + i);
-      for (const auto& y : {sum(a, 1), amax(a, 1), amin(a, 1), prod(a, 1), norm(a, 2, 1), norm(a, inf, 1), logsumexp(a, 1)})
+      for (const auto& y :
+           {sum(a, 1), amax(a, 1), amin(a, 1), prod(a, 1), norm(a, 2, 1), norm(a, inf, 1), logsumexp(a, 1)})
         for (std::size_t k = 0; k < y.values().size(); ++k) REQUIRE(std::isnan(y.values()[k]) == (k == at));
       REQUIRE(argmax(a, 1).values()[at] == place);
     }
@@ -237,7 +263,8 @@ TEST_CASE("long sums of floats stay accurate") {
   const Tensor<> tenths = full({n}, 0.1);
   const auto worst = [&](const Tensor<>& got, double terms) {
     double error = 0;
-    for (const float v : got.values()) error = std::max(error, std::abs(v / (static_cast<double>(0.1f) * terms) - 1));
+    for (const float v : got.values())
+      error = std::max(error, std::abs(v / (static_cast<double>(0.1f) * terms) - 1));
     return error;
   };
   CHECK(worst(sum(tenths), n) < 2e-7);
@@ -265,7 +292,8 @@ TEST_CASE("empty axes") {
   CHECK(amax(none, {0, 2}).shape() == Shape{0});
   CHECK(cumsum(none, 0).shape() == Shape{3, 0, 2});
   CHECK_THROWS_AS(mean(none, 1), ValueError);
-  CHECK_THROWS_WITH(mean(none, 1), Contains("mean: nothing to reduce: the axes hold no elements in [3, 0, 2]"));
+  CHECK_THROWS_WITH(mean(none, 1),
+                    Contains("mean: nothing to reduce: the axes hold no elements in [3, 0, 2]"));
   CHECK_THROWS_WITH(amax(none), Contains("amax: nothing to reduce"));
   CHECK_THROWS_WITH(amin(none, {0, 1}), Contains("amin: nothing to reduce"));
   CHECK_THROWS_WITH(argmax(none, 1), Contains("argmax: nothing to reduce"));
@@ -284,7 +312,12 @@ TEST_CASE("bad arguments of reductions are named") {
   CHECK_THROWS_WITH(norm(x, 3), Contains("norm: p is 3; it must be 1, 2 or infinity"));
   CHECK_THROWS_AS(var(D{1}), ValueError);
   CHECK_THROWS_WITH(var(D{1}), Contains("var: 1 element of [1] to reduce and a correction of 1"));
-  CHECK_THROWS_WITH(stddev(x, 0, {.correction = 2}), Contains("stddev: 2 elements of [2, 3, 2]") && Contains(".correction = 0"));
+  CHECK_THROWS_WITH(stddev(x, 0, {.correction = 2}),
+                    Contains("stddev: 2 elements of [2, 3, 2]") && Contains(".correction = 0"));
+  for (const double bad : {std::nan(""), -std::numeric_limits<double>::infinity()})
+    CHECK_THROWS_WITH(var(x, 0, {.correction = bad}),
+                      Contains("var: 2 elements of [2, 3, 2] to reduce and a correction of ") &&
+                          Contains(".correction = 0"));
   CHECK_THROWS_WITH(sum(D()), Contains("sum: operand 0 is undefined"));
   CHECK_THROWS_WITH(argmin(D()), Contains("argmin: operand 0 is undefined"));
 }

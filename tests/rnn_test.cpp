@@ -41,7 +41,9 @@ class Fixture {
     options.layers = 2;
     if (name_ == "rnn_relu") options.nonlinearity = nn::Nonlinearity::relu;
     if (name_ == "gru_no_bias") options.bias = false;
-    const nn::Cell cell = name_ == "lstm" ? nn::Cell::lstm : name_.starts_with("gru") ? nn::Cell::gru : nn::Cell::rnn;
+    const nn::Cell cell = name_ == "lstm"            ? nn::Cell::lstm
+                          : name_.starts_with("gru") ? nn::Cell::gru
+                                                     : nn::Cell::rnn;
     nn::Recurrent<double> rnn(cell, 4, 6, options);
     nn::StateDict parameters;
     const std::string prefix = name_ + ".parameter.";
@@ -69,8 +71,10 @@ class Fixture {
       INFO(name);
       CHECK(equal(p.grad(), (*this)("grad." + name)));
     }
-    for (std::size_t k = 0; k < state.h.size(); ++k) CHECK(equal(state.h[k].grad(), slices((*this)("grad.h0"))[k]));
-    for (std::size_t k = 0; k < state.c.size(); ++k) CHECK(equal(state.c[k].grad(), slices((*this)("grad.c0"))[k]));
+    for (std::size_t k = 0; k < state.h.size(); ++k)
+      CHECK(equal(state.h[k].grad(), slices((*this)("grad.h0"))[k]));
+    for (std::size_t k = 0; k < state.c.size(); ++k)
+      CHECK(equal(state.c[k].grad(), slices((*this)("grad.c0"))[k]));
   }
 
  private:
@@ -78,11 +82,14 @@ class Fixture {
   const nn::StateDict* tensors_;
 };
 
-auto any_network() { return GENERATE(as<std::string>(), "rnn_tanh", "rnn_relu", "lstm", "gru", "gru_no_bias"); }
+auto any_network() {
+  return GENERATE(as<std::string>(), "rnn_tanh", "rnn_relu", "lstm", "gru", "gru_no_bias");
+}
 auto any_cell() { return GENERATE(nn::Cell::rnn, nn::Cell::lstm, nn::Cell::gru); }
 
 // The whole sequence by steps.
-nn::Recurrent<double>::Sequence by_steps(const nn::Recurrent<double>& rnn, const auto& x, State state, std::int64_t time) {
+nn::Recurrent<double>::Sequence by_steps(const nn::Recurrent<double>& rnn, const auto& x, State state,
+                                         std::int64_t time) {
   std::vector<D> outputs;
   for (std::int64_t t = 0; t < time; ++t) {
     if constexpr (std::same_as<std::remove_cvref_t<decltype(x)>, Indices>)
@@ -187,7 +194,8 @@ TEST_CASE("truncated: a detached state carries values and no history") {
   CHECK_FALSE(carried.output().requires_grad());
   CHECK(carried.output().storage()->unique());  // it does not hold on to the window
   const auto whole = rnn(stack(xs)), rest = rnn(second, carried);
-  CHECK(equal(rest.output, stack(std::vector<D>{slices(whole.output)[2], slices(whole.output)[3], slices(whole.output)[4]})));
+  CHECK(equal(rest.output, stack(std::vector<D>{slices(whole.output)[2], slices(whole.output)[3],
+                                                slices(whole.output)[4]})));
   sum(rest.output).backward();  // and nothing is differentiated twice
   sum(start.output).backward();
 }
@@ -226,7 +234,9 @@ TEST_CASE("parameters have PyTorch's names, shapes and order") {
   CHECK(nn::count_parameters(nn::GRU<>(3, 5)) == 3 * 5 * (3 + 5 + 2));
   CHECK(nn::count_parameters(nn::RNN<>(3, 5, {.bias = false})) == 5 * (3 + 5));
   CHECK(nn::to_string(lstm) == "LSTM(3, 5, num_layers=2)");
-  CHECK(nn::to_string(nn::RNN<>(3, 5, {.dropout = 0.5, .batch_first = true, .bias = false, .nonlinearity = nn::Nonlinearity::relu})) ==
+  CHECK(nn::to_string(nn::RNN<>(
+            3, 5,
+            {.dropout = 0.5, .batch_first = true, .bias = false, .nonlinearity = nn::Nonlinearity::relu})) ==
         "RNN(3, 5, bias=False, batch_first=True, dropout=0.5, nonlinearity=relu)");
 }
 
@@ -256,11 +266,13 @@ TEST_CASE("dropout lies between layers, while training only, and repeats with th
   CHECK_FALSE(equal(run(1).output, without(x).output, 1e-3));
   CHECK(equal(run(1).state.h[0], without(x).state.h[0], 0));  // the first layer is not touched
   const D first = select(x, 0, 0);
-  CHECK_FALSE(equal(rnn.step(first, rnn.zero_state(3)).output(), without.step(first, rnn.zero_state(3)).output(), 1e-3));
+  CHECK_FALSE(equal(rnn.step(first, rnn.zero_state(3)).output(),
+                    without.step(first, rnn.zero_state(3)).output(), 1e-3));
 
   nn::eval(rnn);
   CHECK(equal(run(1).output, without(x).output, 0));
-  CHECK(equal(rnn.step(first, rnn.zero_state(3)).output(), without.step(first, rnn.zero_state(3)).output(), 0));
+  CHECK(
+      equal(rnn.step(first, rnn.zero_state(3)).output(), without.step(first, rnn.zero_state(3)).output(), 0));
 }
 
 TEST_CASE("recurrent networks refuse what does not fit") {
@@ -270,7 +282,8 @@ TEST_CASE("recurrent networks refuse what does not fit") {
   CHECK_THROWS_WITH(nn::LSTM<>()(zeros({1, 1, 1})), Contains("LSTM: used before it has parameters"));
   CHECK_THROWS_WITH(nn::GRU<>().step(Indices{1}, {}), Contains("GRU: used before it has parameters"));
   CHECK_THROWS_WITH(nn::RNN<>().zero_state(2), Contains("RNN<>{in, hidden}"));
-  CHECK_THROWS_WITH(lstm(zeros({5, 2, 3})), Contains("LSTM: an input of shape [5, 2, 3] where (time, batch, 4) is needed"));
+  CHECK_THROWS_WITH(lstm(zeros({5, 2, 3})),
+                    Contains("LSTM: an input of shape [5, 2, 3] where (time, batch, 4) is needed"));
   CHECK_THROWS_WITH(batch_first(zeros({5, 2})), Contains("where (batch, time, 4) is needed"));
   CHECK_THROWS_WITH(lstm(Indices{1, 2}), Contains("where (time, batch) is needed"));
   CHECK_THROWS_WITH(lstm.step(zeros({2, 5}), state), Contains("where (batch, 4) is needed"));
@@ -278,8 +291,9 @@ TEST_CASE("recurrent networks refuse what does not fit") {
   CHECK_THROWS_WITH(lstm(Tensor<>()), Contains("where (time, batch, 4) is needed"));
   CHECK_THROWS_WITH(lstm(zeros({0, 2, 4})), Contains("a sequence of no steps"));
   CHECK_THROWS_WITH(batch_first(zeros({2, 0, 4})), Contains("a sequence of no steps"));
-  CHECK_THROWS_WITH(lstm(zeros({5, 3, 4}), state),
-                    Contains("the state's h has shape [2, 3] where this input needs [3, 3]; start from zero_state(3)"));
+  CHECK_THROWS_WITH(
+      lstm(zeros({5, 3, 4}), state),
+      Contains("the state's h has shape [2, 3] where this input needs [3, 3]; start from zero_state(3)"));
   CHECK_THROWS_WITH(lstm.step(zeros({2, 4}), {}), Contains("the state has h of 0 layers and the network 2"));
   CHECK_THROWS_WITH(lstm.step(zeros({2, 4}), {state.h, {}}), Contains("the state has c of 0 layers"));
   CHECK_THROWS_AS(lstm(Indices{{1, 4}}), ValueError);
@@ -289,9 +303,11 @@ TEST_CASE("recurrent networks refuse what does not fit") {
 
   CHECK_THROWS_WITH(nn::RNN<>(0, 3), Contains("RNN: sizes must be at least 1, got in = 0, hidden = 3"));
   CHECK_THROWS_WITH(nn::RNN<>(2, 3, {.layers = 0}), Contains("at least one layer"));
-  CHECK_THROWS_WITH(nn::RNN<>(2, 3, {.dropout = 1.5}), Contains("dropout is a probability in [0, 1], got 1.5"));
+  CHECK_THROWS_WITH(nn::RNN<>(2, 3, {.dropout = 1.5}),
+                    Contains("dropout is a probability in [0, 1], got 1.5"));
   CHECK_THROWS_WITH(nn::RNN<>(2, 3, {.nonlinearity = nn::Nonlinearity::sigmoid}), Contains("tanh or relu"));
-  CHECK_THROWS_WITH(nn::GRU<>(2, 3, {.nonlinearity = nn::Nonlinearity::relu}), Contains("only RNN takes one"));
+  CHECK_THROWS_WITH(nn::GRU<>(2, 3, {.nonlinearity = nn::Nonlinearity::relu}),
+                    Contains("only RNN takes one"));
 }
 
 TEST_CASE("an empty batch goes through") {

@@ -1,6 +1,8 @@
 // safetensors files: what PyTorch wrote, what we write, and every way in which a file can be broken.
 #include "nn/safetensors.hpp"
 
+#include <sys/stat.h>
+
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -26,7 +28,9 @@ struct Folder {
   fs::path path = fs::temp_directory_path() / ("xgrad-safetensors-" + std::to_string(std::random_device()()));
   Folder() { fs::create_directory(path); }
   ~Folder() { fs::remove_all(path); }
-  std::size_t files() const { return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), {})); }
+  std::size_t files() const {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), {}));
+  }
 };
 
 template <Real T>
@@ -63,15 +67,19 @@ void check_outputs(const std::string& model_file, const std::string& expected, d
 TEST_CASE("a state dict that PyTorch wrote loads by name and gives its outputs") {
   check_outputs<double>("lstm_f64.safetensors", "f64", 1e-12);
   check_outputs<float>("lstm_f32.safetensors", "f32", 1e-6);
-  check_outputs<float>("lstm_f64.safetensors", "f64", 1e-6);   // converted on the way
-  check_outputs<double>("lstm_f32.safetensors", "f64", 1e-12);  // exact: the double numbers were made from the floats
+  check_outputs<float>("lstm_f64.safetensors", "f64", 1e-6);  // converted on the way
+  check_outputs<double>("lstm_f32.safetensors", "f64",
+                        1e-12);  // exact: the double numbers were made from the floats
 }
 
 TEST_CASE("what is written is read back bit by bit, metadata too") {
   const Folder folder;
   const fs::path file = folder.path / "model.safetensors";
-  nn::StateDict dict{{"half", full({2, 3}, 0.1)}, {"whole", full<double>({3}, 0.1)}, {"scalar", scalar(7)},
-                     {"nothing", zeros({0, 4})}, {"größe \"x\"\n", arange<float>(5)}};
+  nn::StateDict dict{{"half", full({2, 3}, 0.1)},
+                     {"whole", full<double>({3}, 0.1)},
+                     {"scalar", scalar(7)},
+                     {"nothing", zeros({0, 4})},
+                     {"größe \"x\"\n", arange<float>(5)}};
   const std::map<std::string, std::string> metadata{{"text", "line\nline\t\"ä\" \\ \x01"}, {"", ""}};
   nn::save_safetensors(file, dict, metadata);
   const auto found = nn::load_safetensors(file);
@@ -83,7 +91,8 @@ TEST_CASE("what is written is read back bit by bit, metadata too") {
     REQUIRE(y);
     CHECK(y->dtype() == x.dtype());
     CHECK(y->shape() == x.shape());
-    CHECK(std::memcmp(x.bytes(), y->bytes(), static_cast<std::size_t>(x.elements()) * size_of(x.dtype())) == 0);
+    CHECK(std::memcmp(x.bytes(), y->bytes(), static_cast<std::size_t>(x.elements()) * size_of(x.dtype())) ==
+          0);
   }
   // Values begin at multiples of 8 and doubles come first, as the format asks.
   std::ifstream in(file, std::ios::binary);
@@ -112,9 +121,12 @@ TEST_CASE("saving replaces a file at once, and leaves nothing behind when it fai
   CHECK(folder.files() == 1);
   CHECK(nn::load_safetensors(file).tensors[0].tensor.shape() == Shape{3});
 
-  CHECK_THROWS_WITH(nn::save_safetensors(file, {{"a", ones({1})}, {"a", ones({1})}}), Contains("'a': two tensors have this name"));
-  CHECK_THROWS_WITH(nn::save_safetensors(file, {{"__metadata__", ones({1})}}), Contains("this name is reserved"));
-  CHECK_THROWS_WITH(nn::save_safetensors(file, {{"b", Tensor<>()}}), Contains("'b': the tensor is undefined"));
+  CHECK_THROWS_WITH(nn::save_safetensors(file, {{"a", ones({1})}, {"a", ones({1})}}),
+                    Contains("'a': two tensors have this name"));
+  CHECK_THROWS_WITH(nn::save_safetensors(file, {{"__metadata__", ones({1})}}),
+                    Contains("this name is reserved"));
+  CHECK_THROWS_WITH(nn::save_safetensors(file, {{"b", Tensor<>()}}),
+                    Contains("'b': the tensor is undefined"));
   CHECK_THROWS_WITH(nn::save_safetensors(file, {}, {{"key", "\xff"}}), Contains("cannot be written as JSON"));
   CHECK_THROWS_AS(nn::save_safetensors(file, {{"\xff", ones({1})}}), FormatError);
   CHECK(nn::load_safetensors(file).tensors[0].tensor.shape() == Shape{3});
@@ -124,6 +136,36 @@ TEST_CASE("saving replaces a file at once, and leaves nothing behind when it fai
   CHECK_THROWS_WITH(nn::save_safetensors(folder.path / "directory", {}), Contains("cannot write the file"));
   CHECK_THROWS_WITH(nn::save_safetensors(folder.path / "none" / "x", {}), Contains("for writing"));
   CHECK(folder.files() == 2);
+}
+
+TEST_CASE("saving goes through symbolic links, and replaces nothing that is no file") {
+  const Folder folder;
+  fs::create_directory(folder.path / "elsewhere");
+  const fs::path file = folder.path / "elsewhere" / "model.safetensors", link = folder.path / "link",
+                 chain = folder.path / "chain";
+  fs::create_symlink("elsewhere/model.safetensors", link);  // to what is not there yet
+  fs::create_symlink(link, chain);
+  for (const fs::path& name : {link, chain}) {
+    nn::save_safetensors(name, {{"a", ones({3})}});
+    CHECK(fs::is_symlink(name));
+    CHECK(nn::load_safetensors(file).tensors[0].tensor.shape() == Shape{3});
+    fs::remove(file);
+  }
+  fs::create_symlink("circle", folder.path / "circle");
+  CHECK_THROWS_WITH(nn::save_safetensors(folder.path / "circle", {}),
+                    Contains("circle: cannot write the file: its symbolic links go in a circle"));
+
+  const fs::path pipe = folder.path / "pipe", link_to_pipe = folder.path / "link_to_pipe";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  fs::create_symlink("pipe", link_to_pipe);
+  for (const fs::path& name : {pipe, link_to_pipe}) {
+    CHECK_THROWS_WITH(nn::save_safetensors(name, {{"a", ones({3})}}),
+                      Contains(name.string() + ": cannot write the file: " + pipe.string() +
+                               " is a directory or a device; give the name of a file"));
+    CHECK_THROWS_AS(nn::save_safetensors(name, {{"a", ones({3})}}), FormatError);
+  }
+  CHECK(fs::is_fifo(pipe));
+  CHECK(folder.files() == 6);
 }
 
 // A file of the given header and so many bytes of values.
@@ -154,57 +196,89 @@ struct Broken {
 
 TEST_CASE("a broken file is an error that says what is wrong") {
   Broken b;
-  CHECK(b.entry(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8]})") == "no error");  // this is what is broken below
-  CHECK(b.header(R"({"x":{"dtype":"F64","shape":[],"data_offsets":[0,8]},"__metadata__":{"k":"v"}}   )", 8) == "no error");
+  CHECK(b.entry(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8]})") ==
+        "no error");  // this is what is broken below
+  CHECK(b.header(R"({"x":{"dtype":"F64","shape":[],"data_offsets":[0,8]},"__metadata__":{"k":"v"}}   )", 8) ==
+        "no error");
   CHECK(b.header("{}") == "no error");
 
-  CHECK_THROWS_WITH(nn::load_safetensors(b.folder.path / "none"), Contains("cannot open the file for reading"));
+  CHECK_THROWS_WITH(nn::load_safetensors(b.folder.path / "none"),
+                    Contains("cannot open the file for reading"));
   CHECK_THROWS_AS(nn::load_safetensors(b.folder.path), FormatError);
   CHECK_THAT(b.raw(""), Contains("expected at least 8 bytes, found 0"));
   CHECK_THAT(b.raw("1234567"), Contains("expected at least 8 bytes, found 7"));
   CHECK_THAT(b.header("{}", 0, 3), Contains("a header of 3 bytes, and 2 follow"));
   CHECK_THAT(b.header("{}", 0, ~0ull), Contains("a header of 18446744073709551615 bytes, and 2 follow"));
-  CHECK_THAT(b.raw("this is a text and no safetensors file"), Contains("this is no safetensors file, or it is cut off"));
+  CHECK_THAT(b.raw("this is a text and no safetensors file"),
+             Contains("this is no safetensors file, or it is cut off"));
 
   CHECK_THAT(b.header("{\"x\":"), Contains("the header is no JSON"));
   CHECK_THAT(b.header("{\"\xff\":1}"), Contains("the header is no JSON"));
   CHECK_THAT(b.header("{} {}"), Contains("the header is no JSON"));
   CHECK_THAT(b.header("[]"), Contains("expected a JSON object as header, found array"));
-  CHECK_THAT(b.header("{\"x\":" + std::string(100000, '[') + std::string(100000, ']') + "}"), Contains("a header of 9 levels"));
-  CHECK_THAT(b.header(R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8),
-             Contains("the header names 'x' twice"));
-  CHECK_THAT(b.entry(R"({"dtype":"F64","dtype":"F32","shape":[2],"data_offsets":[0,8]})"), Contains("the header names 'dtype' twice"));
-  CHECK_THAT(b.header(R"({"__metadata__":[]})"), Contains("expected an object of strings as __metadata__, found []"));
-  CHECK_THAT(b.header(R"({"__metadata__":{"k":1}})"), Contains("__metadata__: expected a string as 'k', found 1"));
+  CHECK_THAT(b.header("{\"x\":" + std::string(100000, '[') + std::string(100000, ']') + "}"),
+             Contains("a header of 9 levels"));
+  CHECK_THAT(
+      b.header(
+          R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"x":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+          8),
+      Contains("the header names 'x' twice"));
+  CHECK_THAT(b.entry(R"({"dtype":"F64","dtype":"F32","shape":[2],"data_offsets":[0,8]})"),
+             Contains("the header names 'dtype' twice"));
+  CHECK_THAT(b.header(R"({"__metadata__":[]})"),
+             Contains("expected an object of strings as __metadata__, found []"));
+  CHECK_THAT(b.header(R"({"__metadata__":{"k":1}})"),
+             Contains("__metadata__: expected a string as 'k', found 1"));
 
   CHECK_THAT(b.entry("1"), Contains("'x': expected dtype, shape and data_offsets, found 1"));
-  CHECK_THAT(b.entry(R"({"shape":[2],"data_offsets":[0,8]})"), Contains("expected dtype, shape and data_offsets"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","data_offsets":[0,8]})"), Contains("expected dtype, shape and data_offsets"));
+  CHECK_THAT(b.entry(R"({"shape":[2],"data_offsets":[0,8]})"),
+             Contains("expected dtype, shape and data_offsets"));
+  CHECK_THAT(b.entry(R"({"dtype":"F32","data_offsets":[0,8]})"),
+             Contains("expected dtype, shape and data_offsets"));
   CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[2]})"), Contains("expected dtype, shape and data_offsets"));
-  CHECK_THAT(b.entry(R"({"dtype":1,"shape":[2],"data_offsets":[0,8]})"), Contains("expected dtype, shape and data_offsets"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":2,"data_offsets":[0,8]})"), Contains("expected dtype, shape and data_offsets"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[2],"data_offsets":8})"), Contains("expected dtype, shape and data_offsets"));
-  CHECK_THAT(b.entry(R"({"dtype":"I64","shape":[1],"data_offsets":[0,8]})"), Contains("'x': expected values of type F32 or F64, found I64"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})"), Contains("expected a shape that is an integer >= 0, found -2"));
+  CHECK_THAT(b.entry(R"({"dtype":1,"shape":[2],"data_offsets":[0,8]})"),
+             Contains("expected dtype, shape and data_offsets"));
+  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":2,"data_offsets":[0,8]})"),
+             Contains("expected dtype, shape and data_offsets"));
+  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[2],"data_offsets":8})"),
+             Contains("expected dtype, shape and data_offsets"));
+  CHECK_THAT(b.entry(R"({"dtype":"I64","shape":[1],"data_offsets":[0,8]})"),
+             Contains("'x': expected values of type F32 or F64, found I64"));
+  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})"),
+             Contains("expected a shape that is an integer >= 0, found -2"));
   CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[2.0],"data_offsets":[0,8]})"), Contains("found 2.0"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[4294967295,4294967295,4294967295],"data_offsets":[0,8]})"), Contains("more than a tensor can have"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,8]})"), Contains("more than a tensor can have"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[1,1,1,1,1,1,1,2],"data_offsets":[0,8]})"), Contains("more than a tensor can have"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[2],"data_offsets":[0,4,8]})"), Contains("expected two data_offsets"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[2],"data_offsets":[0,"8"]})"), Contains("expected a data offset"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})"), Contains("at bytes 8 to 0, and the file has 8"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[2],"data_offsets":[4,12]})"), Contains("at bytes 4 to 12, and the file has 8"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})"), Contains("shape [3] of F32 takes 12 bytes, found 8"));
-  CHECK_THAT(b.entry(R"({"dtype":"F64","shape":[2],"data_offsets":[0,8]})"), Contains("shape [2] of F64 takes 16 bytes, found 8"));
+  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[4294967295,4294967295,4294967295],"data_offsets":[0,8]})"),
+             Contains("more than a tensor can have"));
+  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,8]})"),
+             Contains("more than a tensor can have"));
+  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[1,1,1,1,1,1,1,2],"data_offsets":[0,8]})"),
+             Contains("more than a tensor can have"));
+  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[2],"data_offsets":[0,4,8]})"),
+             Contains("expected two data_offsets"));
+  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[2],"data_offsets":[0,"8"]})"),
+             Contains("expected a data offset"));
+  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})"),
+             Contains("at bytes 8 to 0, and the file has 8"));
+  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[2],"data_offsets":[4,12]})"),
+             Contains("at bytes 4 to 12, and the file has 8"));
+  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})"),
+             Contains("shape [3] of F32 takes 12 bytes, found 8"));
+  CHECK_THAT(b.entry(R"({"dtype":"F64","shape":[2],"data_offsets":[0,8]})"),
+             Contains("shape [2] of F64 takes 16 bytes, found 8"));
 
   const auto two = [&](const std::string& a, const std::string& c, std::size_t values) {
-    return b.header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":)" + a + R"(},"c":{"dtype":"F32","shape":[2],"data_offsets":)" + c + "}}", values);
+    return b.header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":)" + a +
+                        R"(},"c":{"dtype":"F32","shape":[2],"data_offsets":)" + c + "}}",
+                    values);
   };
   CHECK(two("[8,16]", "[0,8]", 16) == "no error");
-  CHECK_THAT(two("[0,8]", "[4,12]", 12), Contains("'c': its values begin at byte 4, where those before end at 8: they overlap"));
+  CHECK_THAT(two("[0,8]", "[4,12]", 12),
+             Contains("'c': its values begin at byte 4, where those before end at 8: they overlap"));
   CHECK_THAT(two("[0,8]", "[0,8]", 8), Contains("they overlap"));
-  CHECK_THAT(two("[0,8]", "[12,20]", 20), Contains("'c': its values begin at byte 12, where those before end at 8: they leave a gap"));
-  CHECK_THAT(two("[4,12]", "[12,20]", 20), Contains("'a': its values begin at byte 4, where those before end at 0"));
+  CHECK_THAT(two("[0,8]", "[12,20]", 20),
+             Contains("'c': its values begin at byte 12, where those before end at 8: they leave a gap"));
+  CHECK_THAT(two("[4,12]", "[12,20]", 20),
+             Contains("'a': its values begin at byte 4, where those before end at 0"));
   CHECK_THAT(two("[0,8]", "[8,16]", 17), Contains("the tensors take 16 bytes, found 17"));
 }
 
@@ -212,7 +286,8 @@ TEST_CASE("no prefix of a file and no changed byte of its header crashes") {
   Broken b;
   std::ifstream in(fixtures + "lstm_f32.safetensors", std::ios::binary);
   const std::string whole{std::istreambuf_iterator<char>(in), {}};
-  for (std::size_t n = 0; n < whole.size(); n += n < 1200 ? 7 : 501) CHECK(b.raw(whole.substr(0, n)) != "no error");
+  for (std::size_t n = 0; n < whole.size(); n += n < 1200 ? 7 : 501)
+    CHECK(b.raw(whole.substr(0, n)) != "no error");
   for (std::size_t i = 0; i < 600; ++i)
     for (const char c : {'\0', '"', '9', '{', '\xff'}) {
       std::string changed = whole;

@@ -10,6 +10,7 @@
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
+#include "tensors.hpp"
 
 using namespace xgrad;
 using namespace xgrad::testing;
@@ -23,30 +24,27 @@ constexpr double inf = std::numeric_limits<double>::infinity();
 const D z{{1, 2, 3}, {-1, 0.5, 100}, {0, 0, 0}};
 const D w{{0.3, -1, 2}, {1, 0.5, 0.25}, {-2, 1, 0.75}};
 
-template <class F>
-D gradient(F f, const D& at) {
-  const D leaf = at.clone().set_requires_grad();
-  auto [g] = grad(f(leaf), {leaf});
-  return g;
-}
-
 }  // namespace
 
 TEST_CASE("softmax gives PyTorch's numbers") {
-  CHECK(off(softmax(z), {3, 3}, {0.09003057317038045, 0.2447284710547976, 0.6652409557748218, 1.368539471173853e-44,
-                                 6.133368390286092e-44, 1, 1. / 3, 1. / 3, 1. / 3}) == "");
-  CHECK(off(softmax(z, 0), {3, 3}, {0.6652409557748218, 0.7361247243125938, 7.47197233734299e-43, 0.09003057317038046,
-                                    0.1642516276250878, 1, 0.24472847105479764, 0.09962364806231831, 3.720075976020836e-44}) == "");
-  CHECK(off(log_softmax(z), {3, 3}, {-2.4076059644443806, -1.4076059644443804, -0.4076059644443804, -101, -99.5, 0,
-                                     -1.0986122886681098, -1.0986122886681098, -1.0986122886681098}) == "");
-  CHECK(off(log_softmax(z, -2), {3, 3}, {-0.4076059644443804, -0.30635571222914665, -97, -2.4076059644443806, -1.8063557122291467,
-                                         0, -1.4076059644443804, -2.3063557122291467, -100}) == "");
+  CHECK(off(softmax(z), {3, 3},
+            {0.09003057317038045, 0.2447284710547976, 0.6652409557748218, 1.368539471173853e-44,
+             6.133368390286092e-44, 1, 1. / 3, 1. / 3, 1. / 3}) == "");
+  CHECK(off(softmax(z, 0), {3, 3},
+            {0.6652409557748218, 0.7361247243125938, 7.47197233734299e-43, 0.09003057317038046,
+             0.1642516276250878, 1, 0.24472847105479764, 0.09962364806231831, 3.720075976020836e-44}) == "");
+  CHECK(off(log_softmax(z), {3, 3},
+            {-2.4076059644443806, -1.4076059644443804, -0.4076059644443804, -101, -99.5, 0,
+             -1.0986122886681098, -1.0986122886681098, -1.0986122886681098}) == "");
+  CHECK(off(log_softmax(z, -2), {3, 3},
+            {-0.4076059644443804, -0.30635571222914665, -97, -2.4076059644443806, -1.8063557122291467, 0,
+             -1.4076059644443804, -2.3063557122291467, -100}) == "");
   CHECK(off(gradient([](const D& x) { return sum(softmax(x) * w); }, z), {3, 3},
-            {-0.07317348384996558, -0.5170531638456397, 0.5902266476956054, 1.0264046033803897e-44, 1.533342097571523e-44, 0,
-             -0.6388888888888888, 0.36111111111111105, 0.27777777777777773}) == "");
+            {-0.07317348384996558, -0.5170531638456397, 0.5902266476956054, 1.0264046033803897e-44,
+             1.533342097571523e-44, 0, -0.6388888888888888, 0.36111111111111105, 0.27777777777777773}) == "");
   CHECK(off(gradient([](const D& x) { return sum(log_softmax(x, 0) * w); }, z), {3, 3},
-            {0.7656686690423752, -1.3680623621562968, 2, 1.0630214012192662, 0.4178741861874561, -2.75, -1.8286900702616418,
-             0.9501881759688409, 0.75}) == "");
+            {0.7656686690423752, -1.3680623621562968, 2, 1.0630214012192662, 0.4178741861874561, -2.75,
+             -1.8286900702616418, 0.9501881759688409, 0.75}) == "");
 }
 
 TEST_CASE("softmax of large numbers") {
@@ -55,7 +53,8 @@ TEST_CASE("softmax of large numbers") {
   CHECK(off(softmax(Tensor<>{-3e38f, 3e38f}), {2}, {0, 1}) == "");
   CHECK(off(softmax(D{-inf, 1, 1}), {3}, {0, 0.5, 0.5}) == "");  // a masked element
   CHECK(off(log_softmax(D{-inf, 1, 1}), {3}, {-inf, -std::log(2.0), -std::log(2.0)}) == "");
-  CHECK(off(gradient([](const D& x) { return select(softmax(x), 0, 1); }, D{-inf, 1, 1}), {3}, {0, 0.25, -0.25}) == "");
+  CHECK(off(gradient([](const D& x) { return select(softmax(x), 0, 1); }, D{-inf, 1, 1}), {3},
+            {0, 0.25, -0.25}) == "");
 }
 
 TEMPLATE_TEST_CASE("softmax of rows of any length, and along any axis", "", float, double) {
@@ -68,7 +67,8 @@ TEMPLATE_TEST_CASE("softmax of rows of any length, and along any axis", "", floa
     std::vector<double> want, want_log;
     for (std::int64_t i = 0; i < 3; ++i) {
       long double total = 0;
-      for (std::int64_t j = 0; j < n; ++j) total += std::exp(static_cast<long double>(x.values()[static_cast<std::size_t>(i * n + j)]));
+      for (std::int64_t j = 0; j < n; ++j)
+        total += std::exp(static_cast<long double>(x.values()[static_cast<std::size_t>(i * n + j)]));
       for (std::int64_t j = 0; j < n; ++j) {
         const long double v = x.values()[static_cast<std::size_t>(i * n + j)];
         want.push_back(static_cast<double>(std::exp(v) / total));
@@ -86,7 +86,8 @@ TEMPLATE_TEST_CASE("softmax of rows of any length, and along any axis", "", floa
 TEST_CASE("the fused gradient is the one composed of ops") {
   Generator generator(6);
   for (const bool logarithm : {false, true}) {
-    const D x = (randn<double>({5, 37}, generator)).set_requires_grad(), u = randn<double>({5, 37}, generator);
+    const D x = (randn<double>({5, 37}, generator)).set_requires_grad(),
+            u = randn<double>({5, 37}, generator);
     const D y = logarithm ? log_softmax(x) : softmax(x);
     const D plain = logarithm ? x - log(sum(exp(x), 1, true)) : exp(x) / sum(exp(x), 1, true);
     CHECK(allclose(y, plain, 1e-14, 1e-15));

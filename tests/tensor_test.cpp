@@ -1,19 +1,19 @@
 // Tensor: making, reading and writing values, leaves, detaching, converting.
 #include "autograd/tensor.hpp"
 
+#include "autograd/array.hpp"
 #include "autograd/create.hpp"
+#include "autograd/elementwise.hpp"
+#include "autograd/error.hpp"
 #include "autograd/mode.hpp"
 #include "tests/catch.hpp"
+#include "tests/tensors.hpp"
 
 namespace {
 
 using namespace xgrad;
+using namespace xgrad::testing;
 using Catch::Matchers::Contains;
-
-template <class T>
-std::vector<T> list(const Tensor<T>& x) {
-  return {x.values().begin(), x.values().end()};
-}
 
 TEST_CASE("tensor: from nested lists", "[tensor]") {
   const Tensor<> row{1, 2, 3};
@@ -53,8 +53,40 @@ TEST_CASE("tensor: an undefined one says so", "[tensor]") {
   CHECK_THROWS_WITH(nothing + 1, Contains("add: an operand is undefined"));
   CHECK_THROWS_WITH(ones({2}) * nothing, Contains("mul: an operand is undefined"));
   CHECK_THROWS_WITH(nothing.backward(), Contains("backward: the tensor is undefined"));
-  CHECK_THROWS_WITH(nothing.clone(), Contains("undefined"));
+  CHECK_THROWS_WITH(nothing.clone(), Contains("clone: the tensor is undefined"));
   CHECK_NOTHROW(nothing.detach());
+  CHECK_THROWS_WITH(nothing.values(),
+                    Contains("values: the tensor is undefined (default constructed, or a gradient before "
+                             "any backward); give it a value first"));
+  CHECK_THROWS_AS(nothing.values(), ValueError);
+  CHECK_THROWS_WITH(Tensor<>().values(), Contains("values: the tensor is undefined"));
+  CHECK_THROWS_WITH(nothing.data(), Contains("data: the tensor is undefined"));
+  CHECK_THROWS_WITH(nothing.array(), Contains("array: the tensor is undefined"));
+  CHECK_THROWS_WITH(nothing.dtype(), Contains("dtype: the tensor is undefined"));
+  CHECK_THROWS_WITH(nothing.device(), Contains("device: the tensor is undefined"));
+  CHECK_THROWS_WITH(nothing.version(), Contains("version: the tensor is undefined"));
+  CHECK_THROWS_WITH(copy_of(nothing), Contains("copy_of: the tensor is undefined"));
+  CHECK_THROWS_WITH(broadcast_to(nothing, {2}), Contains("broadcast_to: the tensor is undefined"));
+  CHECK_THROWS_WITH(broadcast_to(nothing, {}), Contains("broadcast_to: the tensor is undefined"));
+  CHECK_THROWS_WITH(sum_to(nothing, {}), Contains("sum_to: the tensor is undefined"));
+  CHECK_THROWS_WITH(allclose(nothing, nothing), Contains("allclose: the tensor is undefined"));
+  CHECK_THROWS_WITH(allclose(ones({2}), nothing), Contains("allclose: the tensor is undefined"));
+  CHECK_THROWS_WITH(zeros_like(nothing), Contains("zeros_like: the tensor is undefined"));
+  CHECK_THROWS_WITH(ones_like(nothing), Contains("ones_like: the tensor is undefined"));
+  CHECK_THROWS_WITH(full_like(nothing, 1), Contains("full_like: the tensor is undefined"));
+  CHECK_THROWS_WITH(empty_like(nothing), Contains("empty_like: the tensor is undefined"));
+  CHECK_THROWS_WITH(rand_like(nothing), Contains("rand_like: the tensor is undefined"));
+  CHECK_THROWS_WITH(randn_like(nothing), Contains("randn_like: the tensor is undefined"));
+  CHECK_THROWS_WITH(ones({2}).assign(nothing), Contains("assign: the tensor is undefined"));
+}
+
+TEST_CASE("tensor: a gradient before any backward says so", "[tensor]") {
+  Tensor<> w = ones({2}).set_requires_grad();
+  CHECK_THROWS_WITH(w.grad().values(), Contains("values: the tensor is undefined") &&
+                                           Contains("a gradient before any backward"));
+  CHECK_THROWS_WITH(w -= 0.1 * w.grad(),
+                    Contains("mul: an operand is undefined") && Contains("a gradient before any backward"));
+  CHECK(list(w) == std::vector<float>{1, 1});
 }
 
 TEST_CASE("tensor: the element type is checked", "[tensor]") {
@@ -79,7 +111,8 @@ TEST_CASE("tensor: handles share, clones do not", "[tensor]") {
   CHECK(x.detach().data() == x.data());
   Tensor<double> moved = std::move(same);
   CHECK(moved.data() == x.data());
-  moved = moved;  // NOLINT
+  const Tensor<double>& itself = moved;
+  moved = itself;
   CHECK(moved.data() == x.data());
 }
 
@@ -106,7 +139,8 @@ TEST_CASE("tensor: assign copies, also from itself", "[tensor]") {
   CHECK(list(x) == std::vector<double>{3, 3, 4, 4});
   x.assign(x);
   CHECK(list(x) == std::vector<double>{3, 3, 4, 4});
-  CHECK_THROWS_WITH(x.assign(Tensor<double>{1, 2}), Contains("assign: values of shape [2] to a tensor of shape [4]"));
+  CHECK_THROWS_WITH(x.assign(Tensor<double>{1, 2}),
+                    Contains("assign: values of shape [2] to a tensor of shape [4]"));
   CHECK_THROWS_AS(x.assign(Tensor<double>()), Error);
 }
 
@@ -142,7 +176,8 @@ TEST_CASE("tensor: leaves", "[tensor]") {
   CHECK(y.detach().is_leaf());
   auto z = x + 1;
   CHECK_NOTHROW(z.set_requires_grad());
-  CHECK_THROWS_WITH(z.set_requires_grad(false), Contains("set_requires_grad(false): this tensor is the result of 'add'"));
+  CHECK_THROWS_WITH(z.set_requires_grad(false),
+                    Contains("set_requires_grad(false): this tensor is the result of 'add'"));
   CHECK(y.grad().defined() == false);
 }
 
@@ -151,7 +186,8 @@ TEST_CASE("tensor: set_grad", "[tensor]") {
   CHECK_FALSE(x.grad().defined());
   x.set_grad(Tensor<double>{3, 4});
   CHECK(list(x.grad()) == std::vector<double>{3, 4});
-  CHECK_THROWS_WITH(x.set_grad(ones<double>({3})), Contains("set_grad: a gradient of shape [3] for a tensor of shape [2]"));
+  CHECK_THROWS_WITH(x.set_grad(ones<double>({3})),
+                    Contains("set_grad: a gradient of shape [3] for a tensor of shape [2]"));
   CHECK(list(x.grad()) == std::vector<double>{3, 4});
   (x * 1).backward(ones<double>({2}));
   CHECK(list(x.grad()) == std::vector<double>{4, 5});
@@ -241,20 +277,66 @@ TEST_CASE("tensor: creation", "[tensor]") {
   CHECK(scalar<double>(4).shape() == Shape{});
   CHECK(full<double>({3, 0, 2}, 1).elements() == 0);
   CHECK_THROWS_WITH(arange(0, 1, 0), Contains("arange: cannot go from 0 to 1 in steps of 0"));
-  CHECK_THROWS_WITH(from_values<double>({2, 2}, std::vector<double>{1, 2, 3}), Contains("from_values: 3 values for shape [2, 2]"));
+  CHECK_THROWS_WITH(from_values<double>({2, 2}, std::vector<double>{1, 2, 3}),
+                    Contains("from_values: 3 values for shape [2, 2]"));
   CHECK_THROWS_WITH(randint(3, 3, {2}), Contains("randint: no integer in [3, 3)"));
   CHECK_THROWS_WITH(zeros({1, 2, 3, 4, 5, 6, 7, 8}), Contains("more than 7 axes"));
-  CHECK_THROWS_WITH(zeros({2, -1}), Contains("extent -1 is not between 0 and 2^32 - 1"));
+  CHECK_THROWS_WITH(zeros({2, -1}),
+                    Contains("extent -1 is not between 0 and 2^32 - 1; give sizes of 0 or more"));
+  CHECK_THROWS_WITH(eye(2, -5), Contains("eye: 2 rows and -5 columns; give 0 or more"));
+  CHECK_THROWS_WITH(eye(-1), Contains("eye: -1 rows and -1 columns"));
+  CHECK_THROWS_AS(eye(2, -1), ValueError);
+}
+
+TEST_CASE("tensor: creation in the shape of another tensor", "[tensor]") {
+  const Tensor<double> x{{3, 4, 5}, {6, 7, 8}};
+  CHECK(list(full_like(x, 1.5)) == std::vector<double>(6, 1.5));
+  CHECK(full_like(x, 1.5).shape() == x.shape());
+  CHECK(empty_like(x).shape() == x.shape());
+  CHECK(empty_like(x).data() != x.data());
+  CHECK(full_like(Tensor<>{1}, 1).dtype() == DType::float32);
+  CHECK(empty_like(x).dtype() == DType::float64);
+  Generator generator(7), same(7);
+  CHECK(rand_like(x, generator).shape() == x.shape());
+  CHECK(list(rand_like(x, generator)) != list(rand_like(x, generator)));
+  for (int skipped = 0; skipped < 3; ++skipped) rand<double>({2, 3}, same);
+  CHECK(generator.state() == same.state());
+  CHECK(list(rand_like(x, generator)) == list(rand<double>({2, 3}, same)));
+  CHECK(list(randn_like(x, generator)) == list(randn<double>({2, 3}, same)));
+  manual_seed(3);
+  const auto uniform = list(rand_like(x)), normal = list(randn_like(x));
+  manual_seed(3);
+  CHECK(list(rand<double>({2, 3})) == uniform);
+  CHECK(list(randn<double>({2, 3})) == normal);
 }
 
 TEST_CASE("tensor: a shape too large for memory is an error, not a small array", "[tensor]") {
   const std::int64_t big = 0xffffffff;
-  CHECK_THROWS_AS(zeros<double>({big, big, 4}), Error);            // 2^66: the product overflows
-  CHECK_THROWS_AS(zeros<double>({1 << 30, 1 << 30, 1 << 4}), Error);  // 2^64 elements: wraps to 0
+  CHECK_THROWS_AS(zeros<double>({big, big, 4}), Error);                // 2^66: the product overflows
+  CHECK_THROWS_AS(zeros<double>({1 << 30, 1 << 30, 1 << 4}), Error);   // 2^64 elements: wraps to 0
   CHECK_THROWS_AS(zeros<double>({1 << 20, 1 << 20, 1 << 20}), Error);  // 2^63 bytes
-  CHECK_THROWS_WITH(zeros<double>({1 << 20, 1 << 20, 1 << 4}), Contains("a tensor of 17592186044416 elements"));
+  CHECK_THROWS_WITH(zeros<double>({1 << 20, 1 << 20, 1 << 4}),
+                    Contains("a tensor of 17592186044416 elements"));
   CHECK_THROWS_AS(arange(0, 1e300), Error);
   CHECK_NOTHROW(zeros({big, 0}));
+}
+
+TEST_CASE("tensor: memory that there is not is an error that says how much", "[tensor]") {
+  if (!pool::cached) return;  // a sanitizer ends the program instead
+  const LiveCounts before = live_counts();
+  std::vector<Tensor<double>>
+      all;  // a system may lend more than it has, but no more than there are addresses
+  const auto fill = [&] {
+    for (int i = 0; i < 16; ++i) all.push_back(empty<double>({1 << 22, 1 << 20}));
+  };
+  CHECK_THROWS_AS(fill(), Error);
+  CHECK_THROWS_WITH(fill(), Contains("out of memory: a tensor of 4398046511104 elements takes 351843720") &&
+                                Contains("smaller batches"));
+  all.clear();
+  empty_cache();
+  CHECK(live_counts().bytes == before.bytes);
+  CHECK(live_counts().reserved_bytes <= before.reserved_bytes);
+  CHECK(zeros({3}).elements() == 3);
 }
 
 TEST_CASE("tensor: allclose", "[tensor]") {

@@ -67,15 +67,18 @@ TEST_CASE("Windows: a text shorter than one window says how many characters are 
   const std::span<const std::int64_t> all = text;
   CHECK(Windows(all, 2, 5).size() == 1);
   CHECK_THROWS_AS(Windows(all.first(11), 2, 5), ValueError);
-  CHECK_THROWS_WITH(Windows(all.first(11), 2, 5),
-                    "Windows: a text of 11 characters is too short: batch 2 times (seq_len 5 + 1) needs 12; give a longer "
-                    "text, or a smaller batch or seq_len");
+  CHECK_THROWS_WITH(
+      Windows(all.first(11), 2, 5),
+      "Windows: a text of 11 characters is too short: batch 2 times (seq_len 5 + 1) needs 12; give a longer "
+      "text, or a smaller batch or seq_len");
   CHECK_THROWS_AS(Windows(all.first(0), 1, 1), ValueError);
-  CHECK_THROWS_WITH(Windows(all, 0, 5), "Windows: batch 0 and seq_len 5; both must be at least 1, and below 2^31");
+  CHECK_THROWS_WITH(Windows(all, 0, 5),
+                    "Windows: batch 0 and seq_len 5; both must be at least 1, and below 2^31");
   CHECK_THROWS_AS(Windows(all, 1, -1), ValueError);
   CHECK_THROWS_AS(Windows(all, 1, std::int64_t{1} << 62), ValueError);
   CHECK_THROWS_WITH(Windows(all, 2, 5)[1], "Windows: window 1 of 1");
-  CHECK_FALSE(std::is_constructible_v<Windows, std::vector<std::int64_t>, std::int64_t, std::int64_t>);  // it would be gone
+  CHECK_FALSE(std::is_constructible_v<Windows, std::vector<std::int64_t>, std::int64_t,
+                                      std::int64_t>);  // it would be gone
 }
 
 TEST_CASE("split_text: the last part of the text, without overlap", "[models]") {

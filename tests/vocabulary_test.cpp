@@ -15,11 +15,14 @@ using Catch::Matchers::Contains;
 using List = std::vector<std::int64_t>;
 
 // One code point at each end of each length of UTF-8.
-const std::u32string edges = {0x0, 0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFD, 0xFFFF, 0x10000, 0x10FFFF};
+const std::u32string edges = {0x0,    0x7F,   0x80,   0x7FF,   0x800,   0xD7FF,
+                              0xE000, 0xFFFD, 0xFFFF, 0x10000, 0x10FFFF};
 
 TEST_CASE("utf8: code points of every length go out and come back", "[models]") {
   const std::string text = encode_utf8(edges);
-  CHECK(text == "\0\x7F\xC2\x80\xDF\xBF\xE0\xA0\x80\xED\x9F\xBF\xEE\x80\x80\xEF\xBF\xBD\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF"s);
+  CHECK(
+      text ==
+      "\0\x7F\xC2\x80\xDF\xBF\xE0\xA0\x80\xED\x9F\xBF\xEE\x80\x80\xEF\xBF\xBD\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF"s);
   CHECK(decode_utf8(text) == edges);
   CHECK(decode_utf8("").empty());
   std::u32string all;
@@ -34,7 +37,9 @@ TEST_CASE("utf8: what is not UTF-8 is named by its byte and offset", "[models]")
     int offset;
   };
   const Case cases[] = {
-      {"ab\xFF""c", "0xff", 2},         // no sequence begins so
+      {"ab\xFF"
+       "c",
+       "0xff", 2},                       // no sequence begins so
       {"\x80", "0x80", 0},               // continuation without a beginning
       {"abc\xC3", "0xc3", 3},            // cut off
       {"x\xE2\x82", "0xe2", 1},          // cut off in the middle
@@ -46,11 +51,12 @@ TEST_CASE("utf8: what is not UTF-8 is named by its byte and offset", "[models]")
       {"\xED\xA0\x80", "0xed", 0},       // surrogate
       {"\xF4\x90\x80\x80", "0xf4", 0},   // above U+10FFFF
       {"\xF5\x80\x80\x80", "0xf5", 0},
-      {"é\xE9t\xE9", "0xe9", 2},         // Latin-1 behind a valid character
+      {"é\xE9t\xE9", "0xe9", 2},  // Latin-1 behind a valid character
   };
   for (const Case& c : cases) {
     INFO(c.byte << " at " << c.offset);
-    CHECK_THROWS_WITH(decode_utf8(c.text), "decode_utf8: byte " + c.byte + " at offset " + std::to_string(c.offset) +
+    CHECK_THROWS_WITH(decode_utf8(c.text), "decode_utf8: byte " + c.byte + " at offset " +
+                                               std::to_string(c.offset) +
                                                " is not UTF-8; convert the text, or read it as bytes");
     CHECK_THROWS_AS(Vocabulary::of(c.text), ValueError);
     CHECK_NOTHROW(Vocabulary::of(c.text, TextUnit::byte));
@@ -98,7 +104,8 @@ TEST_CASE("Vocabulary: a character is a code point, or a byte on request", "[mod
 TEST_CASE("Vocabulary: an unknown character is named, or takes the index that was given for it", "[models]") {
   const Vocabulary v = Vocabulary::of("hello");
   CHECK_THROWS_AS(v.encode("help"), ValueError);
-  CHECK_THROWS_WITH(v.encode("help"), "Vocabulary::encode: 'p' at position 3 is not one of the 4 characters of the vocabulary");
+  CHECK_THROWS_WITH(v.encode("help"),
+                    "Vocabulary::encode: 'p' at position 3 is not one of the 4 characters of the vocabulary");
   CHECK_THROWS_WITH(v.encode("héllo"), Contains("'é' at position 1"));
   CHECK_THROWS_WITH(v.encode("hello\n"), Contains("U+000A at position 5"));
   CHECK_THROWS_WITH(Vocabulary(U"a", TextUnit::byte).encode("a\n"), Contains("byte 0x0a at position 1"));
@@ -110,8 +117,9 @@ TEST_CASE("Vocabulary: an unknown character is named, or takes the index that wa
 TEST_CASE("Vocabulary: bad input", "[models]") {
   CHECK_THROWS_AS(Vocabulary::of(""), ValueError);
   CHECK_THROWS_WITH(Vocabulary::of(""), "Vocabulary::of: the text is empty; give at least one character");
-  CHECK_THROWS_WITH(Vocabulary(U"hello"),
-                    "Vocabulary: 'l' comes twice; give each character once, or use Vocabulary::of for a text");
+  CHECK_THROWS_WITH(
+      Vocabulary(U"hello"),
+      "Vocabulary: 'l' comes twice; give each character once, or use Vocabulary::of for a text");
   CHECK_THROWS_WITH(Vocabulary(U"aÿĀ", TextUnit::byte), "Vocabulary: U+0100 is no byte");
   CHECK_THROWS_WITH(Vocabulary(std::u32string{0xDC00}), "Vocabulary: U+DC00 is no Unicode character");
   const Vocabulary v = Vocabulary::of("hello");

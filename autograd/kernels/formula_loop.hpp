@@ -92,10 +92,11 @@ class FormulaLoop {
   }
 
   // One register of every operand: load, compute, store.
-  XGRAD_INLINE static void block(const Loop& loop, const Row& row, const T* constants, B* sums, std::int64_t from,
-                                 std::int64_t to, std::int64_t valid) {
+  XGRAD_INLINE static void block(const Loop& loop, const Row& row, const T* constants, B* sums,
+                                 std::int64_t from, std::int64_t to, std::int64_t valid) {
     B values[at_least_one<program.instructions>];
-    compute(row, constants, from, values, std::make_index_sequence<static_cast<std::size_t>(program.instructions)>());
+    compute(row, constants, from, values,
+            std::make_index_sequence<static_cast<std::size_t>(program.instructions)>());
     emit(loop, row, sums, to, valid, values, std::make_index_sequence<static_cast<std::size_t>(n_out)>());
   }
 
@@ -107,14 +108,14 @@ class FormulaLoop {
   }
 
   template <std::size_t... K>
-  XGRAD_INLINE static void emit(const Loop& loop, const Row& row, B* sums, std::int64_t to, std::int64_t valid,
-                                const B* values, std::index_sequence<K...>) {
+  XGRAD_INLINE static void emit(const Loop& loop, const Row& row, B* sums, std::int64_t to,
+                                std::int64_t valid, const B* values, std::index_sequence<K...>) {
     (emit_one<K>(loop, row, sums, to, valid, values), ...);
   }
 
   template <std::size_t K>
-  XGRAD_INLINE static void emit_one(const Loop& loop, const Row& row, B* sums, std::int64_t to, std::int64_t valid,
-                                    const B* values) {
+  XGRAD_INLINE static void emit_one(const Loop& loop, const Row& row, B* sums, std::int64_t to,
+                                    std::int64_t valid, const B* values) {
     if constexpr (program.outputs[K] >= 0) {
       const B& value = values[program.outputs[K]];
       if constexpr (forward) {
@@ -140,53 +141,94 @@ class FormulaLoop {
 
   template <Instruction i>
   XGRAD_INLINE static Mask<T> condition(const B* v) {
-    if constexpr (i.op == Opcode::greater) return v[i.a] > v[i.b];
-    else if constexpr (i.op == Opcode::greater_equal) return v[i.a] >= v[i.b];
-    else if constexpr (i.op == Opcode::less) return v[i.a] < v[i.b];
-    else if constexpr (i.op == Opcode::less_equal) return v[i.a] <= v[i.b];
-    else if constexpr (i.op == Opcode::equal) return v[i.a] == v[i.b];
-    else return !(v[i.a] == v[i.b]);  // not !=, which xsimd 8 gets wrong for NaN
+    if constexpr (i.op == Opcode::greater)
+      return v[i.a] > v[i.b];
+    else if constexpr (i.op == Opcode::greater_equal)
+      return v[i.a] >= v[i.b];
+    else if constexpr (i.op == Opcode::less)
+      return v[i.a] < v[i.b];
+    else if constexpr (i.op == Opcode::less_equal)
+      return v[i.a] <= v[i.b];
+    else if constexpr (i.op == Opcode::equal)
+      return v[i.a] == v[i.b];
+    else
+      return !(v[i.a] == v[i.b]);  // not !=, which xsimd 8 gets wrong for NaN
   }
 
   template <Instruction i>
   XGRAD_INLINE static B evaluate([[maybe_unused]] const Row& row, [[maybe_unused]] const T* constants,
                                  [[maybe_unused]] std::int64_t from, [[maybe_unused]] const B* v) {
     namespace k = kernels::XGRAD_ARCH;
-    if constexpr (i.op == Opcode::input) return load(row.in[i.a] + row.step[i.a] * from);
-    else if constexpr (i.op == Opcode::constant) return B(constants[i.a]);
-    else if constexpr (i.op == Opcode::neg) return -v[i.a];
-    else if constexpr (i.op == Opcode::identity) return v[i.a];
-    else if constexpr (i.op == Opcode::square) return v[i.a] * v[i.a];
-    else if constexpr (i.op == Opcode::reciprocal) return B(T(1)) / v[i.a];
-    else if constexpr (i.op == Opcode::add) return v[i.a] + v[i.b];
-    else if constexpr (i.op == Opcode::sub) return v[i.a] - v[i.b];
-    else if constexpr (i.op == Opcode::mul) return v[i.a] * v[i.b];
-    else if constexpr (i.op == Opcode::div) return v[i.a] / v[i.b];
-    else if constexpr (i.op == Opcode::abs) return k::abs(v[i.a]);
-    else if constexpr (i.op == Opcode::sign) return k::sign(v[i.a]);
-    else if constexpr (i.op == Opcode::sqrt) return k::sqrt(v[i.a]);
-    else if constexpr (i.op == Opcode::rsqrt) return k::rsqrt(v[i.a]);
-    else if constexpr (i.op == Opcode::exp) return k::exp(v[i.a]);
-    else if constexpr (i.op == Opcode::expm1) return k::expm1(v[i.a]);
-    else if constexpr (i.op == Opcode::log) return k::log(v[i.a]);
-    else if constexpr (i.op == Opcode::log1p) return k::log1p(v[i.a]);
-    else if constexpr (i.op == Opcode::sin) return k::sin(v[i.a]);
-    else if constexpr (i.op == Opcode::cos) return k::cos(v[i.a]);
-    else if constexpr (i.op == Opcode::tan) return k::tan(v[i.a]);
-    else if constexpr (i.op == Opcode::asin) return k::asin(v[i.a]);
-    else if constexpr (i.op == Opcode::acos) return k::acos(v[i.a]);
-    else if constexpr (i.op == Opcode::atan) return k::atan(v[i.a]);
-    else if constexpr (i.op == Opcode::sinh) return k::sinh(v[i.a]);
-    else if constexpr (i.op == Opcode::cosh) return k::cosh(v[i.a]);
-    else if constexpr (i.op == Opcode::tanh) return k::tanh(v[i.a]);
-    else if constexpr (i.op == Opcode::sigmoid) return k::sigmoid(v[i.a]);
-    else if constexpr (i.op == Opcode::softplus) return k::softplus(v[i.a]);
-    else if constexpr (i.op == Opcode::erf) return k::erf(v[i.a]);
-    else if constexpr (i.op == Opcode::pow) return k::pow(v[i.a], v[i.b]);
-    else if constexpr (i.op == Opcode::atan2) return k::atan2(v[i.a], v[i.b]);
-    else if constexpr (i.op == Opcode::maximum) return k::max(v[i.a], v[i.b]);
-    else if constexpr (i.op == Opcode::minimum) return k::min(v[i.a], v[i.b]);
-    else if constexpr (is_comparison(i.op)) return select<T>(condition<i>(v), B(T(1)), B(T(0)));
+    if constexpr (i.op == Opcode::input)
+      return load(row.in[i.a] + row.step[i.a] * from);
+    else if constexpr (i.op == Opcode::constant)
+      return B(constants[i.a]);
+    else if constexpr (i.op == Opcode::neg)
+      return -v[i.a];
+    else if constexpr (i.op == Opcode::identity)
+      return v[i.a];
+    else if constexpr (i.op == Opcode::square)
+      return v[i.a] * v[i.a];
+    else if constexpr (i.op == Opcode::reciprocal)
+      return B(T(1)) / v[i.a];
+    else if constexpr (i.op == Opcode::add)
+      return v[i.a] + v[i.b];
+    else if constexpr (i.op == Opcode::sub)
+      return v[i.a] - v[i.b];
+    else if constexpr (i.op == Opcode::mul)
+      return v[i.a] * v[i.b];
+    else if constexpr (i.op == Opcode::div)
+      return v[i.a] / v[i.b];
+    else if constexpr (i.op == Opcode::abs)
+      return k::abs(v[i.a]);
+    else if constexpr (i.op == Opcode::sign)
+      return k::sign(v[i.a]);
+    else if constexpr (i.op == Opcode::sqrt)
+      return k::sqrt(v[i.a]);
+    else if constexpr (i.op == Opcode::rsqrt)
+      return k::rsqrt(v[i.a]);
+    else if constexpr (i.op == Opcode::exp)
+      return k::exp(v[i.a]);
+    else if constexpr (i.op == Opcode::expm1)
+      return k::expm1(v[i.a]);
+    else if constexpr (i.op == Opcode::log)
+      return k::log(v[i.a]);
+    else if constexpr (i.op == Opcode::log1p)
+      return k::log1p(v[i.a]);
+    else if constexpr (i.op == Opcode::sin)
+      return k::sin(v[i.a]);
+    else if constexpr (i.op == Opcode::cos)
+      return k::cos(v[i.a]);
+    else if constexpr (i.op == Opcode::tan)
+      return k::tan(v[i.a]);
+    else if constexpr (i.op == Opcode::asin)
+      return k::asin(v[i.a]);
+    else if constexpr (i.op == Opcode::acos)
+      return k::acos(v[i.a]);
+    else if constexpr (i.op == Opcode::atan)
+      return k::atan(v[i.a]);
+    else if constexpr (i.op == Opcode::sinh)
+      return k::sinh(v[i.a]);
+    else if constexpr (i.op == Opcode::cosh)
+      return k::cosh(v[i.a]);
+    else if constexpr (i.op == Opcode::tanh)
+      return k::tanh(v[i.a]);
+    else if constexpr (i.op == Opcode::sigmoid)
+      return k::sigmoid(v[i.a]);
+    else if constexpr (i.op == Opcode::softplus)
+      return k::softplus(v[i.a]);
+    else if constexpr (i.op == Opcode::erf)
+      return k::erf(v[i.a]);
+    else if constexpr (i.op == Opcode::pow)
+      return k::pow(v[i.a], v[i.b]);
+    else if constexpr (i.op == Opcode::atan2)
+      return k::atan2(v[i.a], v[i.b]);
+    else if constexpr (i.op == Opcode::maximum)
+      return k::max(v[i.a], v[i.b]);
+    else if constexpr (i.op == Opcode::minimum)
+      return k::min(v[i.a], v[i.b]);
+    else if constexpr (is_comparison(i.op))
+      return select<T>(condition<i>(v), B(T(1)), B(T(0)));
     else {
       static_assert(i.op == Opcode::where);
       if constexpr (is_comparison(program.code[static_cast<std::size_t>(i.a)].op))

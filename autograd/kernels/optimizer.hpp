@@ -13,8 +13,8 @@ struct SgdUpdate {
   bool nesterov, first;
 };
 
-/// torch.optim.Adam's and AdamW's: step_size is lr / (1 - beta1^t), root_correction sqrt(1 - beta2^t), weight_decay is
-/// added to the gradient, and `shrink` multiplies the parameter first.
+/// torch.optim.Adam's and AdamW's: step_size is lr / (1 - beta1^t), root_correction sqrt(1 - beta2^t),
+/// weight_decay is added to the gradient, and `shrink` multiplies the parameter first.
 struct AdamUpdate {
   double beta1, beta2, eps, step_size, root_correction, weight_decay, shrink;
 };
@@ -28,9 +28,10 @@ struct RmspropUpdate {
 template <class T>
 struct UpdateLoops {
   void (*sgd)(std::int64_t n, T* parameter, const T* gradient, T* momentum_or_null, const SgdUpdate&);
-  void (*adam)(std::int64_t n, T* parameter, const T* gradient, T* mean, T* square, T* largest_or_null, const AdamUpdate&);
-  void (*rmsprop)(std::int64_t n, T* parameter, const T* gradient, T* square, T* mean_or_null, T* momentum_or_null,
-                  const RmspropUpdate&);
+  void (*adam)(std::int64_t n, T* parameter, const T* gradient, T* mean, T* square, T* largest_or_null,
+               const AdamUpdate&);
+  void (*rmsprop)(std::int64_t n, T* parameter, const T* gradient, T* square, T* mean_or_null,
+                  T* momentum_or_null, const RmspropUpdate&);
   /// Σ x², in T within blocks of some thousands and in double across them.
   double (*sum_of_squares)(std::int64_t n, const T* x);
   void (*scale)(std::int64_t n, T* x, double factor);

@@ -10,7 +10,8 @@ constexpr PrimitiveTable make_table(std::index_sequence<I...>) {
   PrimitiveTable table{};
   const auto set = [&]<std::size_t i>(std::integral_constant<std::size_t, i>) {
     constexpr auto op = static_cast<Opcode>(i);
-    if constexpr (arity(op) > 0) table[i] = formula_loops<PrimitiveFunction<op>, static_cast<std::size_t>(arity(op))>;
+    if constexpr (arity(op) > 0)
+      table[i] = formula_loops<PrimitiveFunction<op>, static_cast<std::size_t>(arity(op))>;
   };
   (set(std::integral_constant<std::size_t, I>()), ...);
   return table;

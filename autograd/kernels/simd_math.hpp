@@ -437,13 +437,13 @@ XGRAD_INLINE Batch<T> abs(const Batch<T>& x) {
 /// The smaller of the two; NaN if either is (torch.minimum).
 template <class T>
 XGRAD_INLINE Batch<T> min(const Batch<T>& x, const Batch<T>& y) {
-  return select(is_nan(x), x, min_or_second(x, y));
+  return select(x == x, min_or_second(x, y), x);
 }
 
 /// The larger of the two; NaN if either is (torch.maximum).
 template <class T>
 XGRAD_INLINE Batch<T> max(const Batch<T>& x, const Batch<T>& y) {
-  return select(is_nan(x), x, max_or_second(x, y));
+  return select(x == x, max_or_second(x, y), x);
 }
 
 /// -1, 0 or 1.

@@ -15,7 +15,8 @@ namespace char_rnn {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& file, const char* what, int error) {
-  throw xgrad::FormatError(fmt::format("{} {}: {}", what, file.string(), std::generic_category().message(error)));
+  throw xgrad::FormatError(
+      fmt::format("{} {}: {}", what, file.string(), std::generic_category().message(error)));
 }
 
 }  // namespace
@@ -35,7 +36,8 @@ void check_writable(const std::filesystem::path& file) {
   if (std::filesystem::exists(file) && !std::filesystem::is_regular_file(file))
     throw xgrad::FormatError(fmt::format("cannot write {}: it is no regular file", file.string()));
   // The model will be written beside `file` and then renamed, so the folder is what must be writable.
-  std::string probe = (file.has_parent_path() ? file.parent_path() / ".char-rnn-XXXXXX" : ".char-rnn-XXXXXX").string();
+  std::string probe =
+      (file.has_parent_path() ? file.parent_path() / ".char-rnn-XXXXXX" : ".char-rnn-XXXXXX").string();
   const int descriptor = mkstemp(probe.data());
   if (descriptor < 0) fail(file, "cannot write", errno);
   close(descriptor);

@@ -29,7 +29,10 @@ std::string clock_text(double seconds) {
   return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
-ProgressLine::ProgressLine() : begin_(std::chrono::steady_clock::now()), terminal_(isatty(STDOUT_FILENO) == 1), printed_(terminal_ ? -1 : 0) {}
+ProgressLine::ProgressLine()
+    : begin_(std::chrono::steady_clock::now()),
+      terminal_(isatty(STDOUT_FILENO) == 1),
+      printed_(terminal_ ? -1 : 0) {}
 
 ProgressLine::~ProgressLine() {
   if (open_) std::putchar('\n');
@@ -40,16 +43,18 @@ double ProgressLine::seconds() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
 }
 
-void ProgressLine::update(std::int64_t step, std::int64_t steps, double loss, std::int64_t characters, double done) {
+void ProgressLine::update(std::int64_t step, std::int64_t steps, double loss, std::int64_t characters,
+                          double done) {
   // The mean of about the last 20 steps, and of all steps while there are fewer.
   smooth_loss_ += (loss - smooth_loss_) / static_cast<double>(std::min<std::int64_t>(step, 20));
   const double now = seconds();
   if (done < 1 && now - printed_ < (terminal_ ? 0.1 : 2)) return;
   const std::string of = steps > 0 ? fmt::format("/{}", steps) : "";
-  print(fmt::format("step {}{}  loss {:.3f}  {:.3f} bits/char  {:.0f} chars/s  {} left", step, of, smooth_loss_,
-                    smooth_loss_ / std::numbers::ln2, static_cast<double>(characters) / std::max(now, 1e-9),
-                    clock_text(done > 0 ? now / done - now : 0)),
-        now);
+  print(
+      fmt::format("step {}{}  loss {:.3f}  {:.3f} bits/char  {:.0f} chars/s  {} left", step, of, smooth_loss_,
+                  smooth_loss_ / std::numbers::ln2, static_cast<double>(characters) / std::max(now, 1e-9),
+                  clock_text(done > 0 ? now / done - now : 0)),
+      now);
 }
 
 void ProgressLine::print(const std::string& line, double now) {

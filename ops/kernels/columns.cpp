@@ -40,8 +40,8 @@ void transpose_plus_row(std::int64_t rows, std::int64_t columns, const T* in, co
 }
 
 template <class T>
-void scatter_add_columns(std::int64_t rows, std::int64_t columns, std::span<const std::int64_t> index, const T* in,
-                         T* out) {
+void scatter_add_columns(std::int64_t rows, std::int64_t columns, std::span<const std::int64_t> index,
+                         const T* in, T* out) {
   tiled(rows, index.size(), [&](std::int64_t first, std::int64_t last, std::size_t i) {
     const T* from = in + static_cast<std::int64_t>(i) * rows;
     T* to = out + index[i];
@@ -49,11 +49,15 @@ void scatter_add_columns(std::int64_t rows, std::int64_t columns, std::span<cons
   });
 }
 
-template void gather_columns(std::int64_t, std::int64_t, std::span<const std::int64_t>, const float*, const float*, float*);
-template void gather_columns(std::int64_t, std::int64_t, std::span<const std::int64_t>, const double*, const double*, double*);
+template void gather_columns(std::int64_t, std::int64_t, std::span<const std::int64_t>, const float*,
+                             const float*, float*);
+template void gather_columns(std::int64_t, std::int64_t, std::span<const std::int64_t>, const double*,
+                             const double*, double*);
 template void transpose_plus_row(std::int64_t, std::int64_t, const float*, const float*, float*);
 template void transpose_plus_row(std::int64_t, std::int64_t, const double*, const double*, double*);
-template void scatter_add_columns(std::int64_t, std::int64_t, std::span<const std::int64_t>, const float*, float*);
-template void scatter_add_columns(std::int64_t, std::int64_t, std::span<const std::int64_t>, const double*, double*);
+template void scatter_add_columns(std::int64_t, std::int64_t, std::span<const std::int64_t>, const float*,
+                                  float*);
+template void scatter_add_columns(std::int64_t, std::int64_t, std::span<const std::int64_t>, const double*,
+                                  double*);
 
 }  // namespace xgrad::kernels

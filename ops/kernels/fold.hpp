@@ -1,4 +1,5 @@
-// Folding an array along one axis: sums, products, extremes. One table for each instruction set and element type.
+// Folding an array along one axis: sums, products, extremes. One table for each instruction set and element
+// type.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,9 @@ constexpr Fold rest_of(Fold kind) {
 
 template <class T>
 struct FoldTable {
-  /// out[o, i] = the fold over e of x[o, e, i], for x of outer × extent × inner. `centre`, of outer × inner, is 0
-  /// where it is null. An empty fold is 0, 1 or an infinity. Sums of floats are as accurate as a pairwise one.
+  /// out[o, i] = the fold over e of x[o, e, i], for x of outer × extent × inner. `centre`, of outer × inner,
+  /// is 0 where it is null. An empty fold is 0, 1 or an infinity. Sums of floats are as accurate as a
+  /// pairwise one.
   using Kernel = void (*)(const T* x, const T* centre, T* out, std::int64_t outer, std::int64_t extent,
                           std::int64_t inner);
   Kernel fold[fold_kinds];

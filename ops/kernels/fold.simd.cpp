@@ -7,14 +7,16 @@ namespace xgrad::kernels::XGRAD_ARCH {
 
 namespace {
 
-constexpr std::int64_t chunk = 512;       // columns that are folded together: their results stay in the cache
-constexpr std::int64_t panel_rows = 64;   // rows summed in T before the sum goes on in double
+constexpr std::int64_t chunk = 512;      // columns that are folded together: their results stay in the cache
+constexpr std::int64_t panel_rows = 64;  // rows summed in T before the sum goes on in double
 
 // `rows` rows of `columns` columns, row_step apart, folded onto what is in out.
 template <Fold kind, class T, int rows>
-[[gnu::noinline]] void fold_rows(const T* x, std::int64_t row_step, const T* centre, T* out, std::int64_t columns) {
+[[gnu::noinline]] void fold_rows(const T* x, std::int64_t row_step, const T* centre, T* out,
+                                 std::int64_t columns) {
   constexpr std::int64_t W = width<T>;
-  const auto fold_registers = [&](Batch<T> so_far, const Batch<T>& c, auto get) __attribute__((always_inline)) {
+  const auto fold_registers = [&](Batch<T> so_far, const Batch<T>& c, auto get)
+      __attribute__((always_inline)) {
     Batch<T> value[rows];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) value[r] = mapped<kind>(get(x + r * row_step), c);
@@ -37,7 +39,8 @@ template <Fold kind, class T, int rows>
 }
 
 template <Fold kind, class T>
-void fold_panel(const T* x, std::int64_t rows, std::int64_t row_step, const T* centre, T* out, std::int64_t columns) {
+void fold_panel(const T* x, std::int64_t rows, std::int64_t row_step, const T* centre, T* out,
+                std::int64_t columns) {
   for (std::int64_t j = 0; j < columns; ++j) out[j] = start<kind, T>;
   for (; rows >= 8; rows -= 8, x += 8 * row_step) fold_rows<kind, T, 8>(x, row_step, centre, out, columns);
   for (; rows > 0; --rows, x += row_step) fold_rows<kind, T, 1>(x, row_step, centre, out, columns);
@@ -45,7 +48,8 @@ void fold_panel(const T* x, std::int64_t rows, std::int64_t row_step, const T* c
 
 // A chunk of columns; long sums in double.
 template <Fold kind, class T>
-[[gnu::noinline]] void fold_chunk(const T* x, std::int64_t rows, std::int64_t row_step, const T* centre, T* out, std::int64_t columns) {
+[[gnu::noinline]] void fold_chunk(const T* x, std::int64_t rows, std::int64_t row_step, const T* centre,
+                                  T* out, std::int64_t columns) {
   if (!is_sum(kind) || rows <= panel_rows) return fold_panel<kind>(x, rows, row_step, centre, out, columns);
   double total[chunk];
   for (std::int64_t j = 0; j < columns; ++j) total[j] = 0;
@@ -60,10 +64,12 @@ template <Fold kind, class T>
 template <Fold kind, class T>
 void fold_columns(const T* x, const T* centre, T* out, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t j = 0; j < columns; j += chunk)
-    fold_chunk<kind>(x + j, rows, columns, centre ? centre + j : nullptr, out + j, std::min(chunk, columns - j));
+    fold_chunk<kind>(x + j, rows, columns, centre ? centre + j : nullptr, out + j,
+                     std::min(chunk, columns - j));
 }
 
-// Few columns: `together` rows are taken as one, which fills the registers, and their results folded at the end.
+// Few columns: `together` rows are taken as one, which fills the registers, and their results folded at the
+// end.
 template <Fold kind, class T>
 void fold_few_columns(const T* x, const T* centre, T* out, std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t wide = 128;
@@ -72,7 +78,8 @@ void fold_few_columns(const T* x, const T* centre, T* out, std::int64_t rows, st
   for (std::int64_t i = 0; centre && i < together * columns; ++i) centres[i] = centre[i % columns];
   fold_chunk<kind>(x, long_rows, together * columns, centre ? centres : nullptr, parts, together * columns);
   if (rest > 0)
-    fold_chunk<kind>(x + long_rows * together * columns, rest, columns, centre, parts + together * columns, columns);
+    fold_chunk<kind>(x + long_rows * together * columns, rest, columns, centre, parts + together * columns,
+                     columns);
   fold_chunk<rest_of(kind), T>(parts, together + (rest > 0), columns, nullptr, out, columns);
 }
 
@@ -100,7 +107,8 @@ void lay_side_by_side(const T* x, T* out, std::int64_t count, std::int64_t size)
 }
 
 template <Fold kind, class T>
-void fold_small(const T* x, const T* centre, T* out, std::int64_t outer, std::int64_t extent, std::int64_t inner) {
+void fold_small(const T* x, const T* centre, T* out, std::int64_t outer, std::int64_t extent,
+                std::int64_t inner) {
   T side_by_side[small * batch], folded[small * batch], centres[small * batch];
   const std::int64_t size = extent * inner;
   for (std::int64_t o = 0; o < outer; o += batch) {
@@ -110,10 +118,45 @@ void fold_small(const T* x, const T* centre, T* out, std::int64_t outer, std::in
     const T* c = centre ? centre + o * inner : nullptr;
     for (std::int64_t i = 0; i < inner; ++i) {
       for (std::int64_t k = 0; c && k < count; ++k) centres[k] = c[k * inner + i];
-      fold_panel<kind>(side_by_side + i * batch, extent, inner * batch, c ? centres : nullptr, result + i * batch, count);
+      fold_panel<kind>(side_by_side + i * batch, extent, inner * batch, c ? centres : nullptr,
+                       result + i * batch, count);
     }
     for (std::int64_t i = 0; inner > 1 && i < inner; ++i)
       for (std::int64_t k = 0; k < count; ++k) out[(o + k) * inner + i] = folded[i * batch + k];
+  }
+}
+
+// One register from a row of a few: what is left of it to fold are the register's elements.
+template <Fold kind, class T>
+XGRAD_INLINE Batch<T> fold_to_register(const T* x, std::int64_t extent, T centre) {
+  constexpr std::int64_t W = width<T>;
+  const Batch<T> c(centre);
+  const auto partial = [&](const T* from, std::int64_t n) __attribute__((always_inline)) {
+    const auto some = mapped<kind>(load_partial(from, static_cast<std::size_t>(n), neutral<kind>(centre)), c);
+    return kind == Fold::sum_exp ? first_elements(some, n) : some;
+  };
+  if (extent < W) return partial(x, extent);
+  Batch<T> result = mapped<kind>(load(x), c);
+  std::int64_t i = W;
+  for (; i + W <= extent; i += W) result = combined<kind>(result, mapped<kind>(load(x + i), c));
+  return i < extent ? combined<kind>(result, partial(x + i, extent - i)) : result;
+}
+
+// Rows of a few registers, as many together as a register has elements: one by one, the last steps within a
+// register would take longer than all before them.
+template <Fold kind, class T>
+[[gnu::noinline]] void fold_short_rows(const T* x, const T* centre, T* out, std::int64_t outer,
+                                       std::int64_t extent) {
+  constexpr std::int64_t W = width<T>;
+  for (std::int64_t o = 0; o < outer; o += W) {
+    const std::int64_t count = std::min(W, outer - o);
+    Batch<T> rows[W];
+#pragma GCC unroll 16
+    for (std::int64_t r = 0; r < W; ++r) {
+      const std::int64_t row = o + std::min(r, count - 1);
+      rows[r] = fold_to_register<kind>(x + row * extent, extent, centre ? centre[row] : T(0));
+    }
+    store_partial(out + o, across_each<kind, W / 2>(rows), static_cast<std::size_t>(count));
   }
 }
 
@@ -124,6 +167,8 @@ void fold(const T* x, const T* centre, T* out, std::int64_t outer, std::int64_t 
     for (std::int64_t i = 0; i < outer * inner; ++i) out[i] = start<kind, T>;
   } else if (extent == 1) {
     fold_columns<kind>(x, centre, out, 1, outer * inner);
+  } else if (inner == 1 && outer >= width<T> && extent > 6 && extent <= 16 * width<T>) {
+    fold_short_rows<kind>(x, centre, out, outer, extent);
   } else if (outer > 3 && size <= small) {
     fold_small<kind>(x, centre, out, outer, extent, inner);
   } else {

@@ -18,11 +18,11 @@ constexpr bool is_sum(Fold kind) { return rest_of(kind) == Fold::sum; }
 
 /// What an empty fold gives.
 template <Fold kind, class T>
-constexpr T start = is_sum(kind)             ? T(0)
-                    : kind == Fold::product  ? T(1)
-                    : kind == Fold::minimum  ? std::numeric_limits<T>::infinity()
-                    : kind == Fold::max_abs  ? T(0)
-                                             : -std::numeric_limits<T>::infinity();
+constexpr T start = is_sum(kind)            ? T(0)
+                    : kind == Fold::product ? T(1)
+                    : kind == Fold::minimum ? std::numeric_limits<T>::infinity()
+                    : kind == Fold::max_abs ? T(0)
+                                            : -std::numeric_limits<T>::infinity();
 
 /// What stands for x behind the end of a row.
 template <Fold kind, class T>
@@ -74,6 +74,31 @@ XGRAD_INLINE T across(Batch<T> x) {
   return x.get(0);
 }
 
+/// Element i is the fold of elements i and i + by of a, or where bit `by` of i is set, of elements i - by and
+/// i of b.
+template <Fold kind, int by, class T, std::size_t... I>
+XGRAD_INLINE Batch<T> folded_halves(const Batch<T>& a, const Batch<T>& b, std::index_sequence<I...>) {
+  using Vector [[gnu::vector_size(sizeof(Batch<T>))]] = T;
+  constexpr std::size_t W = lanes<T>;
+  const auto x = __builtin_bit_cast(Vector, a), y = __builtin_bit_cast(Vector, b);
+  const auto first = __builtin_shufflevector(x, y, (I & by ? W + I - by : I)...);
+  const auto second = __builtin_shufflevector(x, y, (I & by ? W + I : I + by)...);
+  return combined<kind>(__builtin_bit_cast(Batch<T>, first), __builtin_bit_cast(Batch<T>, second));
+}
+
+/// Element i is the fold of register i: a transposition that folds as it goes.
+template <Fold kind, int by, class T>
+XGRAD_INLINE Batch<T> across_each(Batch<T>* x) {
+  if constexpr (by > 0) {
+#pragma GCC unroll 16
+    for (int r = 0; r < by; ++r)
+      x[r] = folded_halves<kind, by>(x[r], x[r + by], std::make_index_sequence<lanes<T>>());
+    return across_each<kind, by / 2>(x);
+  } else {
+    return x[0];
+  }
+}
+
 // Sums go into eight registers for a block of this many elements, so that no sum of floats has more than some
 // twenty terms; those of the blocks are added up in double.
 constexpr int ways = 8;
@@ -102,8 +127,10 @@ XGRAD_INLINE T fold_block(const T* x, std::int64_t n, T centre, Write write) {
     sum[0] = combined<kind>(sum[0], value);
   }
   if (i < n) {
-    Batch<T> value = mapped<kind>(load_partial(x + i, static_cast<std::size_t>(n - i), neutral<kind>(centre)), c);
-    // exp(-infinity) would do, but takes the processor 150 cycles: numbers that small are computed in microcode.
+    Batch<T> value =
+        mapped<kind>(load_partial(x + i, static_cast<std::size_t>(n - i), neutral<kind>(centre)), c);
+    // exp(-infinity) would do, but takes the processor 150 cycles: numbers that small are computed in
+    // microcode.
     if constexpr (kind == Fold::sum_exp) value = first_elements(value, n - i);
     write(i, value, n - i);
     sum[1] = combined<kind>(sum[1], value);

@@ -4,6 +4,7 @@
 #include <xtensor-blas/xlinalg.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <tuple>
 
@@ -42,6 +43,12 @@ void write(const Matrix<T>& m, T* out) {
     for (std::size_t j = 0; j < m.shape()[1]; ++j) *out++ = m(i, j);
 }
 
+// LAPACK looks for zero pivots only: of a matrix with a NaN in it, it makes a result with NaN here and there.
+template <class T>
+bool finite(std::int64_t n, const T* a) {
+  return std::all_of(a, a + n * n, [](T x) { return std::isfinite(x); });
+}
+
 // Runs `f`, which writes a result; xt::linalg throws where LAPACK finds that there is none.
 template <class F>
 bool succeeds(F f) {
@@ -57,7 +64,7 @@ bool succeeds(F f) {
 
 template <class T>
 bool solve(bool transpose_a, std::int64_t n, std::int64_t columns, const T* a, const T* b, T* x) {
-  return succeeds([&] {
+  return finite(n, a) && succeeds([&] {
     const auto left = transpose_a ? read_transposed(n, a) : read(n, n, a);
     write<T>(xt::linalg::solve(left, read(n, columns, b)), x);
   });
@@ -65,7 +72,7 @@ bool solve(bool transpose_a, std::int64_t n, std::int64_t columns, const T* a, c
 
 template <class T>
 bool inverse(std::int64_t n, const T* a, T* out) {
-  return succeeds([&] { write<T>(xt::linalg::inv(read(n, n, a)), out); });
+  return finite(n, a) && succeeds([&] { write<T>(xt::linalg::inv(read(n, n, a)), out); });
 }
 
 template <class T>
@@ -83,7 +90,7 @@ bool cholesky(std::int64_t n, const T* a, T* out) {
   auto m = read(n, n, a);
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t j = 0; j < i; ++j) m(i, j) = m(j, i) = (m(i, j) + m(j, i)) / 2;
-  return succeeds([&] { write<T>(xt::linalg::cholesky(m), out); });
+  return finite(n, a) && succeeds([&] { write<T>(xt::linalg::cholesky(m), out); });
 }
 
 #define XGRAD_INSTANTIATE(T)                                                     \

@@ -5,8 +5,8 @@
 
 namespace xgrad::kernels {
 
-// T is float or double, n > 0. False means that there is no result: the matrix is singular, or not positive
-// definite.
+// T is float or double, n > 0. False means that there is no result: the matrix is singular, not positive
+// definite, or not finite.
 
 /// A · X = B, or Aᵀ · X = B: A is n × n, B and X are n × columns.
 template <class T>

@@ -1,4 +1,5 @@
-// What a recurrent step computes of its pre-activations, and back. One table for each instruction set and element type.
+// What a recurrent step computes of its pre-activations, and back. One table for each instruction set and
+// element type.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +19,10 @@ struct RecurrentTable {
 
   /// Rows of z are the pre-activations of the gates i, f, g, o, each `hidden` elements, and become the gates.
   void (*lstm)(std::int64_t batch, std::int64_t hidden, T* z, const T* c, T* next_h, T* next_c);
-  /// dz and dc from the gates, both c, and the gradients of next_h and next_c, either of which may be null: zeros.
-  void (*lstm_adjoint)(std::int64_t batch, std::int64_t hidden, const T* gates, const T* c, const T* next_c, const T* dh,
-                       const T* next_dc, T* dz, T* dc);
+  /// dz and dc from the gates, both c, and the gradients of next_h and next_c, either of which may be null:
+  /// zeros.
+  void (*lstm_adjoint)(std::int64_t batch, std::int64_t hidden, const T* gates, const T* c, const T* next_c,
+                       const T* dh, const T* next_dc, T* dz, T* dc);
 };
 
 XGRAD_SIMD_TABLE(RecurrentTable<float>, recurrent_float)

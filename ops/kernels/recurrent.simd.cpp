@@ -17,12 +17,16 @@ struct Block {
   std::size_t count;
 
   XGRAD_INLINE Batch<T> read(const T* p) const {
-    if constexpr (partial) return load_partial(p + from, count);
-    else return load(p + from);
+    if constexpr (partial)
+      return load_partial(p + from, count);
+    else
+      return load(p + from);
   }
   XGRAD_INLINE void write(T* p, const Batch<T>& x) const {
-    if constexpr (partial) store_partial(p + from, x, count);
-    else store(p + from, x);
+    if constexpr (partial)
+      store_partial(p + from, x, count);
+    else
+      store(p + from, x);
   }
 };
 
@@ -37,72 +41,81 @@ XGRAD_INLINE void each_block(std::int64_t n, F f) {
 
 template <class T>
 void tanh(std::int64_t n, const T* z, T* h) {
-  each_block<T>(n, [=](auto b) __attribute__((always_inline)) { b.write(h, k::tanh(b.read(z))); });
+  each_block<T>(
+      n, [=](auto b) __attribute__((always_inline)) { b.write(h, k::tanh(b.read(z))); });
 }
 
 template <class T>
 void relu(std::int64_t n, const T* z, T* h) {
   const Batch<T> zero(T(0));
-  each_block<T>(n, [=](auto b) __attribute__((always_inline)) {
-    const Batch<T> x = b.read(z);
-    b.write(h, select<T>(x <= zero, zero, x));
-  });
+  each_block<T>(
+      n, [=](auto b) __attribute__((always_inline)) {
+        const Batch<T> x = b.read(z);
+        b.write(h, select<T>(x <= zero, zero, x));
+      });
 }
 
 template <class T>
 void tanh_adjoint(std::int64_t n, const T* h, const T* dh, T* dz) {
-  each_block<T>(n, [=](auto b) __attribute__((always_inline)) {
-    const Batch<T> y = b.read(h);
-    b.write(dz, b.read(dh) * fnma(y, y, Batch<T>(T(1))));
-  });
+  each_block<T>(
+      n, [=](auto b) __attribute__((always_inline)) {
+        const Batch<T> y = b.read(h);
+        b.write(dz, b.read(dh) * fnma(y, y, Batch<T>(T(1))));
+      });
 }
 
 template <class T>
 void relu_adjoint(std::int64_t n, const T* h, const T* dh, T* dz) {
   const Batch<T> zero(T(0));
-  each_block<T>(n, [=](auto b) __attribute__((always_inline)) { b.write(dz, select<T>(b.read(h) > zero, b.read(dh), zero)); });
+  each_block<T>(
+      n, [=](auto b)
+             __attribute__((always_inline)) { b.write(dz, select<T>(b.read(h) > zero, b.read(dh), zero)); });
 }
 
 template <class T>
 void lstm(std::int64_t batch, std::int64_t hidden, T* z, const T* c, T* next_h, T* next_c) {
   for (; batch > 0; --batch, z += 4 * hidden, c += hidden, next_h += hidden, next_c += hidden)
-    each_block<T>(hidden, [=](auto b) __attribute__((always_inline)) {
-      const Batch<T> i = k::sigmoid(b.read(z)), f = k::sigmoid(b.read(z + hidden));
-      const Batch<T> g = k::tanh(b.read(z + 2 * hidden)), o = k::sigmoid(b.read(z + 3 * hidden));
-      const Batch<T> next = fma(f, b.read(c), i * g);
-      b.write(z, i);
-      b.write(z + hidden, f);
-      b.write(z + 2 * hidden, g);
-      b.write(z + 3 * hidden, o);
-      b.write(next_c, next);
-      b.write(next_h, o * k::tanh(next));
-    });
+    each_block<T>(
+        hidden, [=](auto b) __attribute__((always_inline)) {
+          const Batch<T> i = k::sigmoid(b.read(z)), f = k::sigmoid(b.read(z + hidden));
+          const Batch<T> g = k::tanh(b.read(z + 2 * hidden)), o = k::sigmoid(b.read(z + 3 * hidden));
+          const Batch<T> next = fma(f, b.read(c), i * g);
+          b.write(z, i);
+          b.write(z + hidden, f);
+          b.write(z + 2 * hidden, g);
+          b.write(z + 3 * hidden, o);
+          b.write(next_c, next);
+          b.write(next_h, o * k::tanh(next));
+        });
 }
 
 template <class T>
-void lstm_adjoint(std::int64_t batch, std::int64_t hidden, const T* gates, const T* c, const T* next_c, const T* dh,
-                  const T* next_dc, T* dz, T* dc) {
+void lstm_adjoint(std::int64_t batch, std::int64_t hidden, const T* gates, const T* c, const T* next_c,
+                  const T* dh, const T* next_dc, T* dz, T* dc) {
   const Batch<T> zero(T(0)), one(T(1));
   const auto forward = [=](const T*& p, std::int64_t by) { p = p ? p + by : nullptr; };
   for (; batch > 0; --batch) {
-    each_block<T>(hidden, [=](auto b) __attribute__((always_inline)) {
-      const Batch<T> i = b.read(gates), f = b.read(gates + hidden), g = b.read(gates + 2 * hidden), o = b.read(gates + 3 * hidden);
-      const Batch<T> t = k::tanh(b.read(next_c)), gh = dh ? b.read(dh) : zero;
-      const Batch<T> gc = fma(gh * o, fnma(t, t, one), next_dc ? b.read(next_dc) : zero);
-      const Batch<T> before = b.read(c);
-      b.write(dz, gc * g * i * (one - i));
-      b.write(dz + hidden, gc * before * f * (one - f));
-      b.write(dz + 2 * hidden, gc * i * fnma(g, g, one));
-      b.write(dz + 3 * hidden, gh * t * o * (one - o));
-      b.write(dc, gc * f);
-    });
+    each_block<T>(
+        hidden, [=](auto b) __attribute__((always_inline)) {
+          const Batch<T> i = b.read(gates), f = b.read(gates + hidden), g = b.read(gates + 2 * hidden),
+                         o = b.read(gates + 3 * hidden);
+          const Batch<T> t = k::tanh(b.read(next_c)), gh = dh ? b.read(dh) : zero;
+          const Batch<T> gc = fma(gh * o, fnma(t, t, one), next_dc ? b.read(next_dc) : zero);
+          const Batch<T> before = b.read(c);
+          b.write(dz, gc * g * i * (one - i));
+          b.write(dz + hidden, gc * before * f * (one - f));
+          b.write(dz + 2 * hidden, gc * i * fnma(g, g, one));
+          b.write(dz + 3 * hidden, gh * t * o * (one - o));
+          b.write(dc, gc * f);
+        });
     forward(gates, 4 * hidden), forward(dh, hidden), forward(next_dc, hidden);
     c += hidden, next_c += hidden, dz += 4 * hidden, dc += hidden;
   }
 }
 
 template <class T>
-constexpr RecurrentTable<T> table = {tanh<T>, relu<T>, tanh_adjoint<T>, relu_adjoint<T>, lstm<T>, lstm_adjoint<T>};
+constexpr RecurrentTable<T> table = {tanh<T>,         relu<T>, tanh_adjoint<T>,
+                                     relu_adjoint<T>, lstm<T>, lstm_adjoint<T>};
 
 }  // namespace
 

@@ -13,7 +13,8 @@ constexpr std::int64_t chunk = 256;  // columns walked side by side
 }  // namespace
 
 template <class T>
-void cumulative_sum(const T* x, T* out, std::int64_t outer, std::int64_t extent, std::int64_t inner, bool from_the_end) {
+void cumulative_sum(const T* x, T* out, std::int64_t outer, std::int64_t extent, std::int64_t inner,
+                    bool from_the_end) {
   for (std::int64_t o = 0; o < outer; ++o, x += extent * inner, out += extent * inner)
     for (std::int64_t from = 0; from < inner; from += chunk) {
       const std::int64_t columns = std::min(chunk, inner - from);
@@ -29,7 +30,8 @@ void cumulative_sum(const T* x, T* out, std::int64_t outer, std::int64_t extent,
 }
 
 template <class T>
-void find_first(const T* x, const T* value, std::int64_t* out, std::int64_t outer, std::int64_t extent, std::int64_t inner) {
+void find_first(const T* x, const T* value, std::int64_t* out, std::int64_t outer, std::int64_t extent,
+                std::int64_t inner) {
   const auto same = [](T a, T b) { return (a == b) | ((a != a) & (b != b)); };
   for (std::int64_t o = 0; o < outer; ++o, x += extent * inner, value += inner, out += inner) {
     if (inner == 1) {
@@ -38,7 +40,8 @@ void find_first(const T* x, const T* value, std::int64_t* out, std::int64_t oute
       *out = e;
       continue;
     }
-    for (std::int64_t e = extent; e-- > 0;)  // backwards and without branches: the first match is written last
+    for (std::int64_t e = extent;
+         e-- > 0;)  // backwards and without branches: the first match is written last
       for (std::int64_t j = 0; j < inner; ++j) out[j] = same(x[e * inner + j], value[j]) ? e : out[j];
   }
 }
@@ -48,9 +51,9 @@ bool all_normal(std::span<const T> values) {
   return std::ranges::all_of(values, [](T v) { return std::isnormal(v); });
 }
 
-#define XGRAD_INSTANTIATE(T)                                                                               \
-  template void cumulative_sum(const T*, T*, std::int64_t, std::int64_t, std::int64_t, bool);              \
-  template void find_first(const T*, const T*, std::int64_t*, std::int64_t, std::int64_t, std::int64_t);   \
+#define XGRAD_INSTANTIATE(T)                                                                             \
+  template void cumulative_sum(const T*, T*, std::int64_t, std::int64_t, std::int64_t, bool);            \
+  template void find_first(const T*, const T*, std::int64_t*, std::int64_t, std::int64_t, std::int64_t); \
   template bool all_normal(std::span<const T>);
 XGRAD_INSTANTIATE(float)
 XGRAD_INSTANTIATE(double)

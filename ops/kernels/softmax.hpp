@@ -16,13 +16,15 @@ struct SoftmaxTable {
   void (*softmax_adjoint)(const T* y, const T* dy, T* dx, std::int64_t rows, std::int64_t columns);
   void (*log_softmax_adjoint)(const T* y, const T* dy, T* dx, std::int64_t rows, std::int64_t columns);
 
-  /// losses[i] = -log_softmax(x)[i, targets[i]], and what the adjoint needs of every row: its maximum, and the
-  /// reciprocal of the sum of exp(x - maximum). Rows whose target is `ignored` have a loss of 0.
+  /// losses[i] = -log_softmax(x)[i, targets[i]], and what the adjoint needs of every row: its maximum, and
+  /// the reciprocal of the sum of exp(x - maximum). Rows whose target is `ignored` have a loss of 0.
   void (*cross_entropy)(const T* x, const std::int64_t* targets, std::int64_t ignored, T* losses, T* maxima,
                         T* reciprocals, std::int64_t rows, std::int64_t columns);
-  /// dx[i] = (softmax(x)[i] - onehot(targets[i])) * scales[i], or dx[i] += that. A row whose scale is 0 has no target.
+  /// dx[i] = (softmax(x)[i] - onehot(targets[i])) * scales[i], or dx[i] += that. A row whose scale is 0 has
+  /// no target.
   void (*cross_entropy_adjoint)(const T* x, const std::int64_t* targets, const T* scales, const T* maxima,
-                                const T* reciprocals, T* dx, bool accumulate, std::int64_t rows, std::int64_t columns);
+                                const T* reciprocals, T* dx, bool accumulate, std::int64_t rows,
+                                std::int64_t columns);
 };
 
 XGRAD_SIMD_TABLE(SoftmaxTable<float>, softmax_float)

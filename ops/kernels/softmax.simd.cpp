@@ -19,7 +19,8 @@ XGRAD_INLINE T row_maximum(const T* x, std::int64_t n) {
     for (int k = 0; k < 4; ++k) most[k] = max_or_second(load(x + i + k * W), most[k]);
   for (; i + W <= n; i += W) most[0] = max_or_second(load(x + i), most[0]);
   if (i < n) most[1] = max_or_second(load_partial(x + i, static_cast<std::size_t>(n - i), lowest), most[1]);
-  return across<Fold::maximum>(max_or_second(max_or_second(most[0], most[1]), max_or_second(most[2], most[3])));
+  return across<Fold::maximum>(
+      max_or_second(max_or_second(most[0], most[1]), max_or_second(most[2], most[3])));
 }
 
 // y[j] = f(j, load) for a row; `load(p)` reads the registers' elements of any array p of the row's length.
@@ -51,7 +52,8 @@ template <class T>
 void log_softmax(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t i = 0; i < rows; ++i, x += columns, y += columns) {
     const T maximum = row_maximum(x, columns);
-    const Batch<T> most(maximum), rest = kernels::XGRAD_ARCH::log(Batch<T>(fold_row<Fold::sum_exp>(x, columns, maximum)));
+    const Batch<T> most(maximum),
+        rest = kernels::XGRAD_ARCH::log(Batch<T>(fold_row<Fold::sum_exp>(x, columns, maximum)));
     map_row(y, columns, [&](auto get) { return (get(x) - most) - rest; });
   }
 }
@@ -74,8 +76,8 @@ void log_softmax_adjoint(const T* y, const T* dy, T* dx, std::int64_t rows, std:
 }
 
 template <class T>
-void cross_entropy(const T* x, const std::int64_t* targets, std::int64_t ignored, T* losses, T* maxima, T* reciprocals,
-                   std::int64_t rows, std::int64_t columns) {
+void cross_entropy(const T* x, const std::int64_t* targets, std::int64_t ignored, T* losses, T* maxima,
+                   T* reciprocals, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t i = 0; i < rows; ++i, x += columns) {
     const bool used = targets[i] != ignored;
     maxima[i] = used ? row_maximum(x, columns) : T(0);
@@ -87,8 +89,9 @@ void cross_entropy(const T* x, const std::int64_t* targets, std::int64_t ignored
 }
 
 template <class T>
-void cross_entropy_adjoint(const T* x, const std::int64_t* targets, const T* scales, const T* maxima, const T* reciprocals,
-                           T* dx, bool accumulate, std::int64_t rows, std::int64_t columns) {
+void cross_entropy_adjoint(const T* x, const std::int64_t* targets, const T* scales, const T* maxima,
+                           const T* reciprocals, T* dx, bool accumulate, std::int64_t rows,
+                           std::int64_t columns) {
   for (std::int64_t i = 0; i < rows; ++i, x += columns, dx += columns) {
     if (scales[i] == T(0)) {  // an ignored row may hold anything, and its target may be no class
       for (std::int64_t j = 0; j < columns && !accumulate; ++j) dx[j] = T(0);
@@ -105,8 +108,9 @@ void cross_entropy_adjoint(const T* x, const std::int64_t* targets, const T* sca
 }
 
 template <class T>
-constexpr SoftmaxTable<T> table = {softmax<T>,       log_softmax<T>,   softmax_adjoint<T>, log_softmax_adjoint<T>,
-                                   cross_entropy<T>, cross_entropy_adjoint<T>};
+constexpr SoftmaxTable<T> table = {softmax<T>,         log_softmax<T>,
+                                   softmax_adjoint<T>, log_softmax_adjoint<T>,
+                                   cross_entropy<T>,   cross_entropy_adjoint<T>};
 
 }  // namespace
 

@@ -7,7 +7,8 @@
 
 namespace xgrad::kernels {
 
-/// How many targets are not `ignored`, and the place of the first of those that is not in [0, classes), or -1.
+/// How many targets are not `ignored`, and the place of the first of those that is not in [0, classes), or
+/// -1.
 struct TargetCount {
   std::int64_t used = 0, bad = -1;
 };

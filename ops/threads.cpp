@@ -1,0 +1,18 @@
+// The threads that large matrix products run on.
+#include "ops/threads.hpp"
+
+#include <fmt/format.h>
+
+#include "autograd/error.hpp"
+#include "ops/kernels/gemm.hpp"
+
+namespace xgrad {
+
+bool set_threads(int count) {
+  if (count < 1) throw ValueError(fmt::format("set_threads: {} threads; give at least 1", count));
+  return kernels::set_blas_threads(count);
+}
+
+int threads() { return kernels::blas_threads(); }
+
+}  // namespace xgrad

@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Compiles what must not compile and looks for the sentence that is to say why, for the sentence is the point.
+# Usage: compile_errors.sh COMPILER INCLUDE_FLAGS...
+set -uo pipefail
+compiler=("$@" -std=c++20 -fsyntax-only -x c++ -)
+failed=0
+scratch=$(mktemp)
+trap 'rm -f "$scratch"' EXIT
+
+# refused TITLE SENTENCE: the program on standard input fails to compile with this sentence in an error.
+refused() {
+  local program
+  program=$(cat)
+  if "${compiler[@]}" <<<"$program" >"$scratch" 2>&1; then
+    echo "$1: it compiled"
+  elif ! grep 'error:' "$scratch" | grep -qF "$2"; then
+    echo "$1: no error says: $2"
+    cat "$scratch"
+  else
+    return 0
+  fi
+  failed=1
+}
+
+formulas='#include "autograd/formula.hpp"
+#include "ops/elementwise.hpp"
+using namespace xgrad;'
+modules='#include "nn/linear.hpp"
+using namespace xgrad;'
+ops='#include "autograd/op.hpp"
+using namespace xgrad;
+void run(auto op, const Tensor<>& x) { xgrad::apply(op, Location::current(), x); }'
+
+"${compiler[@]}" <<<"$formulas
+$modules
+$ops
+void good(const Tensor<>& x) {
+  const double k = 2;
+  formula(\"scaled\", [k](auto y) { return k * y; })(x);
+}
+struct Net {
+  nn::Linear<> layer;
+  void visit(auto&& v) { v(\"layer\", layer); }
+};
+void good(const Net& net) { nn::parameters(net); }
+struct Pass {
+  static constexpr std::string_view name = \"pass\";
+  Tensor<> forward(const Tensor<>& x) const { return x; }
+  Gradients<float> vjp(const Saved<float>&, const Tensor<>& g) const { return {g}; }
+};
+void good_op(const Tensor<>& x) { run(Pass(), x); }" || { echo "what should compile does not"; failed=1; }
+
+refused "a lambda that is no formula" "this lambda is no formula of so many arguments" <<<"$formulas
+void f(const Tensor<>& x) { formula(\"text\", [](const char* y) { return y; })(x); }"
+
+refused "a captured reference" "a formula's lambda may capture numbers only, by value: [k], not [&k]" <<<"$formulas
+void f(const Tensor<>& x) {
+  double k = 2;
+  formula(\"scaled\", [&k](auto y) { return k * y; })(x);
+}"
+
+refused "a captured tensor" "a formula's lambda may capture numbers only, by value: [k], not [&k]; pass tensors" <<<"$formulas
+void f(const Tensor<>& x) { formula(\"scaled\", [x](auto y) { return y; })(x); }"
+
+refused "a type without visit" "this type is no module: give it \`void visit(auto&& v)" <<<"$modules
+struct Plain { Tensor<> weight; };
+void f(const Plain& plain) { nn::parameters(plain); }"
+
+refused "a member that is no module" "visit() hands over a member that is no Tensor, no module" <<<"$modules
+struct Net {
+  int size = 3;
+  void visit(auto&& v) { v(\"size\", size); }
+};
+void f(const Net& net) { nn::parameters(net); }"
+
+refused "a const visit" "visit() hands over a const member; declare it \`void visit(auto&& v)\`, without const" <<<"$modules
+struct Net {
+  nn::Linear<> layer;
+  void visit(auto&& v) const { v(\"layer\", layer); }
+};
+void f(const Net& net) { nn::parameters(net); }"
+
+refused "a const visit that begins with a flag and a buffer" "visit() hands over a const member" <<<"$modules
+struct Net {
+  bool training = true;
+  Tensor<> mean;
+  void visit(auto&& v) const {
+    v.training(training);
+    v.buffer(\"mean\", mean);
+  }
+};
+void f(const Net& net) { nn::parameters(net); }"
+
+refused "a struct op without name" "a struct op has a name: \`static constexpr std::string_view name" <<<"$ops
+struct Pass {
+  Tensor<> forward(const Tensor<>& x) const { return x; }
+  Gradients<float> vjp(const Saved<float>&, const Tensor<>& g) const { return {g}; }
+};
+void f(const Tensor<>& x) { run(Pass(), x); }"
+
+refused "a struct op of other inputs" "a struct op has a \`forward\` that takes the given tensors" <<<"$ops
+struct Pass {
+  static constexpr std::string_view name = \"pass\";
+  Tensor<> forward(const Tensor<>& x, const Tensor<>&) const { return x; }
+  Gradients<float> vjp(const Saved<float>&, const Tensor<>& g) const { return {g}; }
+};
+void f(const Tensor<>& x) { run(Pass(), x); }"
+
+refused "a struct op without vjp" "a struct op has \`Gradients<T> vjp(const Saved<T>&, const Tensor<T>& gradient) const\`" <<<"$ops
+struct Pass {
+  static constexpr std::string_view name = \"pass\";
+  Tensor<> forward(const Tensor<>& x) const { return x; }
+};
+void f(const Tensor<>& x) { run(Pass(), x); }"
+
+refused "a vjp that returns something else" "the vjp of a struct op returns Gradients<T>, one for each input" <<<"$ops
+struct Pass {
+  static constexpr std::string_view name = \"pass\";
+  Tensor<> forward(const Tensor<>& x) const { return x; }
+  int vjp(const Saved<float>&, const Tensor<>&) const { return 0; }
+};
+void f(const Tensor<>& x) { run(Pass(), x); }"
+
+exit $failed

@@ -1,0 +1,137 @@
+// What a training step takes, in counts that do not depend on the machine: allocations, nodes, bytes.
+#include <malloc.h>
+
+#include <atomic>
+#include <cstdio>
+#include <map>
+
+#include "autograd/pool.hpp"
+#include "benchmarks/handwritten/handwritten.hpp"
+#include "benchmarks/training_step.hpp"
+#include "tests/catch.hpp"
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define XGRAD_COUNTS_ALLOCATIONS
+#endif
+
+#ifdef XGRAD_COUNTS_ALLOCATIONS
+// The program's own malloc and its relatives: they count, and pass the call on.
+namespace {
+std::atomic<long> allocations{0};
+}
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+void* malloc(std::size_t n) { return ++allocations, __libc_malloc(n); }
+void* calloc(std::size_t n, std::size_t size) { return ++allocations, __libc_calloc(n, size); }
+void* realloc(void* p, std::size_t n) { return ++allocations, __libc_realloc(p, n); }
+void* memalign(std::size_t alignment, std::size_t n) { return ++allocations, __libc_memalign(alignment, n); }
+void* aligned_alloc(std::size_t alignment, std::size_t n) {
+  return ++allocations, __libc_memalign(alignment, n);
+}
+int posix_memalign(void** p, std::size_t alignment, std::size_t n) {
+  *p = (++allocations, __libc_memalign(alignment, n));
+  return *p ? 0 : 12;
+}
+}
+#endif
+
+namespace {
+
+using namespace xgrad;
+using namespace xgrad::benchmarks;
+
+// Resident memory in bytes.
+[[maybe_unused]] std::int64_t resident() {
+  long pages = 0, total = 0;
+  std::FILE* file = std::fopen("/proc/self/statm", "r");
+  if (file && std::fscanf(file, "%ld %ld", &total, &pages) != 2) pages = 0;
+  if (file) std::fclose(file);
+  return std::int64_t{pages} * 4096;
+}
+
+TEST_CASE("counts: a warm training step allocates nothing", "[counts]") {
+#ifdef XGRAD_COUNTS_ALLOCATIONS
+  const auto cell = GENERATE(nn::Cell::rnn, nn::Cell::lstm, nn::Cell::gru);
+  for (StepSizes sizes : {hello_sizes, small_lstm_sizes, StepSizes{cell, 65, 64, 20, 8}}) {
+    sizes.cell = cell;
+    TrainingStep step(sizes);
+    for (int i = 0; i < 3; ++i) step();
+    const long before = allocations;
+    for (int i = 0; i < 5; ++i) step();
+    const long after = allocations;
+    INFO(models::cell_name(cell) << ", hidden " << sizes.hidden);
+    CHECK(after - before == 0);
+  }
+  const long before = allocations;
+  ::operator delete(::operator new(1));
+  CHECK(allocations - before == 1);  // they are counted
+#else
+  WARN("skipped: malloc cannot be replaced beside a sanitizer's, or in another C library than glibc");
+#endif
+}
+
+TEST_CASE("counts: the nodes of a step", "[counts]") {
+  const auto nodes_of = [](const StepSizes& sizes) {
+    const auto before = live_counts().nodes;
+    TrainingStep step(sizes);
+    step();
+    return step.nodes() - before;
+  };
+  // Six parameters; the sum of the biases, the projected characters, their split over time, the joined
+  // states, the logits and the loss; a node for each step, or, in a GRU, a product and a formula. A GRU does
+  // not sum the biases.
+  CHECK(nodes_of(hello_sizes) == 6 + 6 + 4);
+  CHECK(nodes_of(small_lstm_sizes) == 6 + 6 + 8);
+  CHECK(nodes_of({nn::Cell::gru, 17, 16, 8, 4}) == 6 + 5 + 2 * 8);
+}
+
+TEST_CASE("counts: the memory of a large step is near that of the step written by hand", "[counts]") {
+  const auto before = live_counts().bytes;
+  TrainingStep step(large_rnn_sizes);
+  step();
+  reset_peak_bytes();
+  step();
+  const auto bytes = static_cast<double>(live_counts().peak_bytes - before);
+
+  const benchmarks::Sizes sizes{65, 512, 100, 64};
+  benchmarks::Arrays<float> arrays;
+  models::CharRNN<> model({.vocabulary = 65, .hidden = 512, .cell = nn::Cell::rnn});
+  for (const auto& [name, parameter] : nn::named_parameters(model))
+    arrays[name] = {parameter.values().begin(), parameter.values().end()};
+  const benchmarks::Handwritten<float> by_hand(benchmarks::Cell::rnn, sizes, arrays);
+  INFO(bytes << " bytes, and " << by_hand.bytes() << " by hand");
+  CHECK(bytes < 1.2 * static_cast<double>(by_hand.bytes()));
+}
+
+TEST_CASE("counts: memory is linear in the number of time steps", "[counts]") {
+  const auto bytes_of = [](std::int64_t time) {
+    TrainingStep step({nn::Cell::lstm, 17, 16, time, 1});
+    step();
+    const auto before = live_counts().bytes;
+    reset_peak_bytes();
+    step();
+    return static_cast<double>(live_counts().peak_bytes - before);
+  };
+  const double short_one = bytes_of(100), long_one = bytes_of(10'000);
+  CHECK(long_one < 1.05 * 100 * short_one);  // blocks are rounded up to the pool's sizes
+}
+
+TEST_CASE("counts: ten thousand steps leave memory as ten do", "[counts]") {
+  TrainingStep step(hello_sizes);
+  for (int i = 0; i < 10; ++i) step();
+  const auto bytes = live_counts().bytes, nodes = live_counts().nodes,
+             reserved = live_counts().reserved_bytes;
+  [[maybe_unused]] const std::int64_t pages = resident();
+  for (int i = 0; i < 10'000; ++i) step();
+  CHECK(live_counts().bytes == bytes);
+  CHECK(live_counts().nodes == nodes);
+  CHECK(live_counts().reserved_bytes == reserved);
+#ifdef XGRAD_COUNTS_ALLOCATIONS
+  CHECK(resident() <= pages + (1 << 20));  // what the test program itself prints and keeps
+#endif
+}
+
+}  // namespace
