@@ -67,8 +67,8 @@ template <class T, bool transpose_b>
 void gemm(benchmark::State& state) {
   Operands<T> of(state);
   for (auto _ : state) {
-    kernels::gemm(false, transpose_b, of.m, of.n, of.k, T(1), of.a.data(), of.k, of.b.data(),
-                  transpose_b ? of.k : of.n, T(0), of.c.data(), of.n);
+    kernels::gemm(kernels::Gemm<T>{false, transpose_b, of.m, of.n, of.k, T(1), of.a.data(), of.k, of.b.data(),
+                                   transpose_b ? of.k : of.n, T(0), of.c.data(), of.n});
     benchmark::ClobberMemory();
   }
   of.report(state);

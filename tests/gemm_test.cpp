@@ -114,11 +114,13 @@ struct Problem {
     return worst;
   }
 
+  kernels::Gemm<T> gemm(Stored<T>& to) const {
+    return {transpose_a, transpose_b,      m,    n, k, alpha, a.values.data(), a.ld, b.values.data(), b.ld,
+            beta,        to.values.data(), to.ld};
+  }
+
   double error_of_gemm() {
-    return error_of([&](Stored<T>& to) {
-      kernels::gemm(transpose_a, transpose_b, m, n, k, alpha, a.values.data(), a.ld, b.values.data(), b.ld,
-                    beta, to.values.data(), to.ld);
-    });
+    return error_of([&](Stored<T>& to) { kernels::gemm(gemm(to)); });
   }
 
   bool transpose_a, transpose_b;
@@ -221,15 +223,15 @@ TEMPLATE_TEST_CASE("Products without elements or without terms", "", float, doub
   const T nan = std::numeric_limits<T>::quiet_NaN();
   std::vector<T> c{nan, nan, 5, nan, nan, 5};
   const T* nothing = nullptr;
-  kernels::gemm(false, false, 2, 2, 0, T(1), nothing, 1, nothing, 2, T(0), c.data(), 3);
+  kernels::gemm(kernels::Gemm<T>{false, false, 2, 2, 0, T(1), nothing, 1, nothing, 2, T(0), c.data(), 3});
   CHECK(c == std::vector<T>{0, 0, 5, 0, 0, 5});
   c = {1, 2, 5, 3, 4, 5};
-  kernels::gemm(false, true, 2, 2, 0, T(1), nothing, 1, nothing, 2, T(0.5), c.data(), 3);
+  kernels::gemm(kernels::Gemm<T>{false, true, 2, 2, 0, T(1), nothing, 1, nothing, 2, T(0.5), c.data(), 3});
   CHECK(c == std::vector<T>{0.5, 1, 5, 1.5, 2, 5});
   kernels::gemm_packed(2, 2, 0, T(1), nothing, 1, nothing, T(2), c.data(), 3);
   CHECK(c == std::vector<T>{1, 2, 5, 3, 4, 5});
-  kernels::gemm(true, false, 0, 2, 3, T(1), nothing, 1, nothing, 2, T(0), c.data(), 3);
-  kernels::gemm(true, false, 2, 0, 3, T(1), nothing, 2, nothing, 1, T(0), c.data(), 3);
+  kernels::gemm(kernels::Gemm<T>{true, false, 0, 2, 3, T(1), nothing, 1, nothing, 2, T(0), c.data(), 3});
+  kernels::gemm(kernels::Gemm<T>{true, false, 2, 0, 3, T(1), nothing, 2, nothing, 1, T(0), c.data(), 3});
   kernels::gemm_packed(0, 2, 3, T(1), nothing, 3, nothing, T(0), c.data(), 3);
   kernels::gemm_packed(2, 0, 3, T(1), nothing, 3, nothing, T(0), c.data(), 3);
   CHECK(c == std::vector<T>{1, 2, 5, 3, 4, 5});
@@ -240,10 +242,15 @@ TEMPLATE_TEST_CASE("Products without elements or without terms", "", float, doub
 TEST_CASE("A size that BLAS cannot count is an error") {
   const Int huge = Int(1) << 31;
   float x = 1;
-  CHECK_THROWS_AS(kernels::gemm(false, false, huge, 2, 2, 1.0f, &x, 2, &x, 2, 0.0f, &x, 2), xgrad::Error);
-  CHECK_THROWS_AS(kernels::gemm(false, false, 2, huge, 2, 1.0f, &x, 2, &x, huge, 0.0f, &x, huge),
-                  xgrad::Error);
-  CHECK_THROWS_AS(kernels::gemm(false, false, 2, 2, huge, 1.0f, &x, huge, &x, 2, 0.0f, &x, 2), xgrad::Error);
+  CHECK_THROWS_AS(
+      kernels::gemm(kernels::Gemm<float>{false, false, huge, 2, 2, 1.0f, &x, 2, &x, 2, 0.0f, &x, 2}),
+      xgrad::Error);
+  CHECK_THROWS_AS(
+      kernels::gemm(kernels::Gemm<float>{false, false, 2, huge, 2, 1.0f, &x, 2, &x, huge, 0.0f, &x, huge}),
+      xgrad::Error);
+  CHECK_THROWS_AS(
+      kernels::gemm(kernels::Gemm<float>{false, false, 2, 2, huge, 1.0f, &x, huge, &x, 2, 0.0f, &x, 2}),
+      xgrad::Error);
 }
 
 TEMPLATE_TEST_CASE("Every instruction set multiplies exactly, from B as it is", "", float, double) {
@@ -259,12 +266,8 @@ TEMPLATE_TEST_CASE("Every instruction set multiplies exactly, from B as it is", 
                                   TestType(any_factor(random)), TestType(any_factor(random)), some % 3);
         problem.fill_whole(random);
         bool done = true;
-        const double error = problem.error_of([&](Stored<TestType>& to) {
-          done = level.table->product(problem.transpose_a, problem.transpose_b, problem.m, problem.n, k,
-                                      problem.alpha, problem.a.values.data(), problem.a.ld,
-                                      problem.b.values.data(), problem.b.ld, problem.beta, to.values.data(),
-                                      to.ld);
-        });
+        const double error =
+            problem.error_of([&](Stored<TestType>& to) { done = level.table->product(problem.gemm(to)); });
         computed += done;
         if (done) REQUIRE(error == 0);
       }

@@ -31,13 +31,15 @@ int blas_int(std::int64_t size) {
 
 CBLAS_TRANSPOSE blas_transpose(bool transposed) { return transposed ? CblasTrans : CblasNoTrans; }
 
-void blas_gemm(CBLAS_TRANSPOSE op_a, CBLAS_TRANSPOSE op_b, int m, int n, int k, float alpha, const float* a,
-               int lda, const float* b, int ldb, float beta, float* c, int ldc) {
-  cblas_sgemm(CblasRowMajor, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+void blas_gemm(const Gemm<float>& g) {
+  cblas_sgemm(CblasRowMajor, blas_transpose(g.transpose_a), blas_transpose(g.transpose_b), blas_int(g.m),
+              blas_int(g.n), blas_int(g.k), g.alpha, g.a, blas_int(g.lda), g.b, blas_int(g.ldb), g.beta, g.c,
+              blas_int(g.ldc));
 }
-void blas_gemm(CBLAS_TRANSPOSE op_a, CBLAS_TRANSPOSE op_b, int m, int n, int k, double alpha, const double* a,
-               int lda, const double* b, int ldb, double beta, double* c, int ldc) {
-  cblas_dgemm(CblasRowMajor, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+void blas_gemm(const Gemm<double>& g) {
+  cblas_dgemm(CblasRowMajor, blas_transpose(g.transpose_a), blas_transpose(g.transpose_b), blas_int(g.m),
+              blas_int(g.n), blas_int(g.k), g.alpha, g.a, blas_int(g.lda), g.b, blas_int(g.ldb), g.beta, g.c,
+              blas_int(g.ldc));
 }
 
 void blas_gemv(CBLAS_TRANSPOSE op_a, int rows, int columns, float alpha, const float* a, int lda,
@@ -59,17 +61,17 @@ void scale(std::int64_t m, std::int64_t n, T beta, T* c, std::int64_t ldc) {
       for (std::int64_t j = 0; j < n; ++j) c[j] *= beta;
 }
 
-// A row of C is the product of B with a vector.
+// The one row of C is the product of B with a vector.
 template <class T>
-void row_by_blas(bool transpose_b, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t a_step,
-                 const T* b, std::int64_t ldb, T beta, T* c) {
-  const int rows = blas_int(transpose_b ? n : k), columns = blas_int(transpose_b ? k : n);
+void row_by_blas(const Gemm<T>& g) {
+  const int rows = blas_int(g.transpose_b ? g.n : g.k), columns = blas_int(g.transpose_b ? g.k : g.n);
+  T beta = g.beta;
   if (beta == T(0)) {  // some versions of OpenBLAS read C here
-    std::fill_n(c, n, T(0));
+    std::fill_n(g.c, g.n, T(0));
     beta = T(1);
   }
-  blas_gemv(blas_transpose(!transpose_b), rows, columns, alpha, b, blas_int(ldb), a, blas_int(a_step), beta,
-            c);
+  blas_gemv(blas_transpose(!g.transpose_b), rows, columns, g.alpha, g.b, blas_int(g.ldb), g.a,
+            blas_int(g.transpose_a ? g.lda : 1), beta, g.c);
 }
 
 // Whether BLAS, with the threads that it has, may be slower than one thread of our own.
@@ -81,26 +83,35 @@ bool is_small(std::int64_t m, std::int64_t n, std::int64_t k) {
 }
 
 template <class T>
-void any_gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
-              const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
-  if (m == 0 || n == 0) return;
-  if (k == 0) return scale(m, n, beta, c, ldc);
-  if (n == 1 && m > 1 && ldc == 1)  // a contiguous column of C is a row of its transpose
-    return any_gemm(!transpose_b, !transpose_a, 1, m, k, alpha, b, ldb, a, lda, beta, c, m);
-  if (transpose_a && lda == 1) {  // contiguous vectors need no transposing
-    transpose_a = false;
-    lda = k;
+void any_gemm(Gemm<T>& g) {
+  if (g.m == 0 || g.n == 0) return;
+  if (g.k == 0) return scale(g.m, g.n, g.beta, g.c, g.ldc);
+  if (g.n == 1 && g.m > 1 && g.ldc == 1) {  // a contiguous column of C is a row of its transpose
+    g = {.transpose_a = !g.transpose_b,
+         .transpose_b = !g.transpose_a,
+         .m = 1,
+         .n = g.m,
+         .k = g.k,
+         .alpha = g.alpha,
+         .a = g.b,
+         .lda = g.ldb,
+         .b = g.a,
+         .ldb = g.lda,
+         .beta = g.beta,
+         .c = g.c,
+         .ldc = g.m};
+    return any_gemm(g);
   }
-  if (transpose_b && ldb == 1) {
-    transpose_b = false;
-    ldb = n;
+  if (g.transpose_a && g.lda == 1) {  // contiguous vectors need no transposing
+    g.transpose_a = false;
+    g.lda = g.k;
   }
-  if (is_small(m, n, k) &&
-      small_gemm(T()).product(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc))
-    return;
-  if (m == 1) return row_by_blas(transpose_b, n, k, alpha, a, transpose_a ? lda : 1, b, ldb, beta, c);
-  blas_gemm(blas_transpose(transpose_a), blas_transpose(transpose_b), blas_int(m), blas_int(n), blas_int(k),
-            alpha, a, blas_int(lda), b, blas_int(ldb), beta, c, blas_int(ldc));
+  if (g.transpose_b && g.ldb == 1) {
+    g.transpose_b = false;
+    g.ldb = g.n;
+  }
+  if (is_small(g.m, g.n, g.k) && small_gemm(T()).product(g)) return;
+  g.m == 1 ? row_by_blas(g) : blas_gemm(g);
 }
 
 template <class T>
@@ -113,17 +124,8 @@ void any_gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, co
 
 }  // namespace
 
-void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
-          const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c,
-          std::int64_t ldc) {
-  any_gemm(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-}
-
-void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, double alpha,
-          const double* a, std::int64_t lda, const double* b, std::int64_t ldb, double beta, double* c,
-          std::int64_t ldc) {
-  any_gemm(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-}
+void gemm(Gemm<float> product) { any_gemm(product); }
+void gemm(Gemm<double> product) { any_gemm(product); }
 
 template <class T>
 std::size_t packed_size(std::int64_t k, std::int64_t n) {

@@ -9,13 +9,24 @@ namespace xgrad::kernels {
 /// C = alpha · op(A) · op(B) + beta · C, where op(A) is m × k, op(B) is k × n and C is m × n; `transpose_a`
 /// says that A is stored as k × m, `transpose_b` that B is stored as n × k. The leading dimensions `lda`,
 /// `ldb`, `ldc` are the distances between rows as stored, in elements. beta = 0 overwrites C without reading
-/// it. C may not overlap A or B. Throws Error where BLAS is needed and a size does not fit its integers.
-void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
-          const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c,
-          std::int64_t ldc);
-void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, double alpha,
-          const double* a, std::int64_t lda, const double* b, std::int64_t ldb, double beta, double* c,
-          std::int64_t ldc);
+/// it. C may not overlap A or B.
+template <class T>
+struct Gemm {
+  bool transpose_a = false, transpose_b = false;
+  std::int64_t m, n, k;
+  T alpha = 1;
+  const T* a;
+  std::int64_t lda;
+  const T* b;
+  std::int64_t ldb;
+  T beta = 0;
+  T* c;
+  std::int64_t ldc;
+};
+
+/// Computes it. Throws Error where BLAS is needed and a size does not fit its integers.
+void gemm(Gemm<float> product);
+void gemm(Gemm<double> product);
 
 /// How many elements the packed form of a k × n right operand takes. T is float or double.
 template <class T>

@@ -116,7 +116,7 @@ bool pays(bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, DTyp
 #else
   constexpr bool fast_loops = false;  // not measured
 #endif
-  const std::int64_t area = n * k, least_rows = !transpose_b ? 32 : area > 1 << 14 ? 8 : 4;
+  const std::int64_t area = n * k, least_rows = !transpose_b ? 32 : area > 1 << 14 ? 8 : packing_least_rows;
   if (m < least_rows || m > 512 || !fast_loops) return false;
   if (area > 1 << 22 || area * static_cast<std::int64_t>(size_of(type)) < 1024) return false;
   return m * area <= 1 << 21 || blas_threads() == 1;

@@ -10,6 +10,8 @@ namespace xgrad::kernels {
 /// bit of what it computes, depends on the sizes, the element type, the number of BLAS threads and packing()
 /// alone, and not on whether the form was there already: threads that share a parameter get what each would
 /// get alone.
+/// It is never worth the call for fewer rows than packing_least_rows.
+inline constexpr std::int64_t packing_least_rows = 4;
 bool packed_product(const AnyTensor& a, const AnyTensor& b, bool transpose_b, std::int64_t m, std::int64_t n,
                     std::int64_t k, bool accumulate, AnyTensor& c);
 

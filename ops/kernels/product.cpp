@@ -11,18 +11,13 @@ namespace xgrad::kernels {
 
 namespace {
 
-struct Sizes {
-  std::int64_t m, n, k;
-};
-
+// One product of whole tensors.
 template <Real T>
-void one_product(const Matrices& a, const Matrices& b, AnyTensor& c, const Sizes& s, const T* a_data,
-                 const T* b_data, T* c_data, bool accumulate) {
-  if (b.constant && !a.transposed &&
-      packed_product(a.tensor, b.tensor, b.transposed, s.m, s.n, s.k, accumulate, c))
+inline void one_product(const Matrices& a, const Matrices& b, AnyTensor& c, const Gemm<T>& g) {
+  if (b.constant && !a.transposed && g.m >= packing_least_rows &&
+      packed_product(a.tensor, b.tensor, b.transposed, g.m, g.n, g.k, g.beta != T(0), c))
     return;
-  gemm(a.transposed, b.transposed, s.m, s.n, s.k, T(1), a_data, a.transposed ? s.m : s.k, b_data,
-       b.transposed ? s.k : s.n, T(accumulate), c_data, s.n);
+  gemm(g);
 }
 
 // The axes in front of the matrices, those of a, b and c aligned at the last.
@@ -35,12 +30,12 @@ class Batch {
 
   // An axis goes into the rows where a and c have it and b has not, and into the summed axis where a and b
   // have it and c has not: there a stack of matrices is one taller matrix.
-  void fold(bool transposed_a, bool transposed_b, Sizes& s) {
+  void fold(bool transposed_a, bool transposed_b, std::int64_t& m, std::int64_t& k) {
     const bool into_rows = !transposed_a, into_sum = transposed_a && !transposed_b;
     while (into_rows && rank_ > 0 && extent(1, last()) == 1 && extent(0, last()) == extent(2, last()))
-      s.m *= extent(0, rank_-- - 1);
+      m *= extent(0, rank_-- - 1);
     while (into_sum && rank_ > 0 && extent(2, last()) == 1 && extent(0, last()) == extent(1, last()))
-      s.k *= extent(0, rank_-- - 1);
+      k *= extent(0, rank_-- - 1);
   }
 
   std::int64_t count() const {
@@ -95,25 +90,35 @@ template <Real T>
 void product_of(const Matrices& a, const Matrices& b, AnyTensor& c, bool accumulate) {
   const Shape &shape_a = a.tensor.shape(), &shape_b = b.tensor.shape();
   const std::size_t rank_a = shape_a.rank(), rank_b = shape_b.rank();
-  Sizes s{.m = shape_a[rank_a - (a.transposed ? 1 : 2)],
-          .n = shape_b[rank_b - (b.transposed ? 2 : 1)],
-          .k = shape_a[rank_a - (a.transposed ? 2 : 1)]};
-  const T* a_data = reinterpret_cast<const T*>(a.tensor.bytes());
-  const T* b_data = reinterpret_cast<const T*>(b.tensor.bytes());
-  T* c_data = reinterpret_cast<T*>(c.mutable_bytes());
-  if (rank_a == 2 && rank_b == 2) return one_product(a, b, c, s, a_data, b_data, c_data, accumulate);
+  const std::int64_t rows = shape_a[rank_a - 2], columns = shape_a[rank_a - 1];
+  Gemm<T> g{.transpose_a = a.transposed,
+            .transpose_b = b.transposed,
+            .m = a.transposed ? columns : rows,
+            .n = shape_b[rank_b - (b.transposed ? 2 : 1)],
+            .k = a.transposed ? rows : columns,
+            .a = reinterpret_cast<const T*>(a.tensor.bytes()),
+            .lda = columns,
+            .b = reinterpret_cast<const T*>(b.tensor.bytes()),
+            .ldb = shape_b.back(),
+            .beta = accumulate ? T(1) : T(0),
+            .c = reinterpret_cast<T*>(c.mutable_bytes()),
+            .ldc = shape_b[rank_b - (b.transposed ? 2 : 1)]};
+  if (rank_a == 2 && rank_b == 2) return one_product(a, b, c, g);
 
   Batch batch(shape_a, shape_b, c.shape());
-  batch.fold(a.transposed, b.transposed, s);
+  batch.fold(a.transposed, b.transposed, g.m, g.k);
   const std::int64_t count = batch.count();
-  if (count == 1) return one_product(a, b, c, s, a_data, b_data, c_data, accumulate);
+  if (count == 1) return one_product(a, b, c, g);
   if (batch.sums() || count == 0) {
-    if (!accumulate) std::fill_n(c_data, c.elements(), T(0));
-    accumulate = true;
+    if (!accumulate) std::fill_n(g.c, c.elements(), T(0));
+    g.beta = T(1);
   }
+  const Gemm<T> first = g;
   batch.each([&](std::int64_t i, std::int64_t j, std::int64_t l) {
-    gemm(a.transposed, b.transposed, s.m, s.n, s.k, T(1), a_data + i * s.m * s.k, a.transposed ? s.m : s.k,
-         b_data + j * s.k * s.n, b.transposed ? s.k : s.n, T(accumulate), c_data + l * s.m * s.n, s.n);
+    g.a = first.a + i * g.m * g.k;
+    g.b = first.b + j * g.k * g.n;
+    g.c = first.c + l * g.m * g.n;
+    gemm(g);
   });
 }
 

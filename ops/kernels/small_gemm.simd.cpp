@@ -296,19 +296,21 @@ bool beats_blas(bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k
 }
 
 template <class T>
-bool product(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
-             const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
-  const std::int64_t a_row = transpose_a ? 1 : lda, a_column = transpose_a ? lda : 1;
-  if (!beats_blas<T>(transpose_b, m, n, k)) return false;
-  if (!transpose_b && (has_masked_load || n % width<T> == 0)) {  // B can be read where it is
-    if (m <= tile_rows && n <= panel_columns<T> && k <= panel_depth)
-      one_tile(m, n, k, alpha, a, a_row, a_column, b, ldb, beta, c, ldc);
+bool product(const Gemm<T>& g) {
+  const std::int64_t a_row = g.transpose_a ? 1 : g.lda, a_column = g.transpose_a ? g.lda : 1;
+  if (!beats_blas<T>(g.transpose_b, g.m, g.n, g.k)) return false;
+  if (!g.transpose_b && (has_masked_load || g.n % width<T> == 0)) {  // B can be read where it is
+    if (g.m <= tile_rows && g.n <= panel_columns<T> && g.k <= panel_depth)
+      one_tile(g.m, g.n, g.k, g.alpha, g.a, a_row, a_column, g.b, g.ldb, g.beta, g.c, g.ldc);
     else
-      multiply(m, n, k, alpha, a, a_row, a_column, b, ldb, panel_columns<T>, beta, c, ldc);
-  } else if (transpose_b && a_column == 1 && m <= (k < 2 * width<T> ? 2 : 4)) {
-    for (std::int64_t i = 0; i < m; ++i) row_of_dots(n, k, alpha, a + i * a_row, b, ldb, beta, c + i * ldc);
+      multiply(g.m, g.n, g.k, g.alpha, g.a, a_row, a_column, g.b, g.ldb, panel_columns<T>, g.beta, g.c,
+               g.ldc);
+  } else if (g.transpose_b && a_column == 1 && g.m <= (g.k < 2 * width<T> ? 2 : 4)) {
+    for (std::int64_t i = 0; i < g.m; ++i)
+      row_of_dots(g.n, g.k, g.alpha, g.a + i * a_row, g.b, g.ldb, g.beta, g.c + i * g.ldc);
   } else {
-    packing_product(transpose_b, m, n, k, alpha, a, a_row, a_column, b, ldb, beta, c, ldc);
+    packing_product(g.transpose_b, g.m, g.n, g.k, g.alpha, g.a, a_row, a_column, g.b, g.ldb, g.beta, g.c,
+                    g.ldc);
   }
   return true;
 }
