@@ -11,14 +11,7 @@
 
 namespace xgrad {
 
-AnyTensor::AnyTensor(const AnyTensor& other)
-    : storage_(other.storage_),
-      offset_(other.offset_),
-      shape_(other.shape_),
-      node_(other.node_),
-      output_(other.output_) {
-  if (node_) node_->retain();
-}
+void AnyTensor::retain(Node* node) noexcept { node->retain(); }
 
 void AnyTensor::release(Node* node) noexcept { node->release(); }
 
@@ -42,12 +35,6 @@ void AnyTensor::attach(Ref<Node> node, std::uint32_t output) {
   if (node_) release(node_);
   node_ = node.leak();
   output_ = output;
-}
-
-AnyTensor AnyTensor::detached() const { return {storage_, offset_, shape_}; }
-
-AnyTensor AnyTensor::view(const Shape& shape, std::int64_t offset) const {
-  return {storage_, offset_ + offset, shape};
 }
 
 void add_into(AnyTensor& into, const AnyTensor& from) {

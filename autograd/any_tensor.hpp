@@ -20,7 +20,14 @@ class AnyTensor {
   /// `shape.elements()` elements of a storage, from `offset` on.
   AnyTensor(Ref<Storage> storage, std::int64_t offset, const Shape& shape)
       : storage_(std::move(storage)), offset_(offset), shape_(shape) {}
-  AnyTensor(const AnyTensor& other);
+  AnyTensor(const AnyTensor& other)
+      : storage_(other.storage_),
+        offset_(other.offset_),
+        shape_(other.shape_),
+        node_(other.node_),
+        output_(other.output_) {
+    if (node_) retain(node_);
+  }
   AnyTensor(AnyTensor&& other) noexcept
       : storage_(std::move(other.storage_)),
         offset_(other.offset_),
@@ -82,12 +89,14 @@ class AnyTensor {
   /// The same, taking the reference along: this handle forgets its history.
   inline Edge take_edge();
   void attach(Ref<Node> node, std::uint32_t output);
-  AnyTensor detached() const;
+  AnyTensor detached() const { return {storage_, offset_, shape_}; }
   /// Gives the storage away; this handle becomes undefined but for its history.
   Ref<Storage> take_storage() { return std::move(storage_); }
   /// The same elements, or `shape.elements()` of them from `offset` elements on, under another shape; no
   /// node.
-  AnyTensor view(const Shape& shape, std::int64_t offset = 0) const;
+  AnyTensor view(const Shape& shape, std::int64_t offset = 0) const {
+    return {storage_, offset_ + offset, shape};
+  }
   /// Whether nobody else holds the storage.
   bool unique() const { return storage_->unique(); }
   /// Whether the data ends where the storage does, so that loops may write into its slack.
@@ -103,6 +112,7 @@ class AnyTensor {
   std::uint32_t output_ = 0;
 
  private:
+  static void retain(Node* node) noexcept;
   static void release(Node* node) noexcept;
 };
 

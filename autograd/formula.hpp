@@ -64,13 +64,7 @@ template <int N, class T>
 inline constexpr std::size_t argument_width<Chunks<N, T>> = N;
 
 template <class X>
-struct ElementOf {
-  using type = void;
-};
-template <class T>
-struct ElementOf<Tensor<T>> {
-  using type = T;
-};
+struct ElementOf : TensorElement<X> {};
 template <int N, class T>
 struct ElementOf<Chunks<N, T>> {
   using type = T;

@@ -2,8 +2,6 @@
 // broadcasts.
 #pragma once
 
-#include <array>
-
 #include "autograd/node.hpp"
 
 namespace xgrad {
@@ -25,7 +23,6 @@ struct DeferredKind {
 struct DeferredGradient {
   const DeferredKind* kind = nullptr;
   AnyTensor a, b;
-  std::array<std::int64_t, 4> attributes{};
   Shape shape;               // of the result
   const void* op = nullptr;  // the op struct whose vjp made this, for what else `kind` needs; alive while it
                              // is carried out

@@ -16,9 +16,6 @@ namespace xgrad {
 
 namespace {
 
-template <Real T>
-constexpr const char* type_name = std::same_as<T, float> ? "float" : "double";
-
 // An op of its own, so that copying and converting are differentiable.
 template <Real From, Real To>
 AnyTensor converted(const AnyTensor& x) {
@@ -91,11 +88,10 @@ void detail::no_shape(const char* why) {
       fmt::format("Tensor: the array expression has no shape; make its parts broadcast: {}", why));
 }
 
-template <Real T>
-Tensor<T>::Tensor(AnyTensor untyped) : AnyTensor(std::move(untyped)) {
-  if (defined() && dtype() != dtype_of<T>)
-    throw ValueError(fmt::format(
-        "Tensor<{0}>: the values are of the other element type; convert with to<{0}>()", type_name<T>));
+void detail::other_element_type(DType wanted) {
+  throw ValueError(
+      fmt::format("Tensor<{0}>: the values are of the other element type; convert with to<{0}>()",
+                  wanted == DType::float32 ? "float" : "double"));
 }
 
 template <Real T>
@@ -155,8 +151,7 @@ Tensor<T>& Tensor<T>::set_requires_grad(bool requires_grad) & {
 template <Real T>
 Tensor<T> Tensor<T>::grad() const {
   if (!node() || !node()->is_leaf()) return {};
-  AnyTensor gradient = static_cast<const Leaf*>(node())->grad();
-  return gradient.defined() ? Tensor(std::move(gradient)) : Tensor();
+  return Tensor(static_cast<const Leaf*>(node())->grad());
 }
 
 template <Real T>

@@ -65,8 +65,21 @@ struct NestedList {
 };
 
 namespace detail {
+
 [[noreturn]] void no_shape(const char* why);
-}
+[[noreturn]] void other_element_type(DType wanted);
+
+/// The element type of a Tensor; void for anything else.
+template <class X>
+struct TensorElement {
+  using type = void;
+};
+template <class T>
+struct TensorElement<Tensor<T>> {
+  using type = T;
+};
+
+}  // namespace detail
 
 template <class E>
 concept ArrayExpression = !std::derived_from<std::remove_cvref_t<E>, AnyTensor> && requires(const E& e) {
@@ -86,7 +99,9 @@ class Tensor : public AnyTensor {
 
   Tensor() = default;
   /// From an untyped handle; throws ValueError when it holds another type.
-  explicit Tensor(AnyTensor untyped);
+  explicit Tensor(AnyTensor untyped) : AnyTensor(std::move(untyped)) {
+    if (defined() && AnyTensor::dtype() != dtype_of<T>) detail::other_element_type(dtype_of<T>);
+  }
   /// From nested lists: `Tensor<>{{1, 2}, {3, 4}}`. Throws ShapeError for ragged ones.
   Tensor(std::initializer_list<NestedList<T>> list);
   /// A copy of any xtensor array or expression. Throws ShapeError where its parts do not broadcast.

@@ -108,7 +108,7 @@ struct RNN : Recurrent<T> {
       : Recurrent<T>(Cell::rnn, in, hidden, chosen, generator) {}
 };
 
-/// Long short-term memory; gates in the order i, f, g, o (see lstm_cell).
+/// Long short-term memory; gates in the order i, f, g, o (see lstm_step).
 template <Real T = float>
 struct LSTM : Recurrent<T> {
   LSTM() { this->cell = Cell::lstm; }

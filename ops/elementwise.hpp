@@ -15,15 +15,6 @@ const FormulaInfo& library_formula(std::size_t index);
 
 [[noreturn]] void limit_is_nan(double low, double high);
 
-template <class X>
-struct TensorElement {
-  using type = void;
-};
-template <class T>
-struct TensorElement<Tensor<T>> {
-  using type = T;
-};
-
 template <class X, class... Rest>
 constexpr bool one_kind = Number<X> ? one_kind<Rest...> : ((Number<Rest> || std::same_as<X, Rest>)&&...);
 template <class X>
