@@ -50,10 +50,6 @@ struct SavedValue {
 
 [[noreturn]] void changed_in_place(std::string_view op, const SavedValue& saved, Location at);
 [[noreturn]] void undefined_input(std::string_view op, std::size_t index);
-[[noreturn]] void too_many_gradients(std::string_view op, std::size_t gradients, std::size_t inputs);
-[[noreturn]] void no_such_input(std::string_view op, std::string_view call, std::size_t index,
-                                std::size_t inputs);
-[[noreturn]] void not_saved(std::string_view op, std::size_t index, std::size_t saved);
 
 template <class Op>
 concept NamedOp = requires {
@@ -71,7 +67,10 @@ template <Real T>
 class Saver {
  public:
   /// Keeps `x`: an input or a result exactly as it is, or a constant. An undefined one comes back undefined.
-  void operator()(const Tensor<T>& x) { values_.push_back({x.detached(), x.defined() ? x.version() : 0}); }
+  void operator()(const Tensor<T>& x) {
+    if (values_.empty()) values_.reserve(4);
+    values_.push_back({x.detached(), x.defined() ? x.version() : 0});
+  }
 
  private:
   template <class Op, Real U>
@@ -133,37 +132,77 @@ class Saved {
   ~Saved() = default;
 };
 
+namespace detail {
+
+// What every recorded struct op has. Edges, the outputs' shapes and what was saved lie behind the object, in
+// its block of memory.
+class RecordedOp : public Node {
+ public:
+  const Shape& output_shape(std::size_t k) const override { return shapes_[one_shape_ ? 0 : k]; }
+  void release_saved() noexcept override { std::destroy_n(saved_, std::exchange(saved_count_, 0)); }
+
+ protected:
+  struct Parts {
+    std::span<const AnyTensor* const> inputs;
+    std::span<const AnyTensor* const> outputs;
+    std::span<SavedValue> saved;
+    bool one_shape;  // of all outputs
+
+    Parts(std::span<const AnyTensor* const> in, std::span<const AnyTensor* const> out,
+          std::span<SavedValue> kept);
+    std::size_t shapes() const { return one_shape ? 1 : outputs.size(); }
+    std::size_t bytes() const {
+      return inputs.size() * sizeof(Edge) + shapes() * sizeof(Shape) + saved.size() * sizeof(SavedValue);
+    }
+  };
+
+  // `behind`: parts.bytes() of memory.
+  RecordedOp(DType dtype, Location at, const Parts& parts, std::byte* behind);
+  ~RecordedOp() override;
+
+  std::size_t bytes_behind() const { return bytes_behind_; }
+  std::size_t input(std::string_view call, std::size_t i) const;
+  AnyTensor unpack(std::size_t i, bool recorded);
+  void check_gradients(std::size_t count) const;
+
+ private:
+  Shape* shapes_;
+  SavedValue* saved_;
+  std::size_t saved_count_ = 0, bytes_behind_;
+  bool one_shape_;
+};
+
+}  // namespace detail
+
 /// A recorded struct op.
 template <class Op, Real T>
-class OpNode final : public Node {
+class OpNode final : public detail::RecordedOp {
  public:
-  static Ref<OpNode> make(Op op, Location at) {
-    return Ref<OpNode>::adopt(new (pool::allocate(sizeof(OpNode), pool::Use::node))
-                                  OpNode(std::move(op), at));
-  }
-
-  void record(std::span<const Tensor<T>* const> inputs, std::span<Tensor<T>> outputs, Saver<T>& saver) {
-    edges_.reserve(inputs.size());
-    for (const Tensor<T>* x : inputs) edges_.push_back(x->requires_grad() ? x->edge() : Edge{});
-    saved_ = std::move(saver.values_);
-    for (auto& value : saved_) classify(value, inputs, outputs);
-    shapes_.reserve(outputs.size());
-    for (const Tensor<T>& y : outputs) shapes_.push_back(y.shape());
-    connect(edges_.data(), edges_.size(), outputs.size());
-    for (std::size_t k = 0; k < outputs.size(); ++k)
-      outputs[k].attach(Ref<Node>::share(this), static_cast<std::uint32_t>(k));
+  static void record(Op&& op, Location at, std::span<const AnyTensor* const> inputs,
+                     std::span<Tensor<T>> outputs, Saver<T>& saver) {
+    detail::PoolVector<const AnyTensor*> list;
+    const AnyTensor* first = &outputs[0];
+    if (outputs.size() > 1) {
+      list.reserve(outputs.size());
+      for (const Tensor<T>& y : outputs) list.push_back(&y);
+    }
+    const Parts parts(inputs,
+                      outputs.size() > 1 ? std::span<const AnyTensor* const>(list) : std::span(&first, 1),
+                      saver.values_);
+    auto* memory = static_cast<std::byte*>(pool::allocate(sizeof(OpNode) + parts.bytes(), pool::Use::node));
+    const auto node =
+        Ref<OpNode>::adopt(new (memory) OpNode(std::move(op), at, parts, memory + sizeof(OpNode)));
+    for (std::size_t k = 0; k < outputs.size(); ++k) outputs[k].attach(node, static_cast<std::uint32_t>(k));
   }
 
   std::string_view name() const override { return Op::name; }
-  const Shape& output_shape(std::size_t k) const override { return shapes_[k]; }
-  void release_saved() noexcept override { saved_.clear(); }
   std::string attributes() const override {
     if constexpr (requires { op_.attributes(); }) return op_.attributes();
     return {};
   }
   AnyTensor gradient_home(std::size_t output) override {
-    if constexpr (requires { op_.gradient_home(output, shapes_[output]); })
-      return op_.gradient_home(output, shapes_[output]);
+    if constexpr (requires { op_.gradient_home(output, output_shape(output)); })
+      return op_.gradient_home(output, output_shape(output));
     return {};
   }
 
@@ -195,8 +234,7 @@ class OpNode final : public Node {
                       "a std::span of gradients for several results");
       }
     }
-    if (gradients.size() > edges_.size())
-      detail::too_many_gradients(Op::name, gradients.size(), edges_.size());
+    check_gradients(gradients.size());
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       if (!sink.wants(i)) continue;
       Gradient<T>& gradient = gradients[i];
@@ -214,7 +252,9 @@ class OpNode final : public Node {
    public:
     View(OpNode& node, const GradientSink& sink, std::span<const GradientSlot> slots)
         : node_(node), sink_(sink), owned_(slots[0].ownership == Ownership::owned) {}
-    Tensor<T> operator[](std::size_t i) const override { return node_.unpack(i, sink_.create_graph()); }
+    Tensor<T> operator[](std::size_t i) const override {
+      return Tensor<T>(node_.unpack(i, sink_.create_graph()));
+    }
     bool needs(std::size_t i) const override { return sink_.wants(node_.input("needs", i)); }
     const Shape& shape(std::size_t i) const override { return sink_.shape(node_.input("shape", i)); }
     bool owns_gradient() const override { return owned_ && !sink_.create_graph(); }
@@ -226,49 +266,15 @@ class OpNode final : public Node {
     bool owned_;
   };
 
-  OpNode(Op op, Location at) : Node(dtype_of<T>, at, false), op_(std::move(op)) {}
+  OpNode(Op&& op, Location at, const Parts& parts, std::byte* behind)
+      : RecordedOp(dtype_of<T>, at, parts, behind), op_(std::move(op)) {}
   void destroy() noexcept override {
+    const std::size_t bytes = sizeof(OpNode) + bytes_behind();
     this->~OpNode();
-    pool::deallocate(this, sizeof(OpNode), pool::Use::node);
-  }
-
-  static bool same(const AnyTensor& a, const AnyTensor& b) {
-    return a.storage().get() == b.storage().get() && a.offset() == b.offset() && a.shape() == b.shape();
-  }
-  static void classify(detail::SavedValue& value, std::span<const Tensor<T>* const> inputs,
-                       std::span<const Tensor<T>> outputs) {
-    using Origin = detail::SavedValue::Origin;
-    for (std::size_t i = 0; i < inputs.size(); ++i)
-      if (same(value.tensor, *inputs[i]))
-        value.origin = Origin::input, value.index = static_cast<std::uint32_t>(i);
-    if (value.origin == Origin::constant)
-      for (std::size_t k = 0; k < outputs.size(); ++k)
-        if (same(value.tensor, outputs[k]))
-          value.origin = Origin::output, value.index = static_cast<std::uint32_t>(k);
-  }
-
-  std::size_t input(std::string_view call, std::size_t i) const {
-    if (i >= edges_.size()) detail::no_such_input(Op::name, call, i, edges_.size());
-    return i;
-  }
-
-  Tensor<T> unpack(std::size_t i, bool recorded) {
-    if (i >= saved_.size()) detail::not_saved(Op::name, i, saved_.size());
-    const detail::SavedValue& saved = saved_[i];
-    if (!saved.tensor.defined()) return {};
-    if (saved.tensor.version() != saved.version) detail::changed_in_place(Op::name, saved, location());
-    AnyTensor value = saved.tensor;
-    if (recorded && saved.origin == detail::SavedValue::Origin::output)
-      value.attach(Ref<Node>::share(this), saved.index);
-    if (recorded && saved.origin == detail::SavedValue::Origin::input)
-      if (const Edge& edge = edges_[saved.index]; edge.node) value.attach(edge.node, edge.output);
-    return Tensor<T>(std::move(value));
+    pool::deallocate(this, bytes, pool::Use::node);
   }
 
   Op op_;
-  detail::PoolVector<Edge> edges_;
-  detail::PoolVector<Shape> shapes_;
-  detail::PoolVector<detail::SavedValue> saved_;
 };
 
 namespace detail {
@@ -285,11 +291,11 @@ auto run_forward(Op& op, Saver<T>& saver, const In&... in) {
 }
 
 template <Real T, class Op, class... In>
-auto compute_and_record(Op op, Location at, std::span<const Tensor<T>* const> inputs, const In&... in) {
+auto compute_and_record(Op&& op, Location at, std::span<const AnyTensor* const> inputs, const In&... in) {
   bool needed = false;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i]->defined()) undefined_input(Op::name, i);
-    needed = needed || inputs[i]->requires_grad();
+    needed = needed || needs_gradient(*inputs[i]);
   }
   const ProfiledOp timed(Op::name);
   Saver<T> saver;
@@ -304,7 +310,8 @@ auto compute_and_record(Op op, Location at, std::span<const Tensor<T>* const> in
     if (y.node()) y = y.detach();  // an op that hands an input through
     if (this_thread.anomaly) check_finite(Op::name, y, at, false);
   }
-  if (needed && is_recording()) OpNode<Op, T>::make(std::move(op), at)->record(inputs, outputs, saver);
+  if (needed && is_recording() && !outputs.empty())
+    OpNode<Op, T>::record(std::move(op), at, inputs, outputs, saver);
   return result;
 }
 
@@ -317,7 +324,7 @@ concept ComputesFrom = requires(Op& op, Saver<T>& saver, const In&... in) {
 };
 
 template <Real T, class Op, class... In>
-auto apply_to(Op op, Location at, std::span<const Tensor<T>* const> inputs, const In&... in) {
+auto apply_to(Op&& op, Location at, std::span<const AnyTensor* const> inputs, const In&... in) {
   static_assert(NamedOp<Op>,
                 "xgrad: a struct op has a name: `static constexpr std::string_view name = \"…\";`");
   static_assert(ComputesFrom<Op, T, In...>,
@@ -335,16 +342,17 @@ auto apply_to(Op op, Location at, std::span<const Tensor<T>* const> inputs, cons
 /// Computes `op.forward(inputs...)` and records the op when an input needs gradients.
 template <class Op, Real T, std::same_as<Tensor<T>>... Rest>
 auto apply(Op op, Location at, const Tensor<T>& first, const Rest&... rest) {
-  const std::array<const Tensor<T>*, 1 + sizeof...(Rest)> inputs{&first, &rest...};
+  const std::array<const AnyTensor*, 1 + sizeof...(Rest)> inputs{&first, &rest...};
   return detail::apply_to<T>(std::move(op), at, inputs, first, rest...);
 }
 
 /// The same for an op over any number of inputs: `op.forward(std::span<const Tensor<T>>)`.
 template <class Op, Real T>
 auto apply(Op op, Location at, std::span<const Tensor<T>> list) {
-  detail::PoolVector<const Tensor<T>*> inputs;
+  detail::PoolVector<const AnyTensor*> inputs;
+  inputs.reserve(list.size());
   for (const Tensor<T>& x : list) inputs.push_back(&x);
-  return detail::apply_to<T>(std::move(op), at, std::span<const Tensor<T>* const>(inputs), list);
+  return detail::apply_to<T>(std::move(op), at, std::span<const AnyTensor* const>(inputs), list);
 }
 
 }  // namespace xgrad

@@ -126,46 +126,4 @@ AnyTensor from_column_block(const AnyTensor& part, int block, int blocks, Locati
   return dispatch(part, at, [&]<Real T> { return FromColumnBlock<T>{block, blocks}; });
 }
 
-namespace detail {
-
-void changed_in_place(std::string_view op, const SavedValue& saved, Location at) {
-  throw GraphError(
-      fmt::format("backward of '{}': {} of shape {} was changed in place after the op saved it{}; compute "
-                  "with clone() of it, or "
-                  "change it after backward",
-                  op,
-                  saved.origin == SavedValue::Origin::input    ? fmt::format("input {}", saved.index)
-                  : saved.origin == SavedValue::Origin::output ? "its result"
-                                                               : "a saved value",
-                  to_string(saved.tensor.shape()), describe(at)));
-}
-
-void undefined_input(std::string_view op, std::size_t index) {
-  throw ValueError(
-      fmt::format("{}: operand {} is undefined (a default-constructed tensor, a gradient before any "
-                  "backward, or a module without parameters); give it a value first",
-                  op, index));
-}
-
-void too_many_gradients(std::string_view op, std::size_t gradients, std::size_t inputs) {
-  throw GraphError(fmt::format(
-      "backward of '{}': its vjp gave {} gradients, and the op has {} input{}; return one for each "
-      "input, in their order",
-      op, gradients, inputs, inputs == 1 ? "" : "s"));
-}
-
-void no_such_input(std::string_view op, std::string_view call, std::size_t index, std::size_t inputs) {
-  throw GraphError(fmt::format("backward of '{}': {}({}) of an op with {} input{}; they count from 0", op,
-                               call, index, inputs, inputs == 1 ? "" : "s"));
-}
-
-void not_saved(std::string_view op, std::size_t index, std::size_t saved) {
-  throw GraphError(fmt::format(
-      "backward of '{}': its vjp asks for saved tensor {}, and forward saved {}; they count from 0, "
-      "in the order of the calls",
-      op, index, saved));
-}
-
-}  // namespace detail
-
 }  // namespace xgrad

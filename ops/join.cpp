@@ -56,9 +56,10 @@ struct Join {
     if (shape.elements(0, axis) != 1) return false;
     const Ownership ownership = saved.owns_gradient() ? Ownership::owned : Ownership::shared;
     const AnyTensor g = std::move(gradients[0].value);
+    Shape part = part_shape(0);
     std::int64_t offset = 0;
     for (std::size_t k = 0; k < parts(); ++k) {
-      const Shape part = part_shape(k);
+      if (!stacked) part = part_shape(k);
       if (sink.wants(k)) sink.add(k, g.view(part, offset), ownership);
       offset += part.elements();
     }
@@ -104,7 +105,7 @@ template <Real T>
 bool lie_in_order(std::span<const Tensor<T>> tensors) {
   bool recorded = false;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    recorded |= tensors[i].requires_grad();
+    recorded |= needs_gradient(tensors[i]);
     if (i > 0 && (tensors[i].storage().get() != tensors[0].storage().get() ||
                   tensors[i].offset() != tensors[i - 1].offset() + tensors[i - 1].elements()))
       return false;

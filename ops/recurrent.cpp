@@ -86,7 +86,7 @@ class StepNode final : public Node {
     auto* node = new (pool::allocate(sizeof(StepNode), pool::Use::node)) StepNode(kind, outputs[0], at);
     const std::array<const AnyTensor*, 4> inputs{&in.zx, &in.h, &in.weight, in.c};
     for (std::size_t i = 0; i < inputs.size(); ++i)
-      if (inputs[i] && inputs[i]->requires_grad()) node->edges_[i] = inputs[i]->edge();
+      if (inputs[i] && needs_gradient(*inputs[i])) node->edges_[i] = inputs[i]->edge();
     node->save(saved_weight, in.weight);
     node->save(saved_h, in.h);
     if (in.c) {
@@ -102,7 +102,9 @@ class StepNode final : public Node {
 
   std::string_view name() const override { return name_of(kind_); }
   const Shape& output_shape(std::size_t output) const override { return output == 2 ? gates_shape_ : shape_; }
-  void release_saved() noexcept override { saved_ = {}; }
+  void release_saved() noexcept override {
+    for (SavedRegion& region : saved_) region.storage = {};
+  }
 
   void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
     if (sink.create_graph() || (is_lstm() && gradients[2].value.defined()))
@@ -291,7 +293,7 @@ std::array<Tensor<T>, 2> step(StepKind kind, const Tensor<T>& zx, const Tensor<T
   if (this_thread.anomaly)
     for (const AnyTensor& output : made) check_finite(name_of(kind), output, at, false);
   if (is_recording() &&
-      (zx.requires_grad() || h.requires_grad() || weight.requires_grad() || (c && c->requires_grad())))
+      (needs_gradient(zx) || needs_gradient(h) || needs_gradient(weight) || (c && needs_gradient(*c))))
     StepNode::record(kind, {zx, h, weight, c}, z, made, at);
   return {Tensor<T>(std::move(outputs[0])), c ? Tensor<T>(std::move(outputs[1])) : Tensor<T>()};
 }

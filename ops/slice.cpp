@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include "autograd/create.hpp"
 #include "autograd/error.hpp"
@@ -184,14 +183,17 @@ struct Split {
   static constexpr std::string_view name = single ? "unbind" : "split";
   Shape shape;  // of the input
   std::int64_t axis;
-  Starts starts;  // of each part, and the end
+  Starts starts;  // of each part, and the end; none where `single`
   mutable SharedGradient gradient{};
 
   std::string attributes() const {
     return single ? std::string() : fmt::format("axis {}, at [{}]", axis, fmt::join(starts, ", "));
   }
-  std::size_t parts() const { return starts.size() - 1; }
-  Range range(std::size_t k) const { return {axis, starts[k], 1, starts[k + 1] - starts[k]}; }
+  std::size_t parts() const { return single ? static_cast<std::size_t>(shape[0]) : starts.size() - 1; }
+  Range range(std::size_t k) const {
+    if (single) return {0, static_cast<std::int64_t>(k), 1, 1};
+    return {axis, starts[k], 1, starts[k + 1] - starts[k]};
+  }
   Shape part_shape(std::size_t k) const {
     Shape part = range(k).part_of(shape);
     if (single) part.erase(0);
@@ -201,7 +203,13 @@ struct Split {
   PoolVector<Tensor<T>> forward(const Tensor<T>& x) const {
     PoolVector<Tensor<T>> result;
     result.reserve(parts());
-    for (std::size_t k = 0; k < parts(); ++k) result.push_back(read(x, range(k), part_shape(k)));
+    if (single) {
+      const Shape part = part_shape(0);
+      for (std::int64_t k = 0, step = part.elements(); k < shape[0]; ++k)
+        result.emplace_back(x.view(part, k * step));
+    } else {
+      for (std::size_t k = 0; k < parts(); ++k) result.push_back(read(x, range(k), part_shape(k)));
+    }
     return result;
   }
 
@@ -406,9 +414,7 @@ PoolVector<Tensor<T>> detail::rows(const Tensor<T>& x, Location at) {
       for (auto& row : rows(some, at)) result.push_back(std::move(row));
     return result;
   }
-  Starts starts(static_cast<std::size_t>(extent) + 1);
-  std::iota(starts.begin(), starts.end(), 0);
-  return apply(Split<T, true>{x.shape(), 0, std::move(starts)}, at, x);
+  return apply(Split<T, true>{x.shape(), 0, {}}, at, x);
 }
 
 #define XGRAD_INSTANTIATE(T)                                                                              \
