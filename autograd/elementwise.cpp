@@ -77,6 +77,7 @@ Shape common_shape(const FormulaInfo& info, std::span<const FormulaArgument> arg
 struct Call {
   Call(const FormulaInfo& formula, std::span<const FormulaArgument> given, Location where)
       : info(formula), arguments(given), at(where) {
+    const bool recording = is_recording();
     const AnyTensor* some = nullptr;
     for (std::size_t k = 0; k < arguments.size(); ++k) {
       const FormulaArgument& a = arguments[k];
@@ -87,20 +88,16 @@ struct Call {
       if (!some) some = a.tensor;
       alike = alike && a.blocks == 1 && a.tensor->defined() && a.tensor->shape() == some->shape();
       blocked = blocked || a.blocks > 1;
-      if (needs_gradient(*a.tensor)) wanted |= 1u << k;
+      if (a.expiring && is_once(k)) expiring |= 1u << k;
+      if (!recording || !needs_gradient(*a.tensor)) continue;
+      wanted |= 1u << k;
+      reads |= info.reads[k];
     }
-    if (!is_recording()) wanted = 0;
     shape = alike ? some->shape() : common_shape(info, arguments);
     dtype = some->dtype();
-    for_each_bit(wanted, [&](int k) { reads |= info.reads[static_cast<std::size_t>(k)]; });
     reads &= bit(info.leaf_gradient(0)) - 1;
   }
 
-  // Whether argument k is a temporary that no other argument is, too.
-  bool expires(std::size_t k) const {
-    const auto is_same = [&](const FormulaArgument& a) { return a.tensor == arguments[k].tensor; };
-    return arguments[k].expiring && std::ranges::count_if(arguments, is_same) == 1;
-  }
   AnyTensor& temporary(std::size_t k) const { return const_cast<AnyTensor&>(*arguments[k].tensor); }
 
   const FormulaInfo& info;
@@ -111,7 +108,15 @@ struct Call {
   bool alike = true;                      // every tensor has this shape and is read whole
   bool blocked = false;                   // some tensor is read in column blocks
   std::uint32_t numbers = 0, wanted = 0;  // arguments that are numbers; whose gradients are to be had
+  std::uint32_t expiring = 0;             // temporaries that no other argument is, too
   std::uint64_t reads = 0;                // leaves of the adjoint that backward will read, gradients aside
+
+ private:
+  bool is_once(std::size_t k) const {
+    for (std::size_t j = 0; j < arguments.size(); ++j)
+      if (j != k && arguments[j].tensor == arguments[k].tensor) return false;
+    return true;
+  }
 };
 
 // What backward reads of one leaf of the adjoint: a tensor of forward, or a number. A tensor's shape is the
@@ -149,48 +154,52 @@ class FormulaNode final : public Node {
   struct Parts {
     std::uint8_t tensors, numbers;
     bool alike, captured, blocked;
-    bool holding = true;  // the saved tensors are still there
+    bool holding = true;             // the saved tensors are still there
+    std::uint16_t bytes_behind = 0;  // the object
   };
 
   FormulaNode(const Call& call, Parts parts)
       : Node(call.dtype, call.at, false), parts_(parts), info_(call.info), shape_(call.shape) {}
   void destroy() noexcept override;
 
-  template <class A>
-  A* behind(std::size_t bytes) {
-    return reinterpret_cast<A*>(reinterpret_cast<std::byte*>(this + 1) + bytes);
+  static std::uint16_t bytes_behind(const FormulaInfo& info, Parts parts) {
+    const auto inputs = static_cast<std::size_t>(info.inputs);
+    std::size_t bytes =
+        inputs * sizeof(Edge) + parts.tensors * sizeof(SavedTensor) + parts.numbers * sizeof(SavedNumber);
+    if (!parts.alike) bytes += parts.tensors * sizeof(Shape);
+    if (parts.captured) bytes += static_cast<std::size_t>(info.adjoint->captured) * sizeof(double);
+    if (parts.blocked) bytes += inputs * sizeof(BlockArgument);
+    return static_cast<std::uint16_t>(bytes);
   }
-  struct Offsets {
-    std::size_t tensors, numbers, shapes, constants, blocks, end;
-    Offsets(const FormulaInfo& info, Parts parts) {
-      const auto inputs = static_cast<std::size_t>(info.inputs);
-      tensors = inputs * sizeof(Edge);
-      numbers = tensors + parts.tensors * sizeof(SavedTensor);
-      shapes = numbers + parts.numbers * sizeof(SavedNumber);
-      constants = shapes + (parts.alike ? 0 : parts.tensors * sizeof(Shape));
-      blocks = constants +
-               (parts.captured ? static_cast<std::size_t>(info.adjoint->captured) * sizeof(double) : 0);
-      end = blocks + (parts.blocked ? inputs * sizeof(BlockArgument) : 0);
-    }
-  };
-  Offsets offsets() const { return {info_, parts_}; }
+
+  // The arrays behind the object, in this order. `first`: also where what they hold is gone.
+  SavedTensor* first_tensor() { return reinterpret_cast<SavedTensor*>(edges().data() + edges().size()); }
+  SavedNumber* first_number() { return reinterpret_cast<SavedNumber*>(first_tensor() + parts_.tensors); }
+  Shape* first_shape() { return reinterpret_cast<Shape*>(first_number() + parts_.numbers); }
+  double* first_constant() {
+    return reinterpret_cast<double*>(first_shape() + (parts_.alike ? 0 : parts_.tensors));
+  }
+  BlockArgument* first_block() {
+    return reinterpret_cast<BlockArgument*>(first_constant() +
+                                            (parts_.captured ? info_.adjoint->captured : 0));
+  }
+
   std::span<SavedTensor> saved_tensors() {
-    return {behind<SavedTensor>(offsets().tensors), parts_.holding ? parts_.tensors : 0u};
+    return {first_tensor(), parts_.holding ? parts_.tensors : std::size_t{0}};
   }
-  std::span<SavedNumber> saved_numbers() { return {behind<SavedNumber>(offsets().numbers), parts_.numbers}; }
+  std::span<SavedNumber> saved_numbers() { return {first_number(), parts_.numbers}; }
   const Shape& saved_shape(const SavedTensor& saved) {
-    return parts_.alike ? shape_ : behind<Shape>(offsets().shapes)[&saved - saved_tensors().data()];
+    return parts_.alike ? shape_ : first_shape()[&saved - first_tensor()];
   }
   using Constants = std::array<double, Program::max_constants>;
   const double* constants(const Program& adjoint, Constants& merged) {
     if (!parts_.captured) return adjoint.constants.data();
     merged = adjoint.constants;
-    std::copy_n(behind<double>(offsets().constants), adjoint.captured, merged.data());
+    std::copy_n(first_constant(), adjoint.captured, merged.data());
     return merged.data();
   }
   BlockArgument block(int k) {
-    return parts_.blocked ? behind<BlockArgument>(offsets().blocks)[k]
-                          : BlockArgument{0, 1, static_cast<std::uint8_t>(k)};
+    return parts_.blocked ? first_block()[k] : BlockArgument{0, 1, static_cast<std::uint8_t>(k)};
   }
 
   void save(const Call& call, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept);
@@ -220,33 +229,33 @@ class FormulaNode final : public Node {
 Ref<FormulaNode> FormulaNode::make(const Call& call, std::span<const AnyTensor> outputs,
                                    std::span<const AnyTensor> kept, const double* captured) {
   const std::size_t n = call.arguments.size();
-  const Parts parts{.tensors = count_bits(call.reads & ~std::uint64_t{call.numbers}),
-                    .numbers = count_bits(call.reads & call.numbers),
-                    .alike = call.alike,
-                    .captured = captured != nullptr,
-                    .blocked = call.blocked};
-  auto* node = new (pool::allocate(sizeof(FormulaNode) + Offsets(call.info, parts).end, pool::Use::node))
+  Parts parts{.tensors = count_bits(call.reads & ~std::uint64_t{call.numbers}),
+              .numbers = count_bits(call.reads & call.numbers),
+              .alike = call.alike,
+              .captured = captured != nullptr,
+              .blocked = call.blocked};
+  parts.bytes_behind = bytes_behind(call.info, parts);
+  auto* node = new (pool::allocate(sizeof(FormulaNode) + parts.bytes_behind, pool::Use::node))
       FormulaNode(call, parts);
-  auto* edges = node->behind<Edge>(0);
+  auto* edges = reinterpret_cast<Edge*>(node + 1);
   for (std::size_t k = 0; k < n; ++k) {
     if (!(call.wanted >> k & 1))
       new (edges + k) Edge{};
     else
       new (edges + k)
-          Edge(call.expires(k) ? call.temporary(k).take_edge() : call.arguments[k].tensor->edge());
+          Edge(call.expiring >> k & 1 ? call.temporary(k).take_edge() : call.arguments[k].tensor->edge());
   }
   node->connect(edges, n, static_cast<std::size_t>(call.info.outputs + call.info.kept));
   node->save(call, outputs, kept);
-  if (captured)
-    std::copy_n(captured, call.info.adjoint->captured, node->behind<double>(node->offsets().constants));
+  if (captured) std::copy_n(captured, call.info.adjoint->captured, node->first_constant());
   if (call.blocked) node->save_blocks(call);
   return Ref<FormulaNode>::adopt(node);
 }
 
 void FormulaNode::save(const Call& call, std::span<const AnyTensor> outputs,
                        std::span<const AnyTensor> kept) {
-  SavedTensor* tensor = saved_tensors().data();
-  SavedNumber* number = saved_numbers().data();
+  SavedTensor* tensor = first_tensor();
+  SavedNumber* number = first_number();
   for_each_bit(call.reads, [&](int leaf) {
     const auto i = static_cast<std::size_t>(leaf);
     const std::size_t first_kept = static_cast<std::size_t>(info_.inputs) + outputs.size();
@@ -259,8 +268,7 @@ void FormulaNode::save(const Call& call, std::span<const AnyTensor> outputs,
       return;
     }
     new (tensor) SavedTensor{value->storage(), value->offset(), value->version(), leaf};
-    if (!parts_.alike)
-      new (behind<Shape>(offsets().shapes) + (tensor - saved_tensors().data())) Shape(value->shape());
+    if (!parts_.alike) new (first_shape() + (tensor - first_tensor())) Shape(value->shape());
     ++tensor;
   });
 }
@@ -272,7 +280,7 @@ void FormulaNode::save_blocks(const Call& call) {
     if (a.blocks > 1)
       for (first = 0; call.arguments[first].tensor != a.tensor || call.arguments[first].blocks != a.blocks;)
         ++first;
-    new (behind<BlockArgument>(offsets().blocks) + k)
+    new (first_block() + k)
         BlockArgument{static_cast<std::uint8_t>(a.block), static_cast<std::uint8_t>(a.blocks),
                       static_cast<std::uint8_t>(first)};
   }
@@ -281,7 +289,7 @@ void FormulaNode::save_blocks(const Call& call) {
 void FormulaNode::destroy() noexcept {
   release_saved();
   std::destroy_n(edges().data(), edges().size());
-  const std::size_t bytes = sizeof(FormulaNode) + offsets().end;
+  const std::size_t bytes = sizeof(FormulaNode) + parts_.bytes_behind;
   this->~FormulaNode();
   pool::deallocate(this, bytes, pool::Use::node);
 }
@@ -369,6 +377,15 @@ class FormulaNode::Targets {
 
 void FormulaNode::find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted,
                                GradientSlot* spare) {
+  if (parts_.alike && (wanted & (wanted - 1)) == 0) {  // mostly
+    const int k = std::countr_zero(wanted);
+    Targets::Target& target = targets[k];
+    target.accumulate = false;
+    target.slot = &sink.destination(static_cast<std::size_t>(k), target.accumulate, spare);
+    target.free_tail = !target.accumulate && target.slot->value.owns_tail();
+    targets.direct = wanted;
+    return;
+  }
   for_each_bit(wanted, [&](int k) {
     const auto i = static_cast<std::size_t>(k);
     const bool whole = is_whole(k, sink);
@@ -542,9 +559,9 @@ class KeptValues {
 
 // Memory for the result: that of a temporary that is read here for the last time, or new.
 AnyTensor new_result(const Call& call) {
-  for (std::size_t k = 0; k < call.arguments.size() && call.alike; ++k)
-    if (call.expires(k) && !(call.reads >> k & 1) && call.temporary(k).defined() &&
-        call.temporary(k).owns_storage()) {
+  const std::uint64_t free = call.alike ? call.expiring & ~call.reads : 0;
+  for (std::size_t k = 0; free >> k; ++k)
+    if ((free >> k & 1) && call.temporary(k).defined() && call.temporary(k).owns_storage()) {
       Ref<Storage> storage = call.temporary(k).take_storage();
       storage->raise_version();
       return {std::move(storage), 0, call.shape};
@@ -623,12 +640,49 @@ FormulaInfo analyzed(FormulaInfo info) {
   return info;
 }
 
+namespace {
+
+// Most calls: one result, nothing kept, and operands of one shape or numbers. One row holds all, and there is
+// nothing to plan.
+AnyTensor run_flat(const Call& call, const double* constants) {
+  std::array<kernels::LoopInput, max_inputs> inputs;
+  std::array<NumberCell, max_inputs> cells;
+  for (std::size_t k = 0; k < call.arguments.size(); ++k) {
+    const FormulaArgument& a = call.arguments[k];
+    if (!a.tensor) cells[k].set(a.number, call.dtype);
+    inputs[k].data = a.tensor ? a.tensor->bytes() : cells[k].bytes;
+    inputs[k].inner = a.tensor ? 1 : 0;
+  }
+  AnyTensor result = new_result(call);
+  kernels::LoopOutput output;
+  output.data = result.mutable_bytes();
+  output.inner = 1;
+  output.accumulate = false;
+  kernels::Loop loop;
+  loop.inner = result.elements();
+  loop.outer_rank = 0;
+  loop.padded = true;
+  loop.inputs = inputs.data();
+  loop.outputs = &output;
+  loop.constants = constants;
+  call.info.forward_kernel[static_cast<std::size_t>(call.dtype)](loop);
+  return result;
+}
+
+}  // namespace
+
 void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> arguments,
                  std::span<AnyTensor> outputs, Location at, FormulaConstants constants) {
   const ProfiledOp timed(info.name);
   const Call call(info, arguments, at);
-  LoopPlan plan(call.shape, constants.forward ? constants.forward : info.forward->constants.data(),
-                call.alike);
+  const double* numbers = constants.forward ? constants.forward : info.forward->constants.data();
+  if (call.alike && outputs.size() == 1 && info.kept == 0 && !outputs[0].defined()) {
+    outputs[0] = run_flat(call, numbers);
+    if (this_thread.anomaly) check_finite(info.name, outputs[0], at, false);
+    if (call.wanted) outputs[0].attach(FormulaNode::make(call, outputs, {}, constants.adjoint), 0);
+    return;
+  }
+  LoopPlan plan(call.shape, numbers, call.alike);
   std::array<NumberCell, max_inputs> cells;
   for (std::size_t k = 0; k < arguments.size(); ++k) {
     const FormulaArgument& a = arguments[k];

@@ -23,7 +23,7 @@ class Tensor;
 struct FormulaInfo {
   static constexpr int max_inputs = 16;
 
-  const char* name;
+  std::string_view name;
   const Program* forward;  // outputs, then what it keeps for backward
   const Program* adjoint;  // see AdjointBuilder; takes no gradients of what was kept
   const Program*

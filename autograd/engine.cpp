@@ -16,8 +16,8 @@ namespace xgrad {
 
 Engine::~Engine() {
   --this_thread.backward_depth;
-  for (const Queued& queued : heap_)
-    free_slots(*queued.node, queued.node->outputs());  // only after an exception
+  if (next_.node) free_slots(*next_.node, next_.node->outputs());  // these two only after an exception
+  for (const Queued& queued : heap_) free_slots(*queued.node, queued.node->outputs());
   for (Node* node : visited_) node->wanted_ = false;
 }
 
@@ -75,9 +75,9 @@ GradientSlot* Engine::slot(const Edge& edge) {
     auto* memory = static_cast<GradientSlot*>(pool::allocate(node->outputs_ * sizeof(GradientSlot)));
     std::uninitialized_default_construct_n(memory, node->outputs_);
     node->slots_ = memory;
-    heap_.push_back({node->sequence_, node});
-    std::push_heap(heap_.begin(), heap_.end());
-  } else if (nested_ && std::ranges::none_of(heap_, [&](const Queued& q) { return q.node == node; })) {
+    enqueue({node->sequence_, node});
+  } else if (nested_ && next_.node != node &&
+             std::ranges::none_of(heap_, [&](const Queued& q) { return q.node == node; })) {
     throw GraphError(
         fmt::format("backward: a backward pass over '{}' is under way, and this one, started in a hook, "
                     "meets it there; differentiate another graph, or after that pass",
@@ -157,14 +157,26 @@ void Engine::seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor>
   }
 }
 
+void Engine::enqueue(Queued queued) {
+  if (newest() < queued) std::swap(queued, next_);
+  if (!queued.node) return;
+  heap_.push_back(queued);
+  std::push_heap(heap_.begin(), heap_.end());
+}
+
+Node& Engine::take_newest() {
+  if (next_.node) return *std::exchange(next_, {}).node;
+  std::pop_heap(heap_.begin(), heap_.end());
+  Node& node = *heap_.back().node;
+  heap_.pop_back();
+  return node;
+}
+
 void Engine::run() {
   for (;;) {
-    if (!pending_.empty() && (heap_.empty() || !heap_.front().node->batches_)) carry_out_pending();
-    if (heap_.empty()) return;
-    std::pop_heap(heap_.begin(), heap_.end());
-    Node& node = *heap_.back().node;
-    heap_.pop_back();
-    visit(node);
+    if (!pending_.empty() && (!newest().node || !newest().node->batches_)) carry_out_pending();
+    if (!newest().node) return;
+    visit(take_newest());
   }
 }
 
@@ -296,17 +308,16 @@ void Engine::carry_out(const Edge& edge, const DeferredGradient& gradient) {
 // Keeps the gradient until no more come that could merge with it. Its target enters the heap at once: its
 // turn comes after that of everything it was computed from.
 void Engine::defer(const Edge& edge, const DeferredGradient& gradient) {
-  slot(edge);
-  const auto same = [&](const Pending& p) {
-    return p.edge.node.get() == edge.node.get() && p.edge.output == edge.output;
-  };
-  const auto waiting = std::ranges::find_if(pending_, same);
-  if (waiting == pending_.end()) {
-    pending_.push_back({edge, gradient});
-  } else if (!gradient.kind->merge(waiting->gradient, gradient)) {
-    carry_out(edge, waiting->gradient);
-    waiting->gradient = gradient;
+  for (Pending& waiting : pending_) {
+    if (waiting.edge.node.get() != edge.node.get() || waiting.edge.output != edge.output) continue;
+    if (!gradient.kind->merge(waiting.gradient, gradient)) {
+      carry_out(edge, waiting.gradient);
+      waiting.gradient = gradient;
+    }
+    return;
   }
+  slot(edge);
+  pending_.push_back({edge, gradient});
 }
 
 void Engine::carry_out_pending() {

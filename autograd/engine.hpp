@@ -41,7 +41,7 @@ class Engine {
   };
   struct Queued {
     std::uint64_t sequence;
-    Node* node;
+    Node* node = nullptr;
     bool operator<(const Queued& other) const { return sequence < other.sequence; }
   };
   struct Pending {  // a deferred gradient that waits for others to merge with
@@ -56,6 +56,9 @@ class Engine {
   void find_wanted(std::span<const AnyTensor> outputs, std::span<const AnyTensor> inputs);
   void seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds);
   void run();
+  void enqueue(Queued queued);
+  const Queued& newest() const { return next_.node || heap_.empty() ? next_ : heap_.front(); }
+  Node& take_newest();
   void visit(Node& node);
   GradientSlot& destination(const Edge& edge, bool& accumulate, GradientSlot* spare);
   void defer(const Edge& edge, const DeferredGradient& gradient);
@@ -70,6 +73,9 @@ class Engine {
   Location at_;
   bool nested_;             // a hook of another pass started this one
   bool selective_ = false;  // grad(): only towards the inputs
+  // Nodes to visit. The newest of all may stand apart, as next_: most nodes are visited right after the one
+  // that sent them their gradient, and so never enter the heap.
+  Queued next_{};
   PoolVector<Queued> heap_;
   PoolVector<Pending> pending_;
   std::deque<LeafSlot, pool::Allocator<LeafSlot>> leaves_;  // slots stay where they are
