@@ -17,14 +17,23 @@ template <Fold kind, class T, int rows>
   constexpr std::int64_t W = width<T>;
   const auto fold_registers = [&](Batch<T> so_far, const Batch<T>& c, auto get)
       __attribute__((always_inline)) {
-    Batch<T> value[rows];
+    Batch<T> value[rows], added(T(0));
 #pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) value[r] = mapped<kind>(get(x + r * row_step), c);
+    for (int r = 0; r < rows; ++r) {
+      value[r] = mapped<kind>(get(x + r * row_step), c);
+      if (is_extreme(kind)) added = added + value[r];
+    }
 #pragma GCC unroll 8
     for (int half = rows / 2; half > 0; half /= 2)
 #pragma GCC unroll 8
       for (int r = 0; r < half; ++r) value[r] = combined<kind>(value[r], value[r + half]);
-    return combined<kind>(so_far, value[0]);
+    so_far = combined<kind>(value[0], so_far);  // a NaN there stays
+    if (is_extreme(kind) && (rows == 1 || any(is_nan(added))))
+      for (int r = 0; r < rows; ++r) {
+        const Batch<T> again = get(x + r * row_step);
+        so_far = select(again == again, so_far, again);
+      }
+    return so_far;
   };
   std::int64_t j = 0;
   for (; j + W <= columns; j += W) {
@@ -126,37 +135,58 @@ void fold_small(const T* x, const T* centre, T* out, std::int64_t outer, std::in
   }
 }
 
-// One register from a row of a few: what is left of it to fold are the register's elements.
-template <Fold kind, class T>
-XGRAD_INLINE Batch<T> fold_to_register(const T* x, std::int64_t extent, T centre) {
+// One register from each of a few rows of a few registers: what is left to fold of it are its elements. The
+// sums of an extreme's elements go onto `added`.
+template <Fold kind, class T, int rows>
+XGRAD_INLINE void fold_to_registers(const T* x, const T* centre, std::int64_t extent, Batch<T>* folded,
+                                    Batch<T>& added) {
   constexpr std::int64_t W = width<T>;
-  const Batch<T> c(centre);
-  const auto partial = [&](const T* from, std::int64_t n) __attribute__((always_inline)) {
-    const auto some = mapped<kind>(load_partial(from, static_cast<std::size_t>(n), neutral<kind>(centre)), c);
-    return kind == Fold::sum_exp ? first_elements(some, n) : some;
+  T c[rows];
+  Batch<T> sum[rows];
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; ++r) {
+    c[r] = centre ? centre[r] : T(0);
+    const T* row = x + r * extent;
+    sum[r] = folded[r] =
+        extent < W ? mapped_end<kind>(row, extent, c[r]) : mapped<kind>(load(row), Batch<T>(c[r]));
+  }
+  const auto fold_in = [&](auto get) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+      folded[r] = combined<kind>(folded[r], get(x + r * extent, c[r]));
+      if (is_extreme(kind)) sum[r] = sum[r] + folded[r];
+    }
   };
-  if (extent < W) return partial(x, extent);
-  Batch<T> result = mapped<kind>(load(x), c);
   std::int64_t i = W;
-  for (; i + W <= extent; i += W) result = combined<kind>(result, mapped<kind>(load(x + i), c));
-  return i < extent ? combined<kind>(result, partial(x + i, extent - i)) : result;
+  for (; i + W <= extent; i += W)
+    fold_in([&](const T* row, T at) { return mapped<kind>(load(row + i), Batch<T>(at)); });
+  if (i < extent) fold_in([&](const T* row, T at) { return mapped_end<kind>(row + i, extent - i, at); });
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; ++r) added = added + sum[r];
 }
 
+// How long they may be: sums of floats have no more than twenty terms, as elsewhere.
+template <Fold kind, class T>
+constexpr std::int64_t short_row = (is_sum(kind) ? 20 : 32) * width<T>;
+
 // Rows of a few registers, as many together as a register has elements: one by one, the last steps within a
-// register would take longer than all before them.
+// register would take longer than all before them. There are at least that many; the last ones may come
+// twice.
 template <Fold kind, class T>
 [[gnu::noinline]] void fold_short_rows(const T* x, const T* centre, T* out, std::int64_t outer,
                                        std::int64_t extent) {
   constexpr std::int64_t W = width<T>;
-  for (std::int64_t o = 0; o < outer; o += W) {
-    const std::int64_t count = std::min(W, outer - o);
-    Batch<T> rows[W];
+  constexpr int group = std::min<int>(W, 4);
+  for (std::int64_t done = 0; done < outer; done += W) {
+    const std::int64_t o = std::min(done, outer - W);
+    Batch<T> folded[W], added(T(0));
 #pragma GCC unroll 16
-    for (std::int64_t r = 0; r < W; ++r) {
-      const std::int64_t row = o + std::min(r, count - 1);
-      rows[r] = fold_to_register<kind>(x + row * extent, extent, centre ? centre[row] : T(0));
-    }
-    store_partial(out + o, across_each<kind, W / 2>(rows), static_cast<std::size_t>(count));
+    for (std::int64_t r = 0; r < W; r += group)
+      fold_to_registers<kind, T, group>(x + (o + r) * extent, centre ? centre + o + r : nullptr, extent,
+                                        folded + r, added);
+    store(out + o, across_each<kind, W / 2>(folded));
+    for (std::int64_t r = o; is_extreme(kind) && r < o + W && any(is_nan(added)); ++r)
+      if (has_nan(added, x + r * extent, extent)) out[r] = std::numeric_limits<T>::quiet_NaN();
   }
 }
 
@@ -167,7 +197,7 @@ void fold(const T* x, const T* centre, T* out, std::int64_t outer, std::int64_t 
     for (std::int64_t i = 0; i < outer * inner; ++i) out[i] = start<kind, T>;
   } else if (extent == 1) {
     fold_columns<kind>(x, centre, out, 1, outer * inner);
-  } else if (inner == 1 && outer >= width<T> && extent > 6 && extent <= 16 * width<T>) {
+  } else if (inner == 1 && outer >= width<T> && extent > 6 && extent <= short_row<kind, T>) {
     fold_short_rows<kind>(x, centre, out, outer, extent);
   } else if (outer > 3 && size <= small) {
     fold_small<kind>(x, centre, out, outer, extent, inner);

@@ -15,6 +15,7 @@ template <class T>
 constexpr std::int64_t width = static_cast<std::int64_t>(lanes<T>);
 
 constexpr bool is_sum(Fold kind) { return rest_of(kind) == Fold::sum; }
+constexpr bool is_extreme(Fold kind) { return rest_of(kind) == Fold::maximum || kind == Fold::minimum; }
 
 /// What an empty fold gives.
 template <Fold kind, class T>
@@ -31,12 +32,20 @@ XGRAD_INLINE T neutral(T centre) {
   return start<kind, T>;
 }
 
-/// The first n elements, and 0 behind them.
+/// The first n elements, and `fill` behind them.
 template <class T>
-XGRAD_INLINE Batch<T> first_elements(const Batch<T>& x, std::int64_t n) {
+XGRAD_INLINE Batch<T> first_elements(const Batch<T>& x, std::int64_t n, T fill) {
   static constexpr T numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   static_assert(lanes<T> <= 16);
-  return select(load(numbers) < Batch<T>(static_cast<T>(n)), x, Batch<T>(T(0)));
+  return select(load(numbers) < Batch<T>(static_cast<T>(n)), x, Batch<T>(fill));
+}
+
+/// The last n < lanes elements of a row, and `fill` behind them. Where no load can be masked, what lies
+/// behind the row is read too: the next row, or a storage's slack.
+template <class T>
+XGRAD_INLINE Batch<T> load_end(const T* x, std::int64_t n, T fill) {
+  if constexpr (sizeof(Batch<T>) > 16) return load_partial(x, static_cast<std::size_t>(n), fill);
+  return first_elements(load(x), n, fill);
 }
 
 template <Fold kind, class T>
@@ -47,12 +56,33 @@ XGRAD_INLINE Batch<T> mapped(const Batch<T>& x, const Batch<T>& centre) {
   return x;
 }
 
+/// The mapped last n < lanes elements of a row, and behind them what changes no fold.
+template <Fold kind, class T>
+XGRAD_INLINE Batch<T> mapped_end(const T* x, std::int64_t n, T centre) {
+  const Batch<T> value = mapped<kind>(load_end(x, n, neutral<kind>(centre)), Batch<T>(centre));
+  // exp(-infinity) would do, but takes the processor 150 cycles: numbers that small are computed in
+  // microcode.
+  return kind == Fold::sum_exp ? first_elements(value, n, T(0)) : value;
+}
+
+/// Of extremes, b where either is NaN. Minding both takes three times as long, so a NaN gets lost in the next
+/// step; who folds extremes adds up what comes of each: a sum that is no NaN has had none among its terms.
 template <Fold kind, class T>
 XGRAD_INLINE Batch<T> combined(const Batch<T>& a, const Batch<T>& b) {
   if constexpr (is_sum(kind)) return a + b;
   if constexpr (kind == Fold::product) return a * b;
-  if constexpr (kind == Fold::minimum) return kernels::XGRAD_ARCH::min(a, b);
-  return kernels::XGRAD_ARCH::max(a, b);
+  if constexpr (kind == Fold::minimum) return min_or_second(a, b);
+  return max_or_second(a, b);
+}
+
+/// Whether there is a NaN among n elements whose sums are `added`, as those of infinities may be NaN too.
+template <class T>
+XGRAD_INLINE bool has_nan(const Batch<T>& added, const T* x, std::int64_t n) {
+  if (!any(is_nan(added))) return false;
+  std::int64_t i = 0;
+  for (; i + width<T> <= n; i += width<T>)
+    if (any(is_nan(load(x + i)))) return true;
+  return any(is_nan(load_end(x + i, n - i, T(0))));
 }
 
 /// Element i of the result is element (i + by) % lanes of x.
@@ -109,37 +139,30 @@ constexpr std::int64_t block = 16 * ways * width<T>;
 template <Fold kind, class T, class Write>
 XGRAD_INLINE T fold_block(const T* x, std::int64_t n, T centre, Write write) {
   constexpr std::int64_t W = width<T>;
+  constexpr int sums = ways / 2;
   const Batch<T> c(centre);
-  Batch<T> sum[ways];
+  Batch<T> folded[ways], added[sums];
 #pragma GCC unroll 8
-  for (int k = 0; k < ways; ++k) sum[k] = Batch<T>(start<kind, T>);
+  for (int k = 0; k < ways; ++k) folded[k] = Batch<T>(start<kind, T>), added[k % sums] = Batch<T>(T(0));
+  const auto fold_in = [&](int k, std::int64_t at, const Batch<T>& value, std::int64_t count)
+      __attribute__((always_inline)) {
+    write(at, value, count);
+    folded[k] = combined<kind>(folded[k], value);
+    if (is_extreme(kind)) added[k % sums] = added[k % sums] + folded[k];
+  };
   std::int64_t i = 0;
   for (; i + ways * W <= n; i += ways * W)
 #pragma GCC unroll 8
-    for (int k = 0; k < ways; ++k) {
-      const Batch<T> value = mapped<kind>(load(x + i + k * W), c);
-      write(i + k * W, value, W);
-      sum[k] = combined<kind>(sum[k], value);
-    }
-  for (; i + W <= n; i += W) {
-    const Batch<T> value = mapped<kind>(load(x + i), c);
-    write(i, value, W);
-    sum[0] = combined<kind>(sum[0], value);
-  }
-  if (i < n) {
-    Batch<T> value =
-        mapped<kind>(load_partial(x + i, static_cast<std::size_t>(n - i), neutral<kind>(centre)), c);
-    // exp(-infinity) would do, but takes the processor 150 cycles: numbers that small are computed in
-    // microcode.
-    if constexpr (kind == Fold::sum_exp) value = first_elements(value, n - i);
-    write(i, value, n - i);
-    sum[1] = combined<kind>(sum[1], value);
-  }
+    for (int k = 0; k < ways; ++k) fold_in(k, i + k * W, mapped<kind>(load(x + i + k * W), c), W);
+  for (; i + W <= n; i += W) fold_in(0, i, mapped<kind>(load(x + i), c), W);
+  if (i < n) fold_in(1, i, mapped_end<kind>(x + i, n - i, centre), n - i);
 #pragma GCC unroll 8
   for (int half = ways / 2; half > 0; half /= 2)
 #pragma GCC unroll 8
-    for (int k = 0; k < half; ++k) sum[k] = combined<kind>(sum[k], sum[k + half]);
-  return across<kind>(sum[0]);
+    for (int k = 0; k < half; ++k) folded[k] = combined<kind>(folded[k], folded[k + half]);
+  if (is_extreme(kind) && has_nan((added[0] + added[1]) + (added[2] + added[3]), x, n))
+    return std::numeric_limits<T>::quiet_NaN();
+  return across<kind>(folded[0]);
 }
 
 /// The fold of a row, rounded to T at the end.
