@@ -108,8 +108,8 @@ Ref<Storage> packed_form(const AnyTensor& b, bool transposed, std::int64_t k, st
 
 // Measured on AVX2 and AVX-512 against gemm. Besides what a kept form saves it matters what making one costs
 // where it serves one product only: many rows make up for that, few do only where gemm would have to reorder
-// b too. With hundreds of rows nothing is left to save, and what is large is better shared between BLAS's
-// threads.
+// b too. With hundreds of rows nothing is left to save, unless b is so small that its panels stay in the
+// first-level cache; and what is large is better shared between BLAS's threads.
 bool pays(bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, DType type) {
 #if defined(__x86_64__)
   static const bool fast_loops = simd_level() != SimdLevel::sse2;
@@ -117,9 +117,9 @@ bool pays(bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, DTyp
   constexpr bool fast_loops = false;  // not measured
 #endif
   const std::int64_t area = n * k, least_rows = !transpose_b ? 32 : area > 1 << 14 ? 8 : packing_least_rows;
-  if (m < least_rows || m > 512 || !fast_loops) return false;
+  if (m < least_rows || m > (area > 1 << 14 ? 512 : 4096) || !fast_loops) return false;
   if (area > 1 << 22 || area * static_cast<std::int64_t>(size_of(type)) < 1024) return false;
-  return m * area <= 1 << 21 || blas_threads() == 1;
+  return m * area <= 1 << 20 || blas_threads() == 1;
 }
 
 template <Real T>

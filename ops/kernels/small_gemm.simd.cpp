@@ -86,6 +86,13 @@ template <class T, int rows, int vectors, bool partial>
 void tile(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_column, const T* b,
           std::int64_t b_row, T alpha, T beta, T* c, std::int64_t ldc, int tail) {
   constexpr int ways = rows * vectors >= 5 ? 1 : rows * vectors >= 3 ? 2 : 4;
+  // What C holds is added last, and by then is here: rows of a large C come from far.
+  if (k >= 64)
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; ++r) {
+      __builtin_prefetch(c + r * ldc);
+      __builtin_prefetch(c + r * ldc + vectors * width<T> - 1);
+    }
   Batch<T> sum[ways][rows][vectors];
 #pragma GCC unroll 16
   for (int way = 0; way < ways; ++way)
