@@ -1,6 +1,8 @@
 // The pool: size classes, slabs for small blocks, and the registry of threads behind live_counts().
 #include "autograd/pool.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <mutex>
@@ -8,11 +10,13 @@
 #include <utility>
 #include <vector>
 
+#include "autograd/error.hpp"
 #include "autograd/thread_state.hpp"
 
 namespace xgrad {
 
 constinit thread_local ThreadState this_thread;
+constinit std::atomic<bool> one_thread_promised{false};
 
 namespace {
 
@@ -102,7 +106,13 @@ void* take_orphan(std::size_t index) {
 
 // The slow path: nothing of this size is free.
 [[gnu::noinline]] void* refill(ThreadState& thread, SizeClass size) {
-  if (!thread.registered) enter_registry(thread);
+  if (!thread.registered) {
+    if (one_thread_promised)
+      throw GraphError(
+          "a second thread makes a tensor in a program that called promise_one_thread(); leave that call out, "
+          "or use tensors on the thread that made it only");
+    enter_registry(thread);
+  }
   if constexpr (!cached) return system_allocate(thread, size.bytes);
   if (void* block = take_orphan(size.index)) return block;
   if (size.bytes > small_limit) return system_allocate(thread, size.bytes);
@@ -145,6 +155,17 @@ LiveCounts live_counts() {
     sum.reserved_bytes += thread->reserved_bytes.load(std::memory_order_relaxed);
   }
   return sum;
+}
+
+void pool::promise_one_thread() {
+  Registry& all = registry();
+  if (!this_thread.registered) enter_registry(this_thread);
+  std::lock_guard lock(all.mutex);
+  if (all.threads.size() > 1)
+    throw GraphError(fmt::format(
+        "promise_one_thread: {} threads have made tensors; call it before the first one does, or not at all",
+        all.threads.size()));
+  one_thread_promised = true;
 }
 
 void reset_peak_bytes() { this_thread.peak_bytes = this_thread.live_bytes; }

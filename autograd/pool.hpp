@@ -82,6 +82,8 @@ struct Allocator {
   friend bool operator==(Allocator, Allocator) { return true; }
 };
 
+void promise_one_thread();  // see ops/threads.hpp
+
 }  // namespace pool
 
 /// What is alive now, summed over all threads.

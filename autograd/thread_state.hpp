@@ -15,14 +15,15 @@
 
 namespace xgrad {
 
-/// Whether the program has one thread, as far as the C library tells: it says so no longer before a second
-/// one starts.
+extern constinit std::atomic<bool> one_thread_promised;  // see promise_one_thread
+
+/// Whether only one thread touches tensors: the program's only one, as far as the C library tells (it says so
+/// no longer before a second one starts), or by the program's promise.
 inline bool single_threaded() {
 #ifdef XGRAD_ASKS_LIBC
-  return __libc_single_threaded;
-#else
-  return false;
+  if (__libc_single_threaded) return true;
 #endif
+  return one_thread_promised.load(std::memory_order_relaxed);
 }
 
 class Node;

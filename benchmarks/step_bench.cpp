@@ -159,6 +159,7 @@ int take_threads(int& argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  promise_one_thread();
   set_threads(take_threads(argc, argv));
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

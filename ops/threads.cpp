@@ -1,9 +1,10 @@
-// The threads that large matrix products run on.
+// Threads of matrix products, and the promise that the program has only one of its own.
 #include "ops/threads.hpp"
 
 #include <fmt/format.h>
 
 #include "autograd/error.hpp"
+#include "autograd/pool.hpp"
 #include "ops/kernels/gemm.hpp"
 
 namespace xgrad {
@@ -14,5 +15,7 @@ bool set_threads(int count) {
 }
 
 int threads() { return kernels::blas_threads(); }
+
+void promise_one_thread() { pool::promise_one_thread(); }
 
 }  // namespace xgrad

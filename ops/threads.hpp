@@ -1,4 +1,4 @@
-// The threads that large matrix products run on.
+// Threads: those of large matrix products, and what a program promises about its own.
 #pragma once
 
 namespace xgrad {
@@ -10,5 +10,11 @@ bool set_threads(int count);
 
 /// How many threads BLAS has now.
 int threads();
+
+/// Promises that only the calling thread will ever touch tensors, so that counting references takes no atomic
+/// operations: a third of a small model's step. Without it that is known only of a program that has no other
+/// thread at all, and BLAS starts its own when it is loaded. It cannot be taken back. Throws GraphError where
+/// other threads have made tensors, and in any thread that makes one later.
+void promise_one_thread();
 
 }  // namespace xgrad

@@ -94,6 +94,7 @@ void add_matmul_rows(OpTable& table) {
   table.exempt("set_packing", "a switch");
   table.exempt("threads", "a setting");
   table.exempt("set_threads", "a setting");
+  table.exempt("promise_one_thread", "a setting");
 }
 
 }  // namespace xgrad::testing

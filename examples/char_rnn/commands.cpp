@@ -41,6 +41,7 @@ extern "C" void on_interrupt(int) {
 // "1 thread", "2 threads": what BLAS really has got.
 std::string start(const Common& common) {
   manual_seed(common.seed);
+  promise_one_thread();
   set_threads(common.threads);
   return threads() == 1 ? "1 thread" : fmt::format("{} threads", threads());
 }
