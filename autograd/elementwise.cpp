@@ -377,7 +377,7 @@ class FormulaNode::Targets {
 
 void FormulaNode::find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted,
                                GradientSlot* spare) {
-  if (parts_.alike && (wanted & (wanted - 1)) == 0) {  // mostly
+  if (parts_.alike && (wanted & (wanted - 1)) == 0) {  // as in most nodes
     const int k = std::countr_zero(wanted);
     Targets::Target& target = targets[k];
     target.accumulate = false;

@@ -19,13 +19,14 @@ bool same(const AnyTensor& a, const AnyTensor& b) {
 void classify(SavedValue& value, std::span<const AnyTensor* const> inputs,
               std::span<const AnyTensor* const> outputs) {
   using enum SavedValue::Origin;
-  const auto place = [&](std::span<const AnyTensor* const> list) {
-    return std::ranges::find_if(list, [&](const AnyTensor* x) { return same(value.tensor, *x); });
-  };
-  if (const auto i = place(inputs); i != inputs.end())
-    value.origin = input, value.index = static_cast<std::uint32_t>(i - inputs.begin());
-  else if (const auto k = place(outputs); k != outputs.end())
-    value.origin = output, value.index = static_cast<std::uint32_t>(k - outputs.begin());
+  for (std::uint32_t i = 0; i < inputs.size(); ++i) {
+    if (!same(value.tensor, *inputs[i])) continue;
+    value.origin = input, value.index = i;
+    if (inputs[i]->node() == value.node) return;
+  }
+  if (value.origin == input) return;
+  for (std::uint32_t k = 0; k < outputs.size(); ++k)
+    if (same(value.tensor, *outputs[k])) value.origin = output, value.index = k;
 }
 
 }  // namespace

@@ -42,10 +42,11 @@ using PoolVector = std::vector<T, pool::Allocator<T>>;
 // A saved tensor, and whether it is an input or an output of the node: those come back with their history.
 struct SavedValue {
   enum class Origin : std::uint8_t { constant, input, output };
-  AnyTensor tensor;
+  AnyTensor tensor;  // detached
   std::uint32_t version = 0;
   Origin origin = Origin::constant;
   std::uint32_t index = 0;
+  const Node* node = nullptr;  // that it had: this tells an input from another that is its detached copy
 };
 
 [[noreturn]] void changed_in_place(std::string_view op, const SavedValue& saved, Location at);
@@ -69,7 +70,7 @@ class Saver {
   /// Keeps `x`: an input or a result exactly as it is, or a constant. An undefined one comes back undefined.
   void operator()(const Tensor<T>& x) {
     if (values_.empty()) values_.reserve(4);
-    values_.push_back({x.detached(), x.defined() ? x.version() : 0});
+    values_.push_back({.tensor = x.detached(), .version = x.defined() ? x.version() : 0, .node = x.node()});
   }
 
  private:

@@ -57,6 +57,30 @@ Tensor<double> keeps(const Tensor<double>& x) {
   return apply(KeepsInputAndOutput<double>{}, Location::current(), x);
 }
 
+// The product of its inputs, both of which it keeps.
+template <Real T>
+struct KeepsBoth {
+  static constexpr std::string_view name = "keeps_both";
+  Tensor<T> forward(Saver<T>& save, const Tensor<T>& x, const Tensor<T>& y) const {
+    save(x), save(y);
+    return x * y;
+  }
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const { return {g * saved[1], g * saved[0]}; }
+};
+
+TEST_CASE("grad: a saved input comes back with its own history, not that of its detached copy", "[engine]") {
+  const auto x = leaf({3});
+  const auto second = [&](const Tensor<double>& a, const Tensor<double>& b) {
+    const auto y = apply(KeepsBoth<double>{}, Location::current(), a, b);
+    const auto first = grad(y, x, {.create_graph = true});
+    CHECK(first.item() == (a.requires_grad() && b.requires_grad() ? 6 : 3));
+    return first.requires_grad() ? grad(first, x, {.allow_unused = true}) : Tensor<double>();
+  };
+  CHECK(second(x, x).item() == 2);
+  CHECK_FALSE(second(x, x.detach()).defined());
+  CHECK_FALSE(second(x.detach(), x).defined());
+}
+
 TEST_CASE("backward: gradients of leaves accumulate over passes and uses", "[engine]") {
   auto x = leaf({2, 3});
   (x * x + x).backward(ones<double>({2}));
