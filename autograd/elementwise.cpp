@@ -377,15 +377,6 @@ class FormulaNode::Targets {
 
 void FormulaNode::find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted,
                                GradientSlot* spare) {
-  if (parts_.alike && (wanted & (wanted - 1)) == 0) {  // as in most nodes
-    const int k = std::countr_zero(wanted);
-    Targets::Target& target = targets[k];
-    target.accumulate = false;
-    target.slot = &sink.destination(static_cast<std::size_t>(k), target.accumulate, spare);
-    target.free_tail = !target.accumulate && target.slot->value.owns_tail();
-    targets.direct = wanted;
-    return;
-  }
   for_each_bit(wanted, [&](int k) {
     const auto i = static_cast<std::size_t>(k);
     const bool whole = is_whole(k, sink);
