@@ -2,8 +2,8 @@
 // without.
 //
 // Names are step/WORKLOAD/PROGRAM; `products` are the hand-written step's matrix products alone.
-// --step_threads=N sets BLAS's threads (1). Compare medians of --benchmark_repetitions with
-// --benchmark_enable_random_interleaving.
+// --step_threads=N gives either program N threads (1): BLAS's by hand, the library's own there. Compare medians
+// of --benchmark_repetitions with --benchmark_enable_random_interleaving.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 #include "autograd/kernels/simd_level.hpp"
 #include "benchmarks/handwritten/handwritten.hpp"
 #include "models/char_rnn.hpp"
+#include "ops/kernels/gemm.hpp"
 #include "ops/matmul.hpp"
 #include "ops/threads.hpp"
 #include "optim/adam.hpp"
@@ -91,7 +92,10 @@ void time_steps(benchmark::State& state, Step step) {
   for (auto _ : state) benchmark::DoNotOptimize(step());
 }
 
+int step_threads = 1;
+
 void run_handwritten(benchmark::State& state, const Workload& w) {
+  kernels::set_blas_threads(step_threads);
   const Problem problem(w);
   auto by_hand = handwritten(w, problem);
   const auto h = by_hand.h(), c = by_hand.c();  // zeros
@@ -102,6 +106,7 @@ void run_handwritten(benchmark::State& state, const Workload& w) {
 }
 
 void run_products(benchmark::State& state, const Workload& w) {
+  kernels::set_blas_threads(step_threads);
   auto by_hand = handwritten(w, Problem(w));
   by_hand.run_products();
   for (auto _ : state) by_hand.run_products();
@@ -124,6 +129,7 @@ void run_xgrad(benchmark::State& state, const Workload& w, const Problem& proble
 }
 
 void run_xgrad(benchmark::State& state, const Workload& w, bool packed) {
+  set_threads(step_threads);
   set_packing(packed);
   const Problem problem(w);
   const auto parameters = nn::parameters(problem.model);
@@ -160,7 +166,7 @@ int take_threads(int& argc, char** argv) {
 
 int main(int argc, char** argv) {
   promise_one_thread();
-  set_threads(take_threads(argc, argv));
+  step_threads = take_threads(argc, argv);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
 #ifdef __clang__
@@ -170,7 +176,7 @@ int main(int argc, char** argv) {
 #endif
   benchmark::AddCustomContext("simd", kernels::simd_level_name(kernels::simd_level()));
   benchmark::AddCustomContext("blas", openblas_get_config ? openblas_get_config() : "not OpenBLAS");
-  benchmark::AddCustomContext("threads", std::to_string(threads()));
+  benchmark::AddCustomContext("threads", std::to_string(step_threads));
   for (const Workload& w : workloads) add(w);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -37,7 +37,7 @@ const CLI::Validator named(
 void add_common(CLI::App& app, Common& common) {
   app.add_option("--seed", common.seed, "of everything random: the same seed writes the same text")
       ->check(whole);
-  app.add_option("--threads", common.threads, "threads for matrix products")->check(CLI::Range(1, 1024));
+  app.add_option("--threads", common.threads, "threads that share large products")->check(CLI::Range(1, 1024));
 }
 
 void add_train(CLI::App& app, TrainCommand& c) {

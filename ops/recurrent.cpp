@@ -29,10 +29,7 @@ constexpr const char* name_of(StepKind kind) {
 
 template <Real T>
 const auto& loops() {
-  if constexpr (std::same_as<T, float>)
-    return kernels::recurrent_float();
-  else
-    return kernels::recurrent_double();
+  return kernels::shared_recurrent(T());
 }
 
 // Calls f(float or double) by element type.

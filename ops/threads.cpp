@@ -1,20 +1,31 @@
-// Threads of matrix products, and the promise that the program has only one of its own.
+// The threads that share work, and the promise that the program has only one of its own.
 #include "ops/threads.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <system_error>
+
 #include "autograd/error.hpp"
 #include "autograd/pool.hpp"
 #include "ops/kernels/gemm.hpp"
+#include "ops/kernels/team.hpp"
 
 namespace xgrad {
 
-bool set_threads(int count) {
+void set_threads(int count) {
   if (count < 1) throw ValueError(fmt::format("set_threads: {} threads; give at least 1", count));
-  return kernels::set_blas_threads(count);
+  kernels::set_blas_threads(1);  // beside the team's they would be too many
+  try {
+    kernels::set_team_size(count);
+  } catch (const std::system_error& error) {
+    throw Error(
+        fmt::format("set_threads: the system gives no {} threads ({}), and now there is one; give fewer",
+                    count, error.what()));
+  }
 }
 
-int threads() { return kernels::blas_threads(); }
+int threads() { return std::max(kernels::team_size(), kernels::blas_threads()); }
 
 void promise_one_thread() { pool::promise_one_thread(); }
 

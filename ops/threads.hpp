@@ -1,14 +1,16 @@
-// Threads: those of large matrix products, and what a program promises about its own.
+// Threads: those that share large products and loops, and what a program promises about its own.
 #pragma once
 
 namespace xgrad {
 
-/// Sets the number of BLAS's threads for the whole process (PyTorch's torch.set_num_threads): a program's
-/// business, done once; the library never calls it. Returns false, having changed nothing, where this BLAS
-/// cannot be told. Throws ValueError for less than one thread.
-bool set_threads(int count);
+/// Sets how many threads share each large product and loop, the calling one included, for the whole process
+/// (PyTorch's torch.set_num_threads): a program's business, done once; the library never calls it. OpenBLAS's
+/// own threads, of which it starts one for each core, are left out from then on; another BLAS has to be told
+/// by its own means. Throws ValueError for less than one thread, and Error, leaving one, where the system
+/// does not give that many.
+void set_threads(int count);
 
-/// How many threads BLAS has now.
+/// How many threads there are: those set, or before that those of BLAS as far as it tells.
 int threads();
 
 /// Promises that only the calling thread will ever touch tensors, so that counting references takes no atomic

@@ -38,7 +38,7 @@ extern "C" void on_interrupt(int) {
   std::signal(SIGINT, SIG_DFL);
 }
 
-// "1 thread", "2 threads": what BLAS really has got.
+// "1 thread", "2 threads".
 std::string start(const Common& common) {
   manual_seed(common.seed);
   promise_one_thread();

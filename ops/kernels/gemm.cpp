@@ -9,6 +9,7 @@
 
 #include "autograd/error.hpp"
 #include "ops/kernels/small_gemm.hpp"
+#include "ops/kernels/team.hpp"
 
 // Functions of OpenBLAS alone; weak, so that a program links with another BLAS too.
 extern "C" {
@@ -83,6 +84,48 @@ bool is_small(std::int64_t m, std::int64_t n, std::int64_t k) {
 }
 
 template <class T>
+void gemm_alone(const Gemm<T>& g) {
+  if (is_small(g.m, g.n, g.k) && small_gemm(T()).product(g)) return;
+  g.m == 1 ? row_by_blas(g) : blas_gemm(g);
+}
+
+// What a product takes one thread, roughly.
+double nanoseconds_for(std::int64_t m, std::int64_t n, std::int64_t k) {
+  constexpr double products_per_nanosecond = 50;
+  return static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) / products_per_nanosecond;
+}
+
+template <class T>
+Gemm<T> rows_of(Gemm<T> g, std::int64_t begin, std::int64_t end) {
+  g.m = end - begin;
+  g.a += begin * (g.transpose_a ? 1 : g.lda);
+  g.c += begin * g.ldc;
+  return g;
+}
+
+template <class T>
+Gemm<T> columns_of(Gemm<T> g, std::int64_t begin, std::int64_t end) {
+  g.n = end - begin;
+  g.b += begin * (g.transpose_b ? g.ldb : 1);
+  g.c += begin;
+  return g;
+}
+
+// Shared between the team's threads.
+template <class T>
+void gemm_together(const Gemm<T>& g, double nanoseconds) {
+  constexpr std::int64_t step = 16;  // rows or columns: a few whole tiles
+  for (const std::int64_t size : {g.m, g.n, g.k, g.lda, g.ldb, g.ldc})
+    blas_int(size);  // a part may not throw
+  if (g.m >= g.n)
+    share(g.m, step, nanoseconds,
+          [&](std::int64_t begin, std::int64_t end) { gemm_alone(rows_of(g, begin, end)); });
+  else
+    share(g.n, step, nanoseconds,
+          [&](std::int64_t begin, std::int64_t end) { gemm_alone(columns_of(g, begin, end)); });
+}
+
+template <class T>
 void any_gemm(Gemm<T>& g) {
   if (g.m == 0 || g.n == 0) return;
   if (g.k == 0) return scale(g.m, g.n, g.beta, g.c, g.ldc);
@@ -110,8 +153,8 @@ void any_gemm(Gemm<T>& g) {
     g.transpose_b = false;
     g.ldb = g.n;
   }
-  if (is_small(g.m, g.n, g.k) && small_gemm(T()).product(g)) return;
-  g.m == 1 ? row_by_blas(g) : blas_gemm(g);
+  const double nanoseconds = nanoseconds_for(g.m, g.n, g.k);
+  worth_sharing(nanoseconds) ? gemm_together(g, nanoseconds) : gemm_alone(g);
 }
 
 template <class T>
@@ -119,7 +162,21 @@ void any_gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, co
                      const T* packed_b, T beta, T* c, std::int64_t ldc) {
   if (m == 0 || n == 0) return;
   if (k == 0) return scale(m, n, beta, c, ldc);
-  small_gemm(T()).packed_product(m, n, k, alpha, a, lda, packed_b, beta, c, ldc);
+  const SmallGemm<T>& own = small_gemm(T());
+  const double nanoseconds = nanoseconds_for(m, n, k);
+  if (!worth_sharing(nanoseconds)) return own.packed_product(m, n, k, alpha, a, lda, packed_b, beta, c, ldc);
+  // By rows the loops that follow find their rows where they were computed; but of a large B each thread
+  // had better read, and keep in its cache, a part.
+  constexpr std::int64_t rows = 4, cached = 1 << 18;
+  if (n * k * static_cast<std::int64_t>(sizeof(T)) <= cached && m >= 2 * rows)
+    share(m, rows, nanoseconds, [=, &own](std::int64_t begin, std::int64_t end) {
+      own.packed_product(end - begin, n, k, alpha, a + begin * lda, lda, packed_b, beta, c + begin * ldc,
+                         ldc);
+    });
+  else
+    share(n, own.panel, nanoseconds, [=, &own](std::int64_t begin, std::int64_t end) {
+      own.packed_product(m, end - begin, k, alpha, a, lda, packed_b + begin * k, beta, c + begin, ldc);
+    });
 }
 
 }  // namespace

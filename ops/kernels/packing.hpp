@@ -10,7 +10,7 @@ inline constexpr std::int64_t packing_least_rows = 4;
 
 /// c = a · op(b), or c += it, by way of a packed form of b: a is m × k, op(b) is k × n, c is m × n, all
 /// contiguous. Returns false, having done nothing, where plain gemm is no slower. What it decides, and every
-/// bit of what it computes, depends on the sizes, the element type, the number of BLAS threads and packing()
+/// bit of what it computes, depends on the sizes, the element type, the numbers of threads and packing()
 /// alone, and not on whether the form was there already: threads that share a parameter get what each would
 /// get alone.
 bool packed_product(const AnyTensor& a, const AnyTensor& b, bool transpose_b, std::int64_t m, std::int64_t n,

@@ -28,4 +28,8 @@ struct RecurrentTable {
 XGRAD_SIMD_TABLE(RecurrentTable<float>, recurrent_float)
 XGRAD_SIMD_TABLE(RecurrentTable<double>, recurrent_double)
 
+/// The same functions, shared between the team's threads.
+const RecurrentTable<float>& shared_recurrent(float);
+const RecurrentTable<double>& shared_recurrent(double);
+
 }  // namespace xgrad::kernels

@@ -1,0 +1,68 @@
+// The loops of recurrent steps, shared between threads.
+#include "ops/kernels/recurrent.hpp"
+
+#include "ops/kernels/team.hpp"
+
+namespace xgrad::kernels {
+
+namespace {
+
+const RecurrentTable<float>& alone(float) { return recurrent_float(); }
+const RecurrentTable<double>& alone(double) { return recurrent_double(); }
+
+// What one thread takes for an element, roughly, in nanoseconds: of an RNN, and of an LSTM.
+constexpr double rnn_element = 0.4, lstm_element = 2;
+
+// Elements at a time: whole cache lines.
+constexpr std::int64_t line = 64;
+
+template <class T, auto activation>
+void activate(std::int64_t n, const T* z, T* h) {
+  share(n, line, rnn_element * static_cast<double>(n), [=](std::int64_t begin, std::int64_t end) {
+    (alone(T()).*activation)(end - begin, z + begin, h + begin);
+  });
+}
+
+template <class T, auto adjoint>
+void adjoin(std::int64_t n, const T* h, const T* dh, T* dz) {
+  share(n, line, rnn_element * static_cast<double>(n), [=](std::int64_t begin, std::int64_t end) {
+    (alone(T()).*adjoint)(end - begin, h + begin, dh + begin, dz + begin);
+  });
+}
+
+template <class T, class F>
+void share_rows(std::int64_t batch, std::int64_t hidden, F f) {
+  share(batch, 1, lstm_element * static_cast<double>(batch) * static_cast<double>(hidden),
+        [=](std::int64_t begin, std::int64_t end) { f(end - begin, begin * hidden); });
+}
+
+template <class T>
+void lstm(std::int64_t batch, std::int64_t hidden, T* z, const T* c, T* next_h, T* next_c) {
+  share_rows<T>(batch, hidden, [=](std::int64_t rows, std::int64_t at) {
+    alone(T()).lstm(rows, hidden, z + 4 * at, c + at, next_h + at, next_c + at);
+  });
+}
+
+template <class T>
+void lstm_adjoint(std::int64_t batch, std::int64_t hidden, const T* gates, const T* c, const T* next_c,
+                  const T* dh, const T* next_dc, T* dz, T* dc) {
+  share_rows<T>(batch, hidden, [=](std::int64_t rows, std::int64_t at) {
+    alone(T()).lstm_adjoint(rows, hidden, gates + 4 * at, c + at, next_c + at, dh ? dh + at : nullptr,
+                            next_dc ? next_dc + at : nullptr, dz + 4 * at, dc + at);
+  });
+}
+
+template <class T>
+constexpr RecurrentTable<T> shared = {activate<T, &RecurrentTable<T>::tanh>,
+                                      activate<T, &RecurrentTable<T>::relu>,
+                                      adjoin<T, &RecurrentTable<T>::tanh_adjoint>,
+                                      adjoin<T, &RecurrentTable<T>::relu_adjoint>,
+                                      lstm<T>,
+                                      lstm_adjoint<T>};
+
+}  // namespace
+
+const RecurrentTable<float>& shared_recurrent(float) { return shared<float>; }
+const RecurrentTable<double>& shared_recurrent(double) { return shared<double>; }
+
+}  // namespace xgrad::kernels
