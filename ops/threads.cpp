@@ -7,9 +7,9 @@
 #include <system_error>
 
 #include "autograd/error.hpp"
+#include "autograd/kernels/team.hpp"
 #include "autograd/pool.hpp"
 #include "ops/kernels/gemm.hpp"
-#include "ops/kernels/team.hpp"
 
 namespace xgrad {
 

@@ -11,9 +11,9 @@
 
 #include "autograd/create.hpp"
 #include "autograd/error.hpp"
+#include "autograd/kernels/team.hpp"
 #include "models/char_rnn.hpp"
 #include "ops/elementwise.hpp"
-#include "ops/kernels/team.hpp"
 #include "ops/matmul.hpp"
 #include "ops/reduce.hpp"
 #include "ops/threads.hpp"

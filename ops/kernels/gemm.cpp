@@ -8,8 +8,8 @@
 #include <string>
 
 #include "autograd/error.hpp"
+#include "autograd/kernels/team.hpp"
 #include "ops/kernels/small_gemm.hpp"
-#include "ops/kernels/team.hpp"
 
 // Functions of OpenBLAS alone; weak, so that a program links with another BLAS too.
 extern "C" {

@@ -1,6 +1,6 @@
 // The team of threads. Work is taken part by part by whoever comes first, so that nobody waits for a thread
 // that is late, or gone after a fork.
-#include "ops/kernels/team.hpp"
+#include "autograd/kernels/team.hpp"
 
 #include <algorithm>
 #include <atomic>
