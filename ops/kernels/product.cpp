@@ -11,13 +11,36 @@ namespace xgrad::kernels {
 
 namespace {
 
+// The product of the tensors' first elements on as matrices: op(a) is m × k, op(b) is k × n.
+template <Real T>
+[[gnu::always_inline]] inline Gemm<T> as_matrices(const Matrices& a, const Matrices& b, const AnyTensor& c,
+                                                  bool accumulate, std::int64_t m, std::int64_t n,
+                                                  std::int64_t k) {
+  const auto elements = [](const AnyTensor& x) {
+    return reinterpret_cast<T*>(x.storage()->data()) + x.offset();
+  };
+  return {.transpose_a = a.transposed,
+          .transpose_b = b.transposed,
+          .m = m,
+          .n = n,
+          .k = k,
+          .a = elements(a.tensor),
+          .lda = a.tensor.shape().back(),
+          .b = elements(b.tensor),
+          .ldb = b.tensor.shape().back(),
+          .beta = accumulate ? T(1) : T(0),
+          .c = elements(c),
+          .ldc = n};
+}
+
 // One product of whole tensors.
 template <Real T>
-inline void one_product(const Matrices& a, const Matrices& b, AnyTensor& c, const Gemm<T>& g) {
-  if (b.constant && !a.transposed && g.m >= packing_least_rows &&
-      packed_product(a.tensor, b.tensor, b.transposed, g.m, g.n, g.k, g.beta != T(0), c))
+inline void one_product(const Matrices& a, const Matrices& b, AnyTensor& c, bool accumulate, std::int64_t m,
+                        std::int64_t n, std::int64_t k) {
+  if (b.constant && !a.transposed && m >= packing_least_rows &&
+      packed_product(a.tensor, b.tensor, b.transposed, m, n, k, accumulate, c))
     return;
-  gemm(g);
+  gemm(as_matrices<T>(a, b, c, accumulate, m, n, k));
 }
 
 // The axes in front of the matrices, those of a, b and c aligned at the last.
@@ -87,39 +110,37 @@ class Batch {
 };
 
 template <Real T>
-void product_of(const Matrices& a, const Matrices& b, AnyTensor& c, bool accumulate) {
-  const Shape &shape_a = a.tensor.shape(), &shape_b = b.tensor.shape();
-  const std::size_t rank_a = shape_a.rank(), rank_b = shape_b.rank();
-  const std::int64_t rows = shape_a[rank_a - 2], columns = shape_a[rank_a - 1];
-  Gemm<T> g{.transpose_a = a.transposed,
-            .transpose_b = b.transposed,
-            .m = a.transposed ? columns : rows,
-            .n = shape_b[rank_b - (b.transposed ? 2 : 1)],
-            .k = a.transposed ? rows : columns,
-            .a = reinterpret_cast<const T*>(a.tensor.bytes()),
-            .lda = columns,
-            .b = reinterpret_cast<const T*>(b.tensor.bytes()),
-            .ldb = shape_b.back(),
-            .beta = accumulate ? T(1) : T(0),
-            .c = reinterpret_cast<T*>(c.mutable_bytes()),
-            .ldc = shape_b[rank_b - (b.transposed ? 2 : 1)]};
-  if (rank_a == 2 && rank_b == 2) return one_product(a, b, c, g);
-
-  Batch batch(shape_a, shape_b, c.shape());
-  batch.fold(a.transposed, b.transposed, g.m, g.k);
+void batched_product(const Matrices& a, const Matrices& b, AnyTensor& c, bool accumulate, std::int64_t m,
+                     std::int64_t n, std::int64_t k) {
+  Batch batch(a.tensor.shape(), b.tensor.shape(), c.shape());
+  batch.fold(a.transposed, b.transposed, m, k);
   const std::int64_t count = batch.count();
-  if (count == 1) return one_product(a, b, c, g);
+  if (count == 1) return one_product<T>(a, b, c, accumulate, m, n, k);
+  Gemm<T> g = as_matrices<T>(a, b, c, accumulate, m, n, k);
   if (batch.sums() || count == 0) {
     if (!accumulate) std::fill_n(g.c, c.elements(), T(0));
     g.beta = T(1);
   }
   const Gemm<T> first = g;
   batch.each([&](std::int64_t i, std::int64_t j, std::int64_t l) {
-    g.a = first.a + i * g.m * g.k;
-    g.b = first.b + j * g.k * g.n;
-    g.c = first.c + l * g.m * g.n;
+    g.a = first.a + i * m * k;
+    g.b = first.b + j * k * n;
+    g.c = first.c + l * m * n;
     gemm(g);
   });
+}
+
+template <Real T>
+void product_of(const Matrices& a, const Matrices& b, AnyTensor& c, bool accumulate) {
+  const Shape &shape_a = a.tensor.shape(), &shape_b = b.tensor.shape();
+  const std::size_t rank_a = shape_a.rank(), rank_b = shape_b.rank();
+  const std::int64_t m = shape_a[rank_a - (a.transposed ? 1 : 2)],
+                     k = shape_a[rank_a - (a.transposed ? 2 : 1)];
+  const std::int64_t n = shape_b[rank_b - (b.transposed ? 2 : 1)];
+  if (rank_a == 2 && rank_b == 2)
+    one_product<T>(a, b, c, accumulate, m, n, k);
+  else
+    batched_product<T>(a, b, c, accumulate, m, n, k);
 }
 
 }  // namespace
