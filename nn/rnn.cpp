@@ -146,26 +146,19 @@ struct Biases {
   }
 };
 
-// One step of one layer, in place in h and c.
+// One step of one layer: the next h; c is changed in place.
 template <Real T>
-void advance(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
-             const Tensor<T>& step_bias, Tensor<T>& h, Tensor<T>& c, const StepMemory<T>& memory,
-             Location at) {
-  switch (rnn.cell) {
-    case Cell::rnn:
-      h = rnn.options.nonlinearity == Nonlinearity::tanh ? rnn_tanh_step(zx, h, layer.weight_hh, memory, at)
-                                                         : rnn_relu_step(zx, h, layer.weight_hh, memory, at);
-      break;
-    case Cell::lstm: {
-      auto [next_h, next_c] = lstm_step(zx, h, c, layer.weight_hh, memory, at);
-      h = std::move(next_h);
-      c = std::move(next_c);
-      break;
-    }
-    case Cell::gru:
-      h = gru_cell(zx, affine(h, layer.weight_hh, step_bias, at), h, memory.h, at);
-      break;
+Tensor<T> advance(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
+                  const Tensor<T>& step_bias, const Tensor<T>& h, Tensor<T>& c, const StepMemory<T>& memory,
+                  Location at) {
+  if (rnn.cell == Cell::gru) return gru_cell(zx, affine(h, layer.weight_hh, step_bias, at), h, memory.h, at);
+  if (rnn.cell == Cell::lstm) {
+    auto [next_h, next_c] = lstm_step(zx, h, c, layer.weight_hh, memory, at);
+    c = std::move(next_c);
+    return next_h;
   }
+  return rnn.options.nonlinearity == Nonlinearity::tanh ? rnn_tanh_step(zx, h, layer.weight_hh, memory, at)
+                                                        : rnn_relu_step(zx, h, layer.weight_hh, memory, at);
 }
 
 // All steps of one layer: (time, batch, gates hidden) to (time, batch, hidden). Every h is written straight
@@ -174,22 +167,26 @@ template <Real T>
 Tensor<T> unroll(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
                  const Tensor<T>& step_bias, Tensor<T>& h, Tensor<T>& c, Location at) {
   const bool take_zx = zx.unique();  // no op saved it: each step may work in its part
-  const auto inputs = xgrad::detail::rows(zx, at);
+  const bool in_place = take_zx && rnn.cell == Cell::rnn;
+  auto steps = xgrad::detail::rows(zx, at);  // of zx, and then of h
+  const auto time = static_cast<std::int64_t>(steps.size());
   const Shape shape = h.shape();
-  const Tensor<T> buffer = take_zx && rnn.cell == Cell::rnn
-                               ? zx.detach()
-                               : empty<T>({static_cast<std::int64_t>(inputs.size()), shape[0], shape[1]});
-  typename RecurrentState<T>::List outputs;
-  outputs.reserve(inputs.size());
-  for (const Tensor<T>& input : inputs) {
-    const auto t = static_cast<std::int64_t>(outputs.size());
-    const Scope step("", t);
-    const Tensor<T> place(buffer.view(shape, t * shape.elements()));
-    advance(rnn, layer, input, step_bias, h, c, {.take_zx = take_zx, .h = place}, at);
-    outputs.push_back(h);
+  const Tensor<T> buffer = in_place ? zx.detach() : empty<T>({time, shape[0], shape[1]});
+  StepMemory<T> memory{.take_zx = take_zx};
+  const Tensor<T>* last = &h;
+  for (std::int64_t t = 0; t < time; ++t) {
+    const Scope scope("", t);
+    Tensor<T>& step = steps[static_cast<std::size_t>(t)];
+    if (!in_place) memory.h = Tensor<T>(buffer.view(shape, t * shape.elements()));
+    step = advance(rnn, layer, step, step_bias, *last, c, memory, at);
+    last = &step;
   }
-  if (h.requires_grad()) return stack(std::span<const Tensor<T>>(outputs), 0, at);
-  h = Tensor<T>(copy_of(h));  // nothing was recorded: the result is the buffer, which its user may write to
+  if (last->requires_grad()) {
+    h = *last;
+    return stack(std::span<const Tensor<T>>(steps), 0, at);
+  }
+  h = Tensor<T>(
+      copy_of(*last));  // nothing was recorded: the result is the buffer, which its user may write to
   return buffer;
 }
 
@@ -242,7 +239,7 @@ RecurrentState<T> run_step(const Recurrent<T>& rnn, const X& x, const RecurrentS
     const Biases<T> bias(rnn, layer, at);
     const Tensor<T> zx = k == 0 ? project(x, layer.weight_ih, bias.input, at)
                                 : project(dropped(rnn, next.h[k - 1], at), layer.weight_ih, bias.input, at);
-    advance(rnn, layer, zx, bias.step, next.h[k], next.c[k], {.take_zx = zx.unique()}, at);
+    next.h[k] = advance(rnn, layer, zx, bias.step, next.h[k], next.c[k], {.take_zx = zx.unique()}, at);
   }
   if (rnn.cell != Cell::lstm) next.c.clear();
   return next;

@@ -32,27 +32,20 @@ const auto& loops() {
   return kernels::shared_recurrent(T());
 }
 
-// Calls f(float or double) by element type.
-template <class F>
-void with_type(DType dtype, F f) {
-  dtype == DType::float32 ? f(0.0f) : f(0.0);
-}
-
 template <Real T>
 const T* read(const AnyTensor& x) {
-  return x.defined() ? reinterpret_cast<const T*>(x.bytes()) : nullptr;
+  return x.defined() ? reinterpret_cast<const T*>(x.storage()->data()) + x.offset() : nullptr;
 }
 
 // The gradient of a weight in x · weightᵀ: dzᵀ · x. Those of steps whose dz and x lie one before another in
 // memory, as those of a sequence do, are one product.
+template <Real T>
 struct WeightGradient {
   static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
     kernels::product({d.a, true}, {d.b}, into, accumulate);
   }
   static AnyTensor record(const DeferredGradient& d) {
-    const MatmulOptions transposed{.transpose_a = true};
-    if (d.a.dtype() == DType::float32) return matmul(Tensor<float>(d.a), Tensor<float>(d.b), transposed);
-    return matmul(Tensor<double>(d.a), Tensor<double>(d.b), transposed);
+    return matmul(Tensor<T>(d.a), Tensor<T>(d.b), {.transpose_a = true});
   }
   static bool lies_before(const AnyTensor& x, const AnyTensor& y) {
     return x.storage().get() == y.storage().get() && x.offset() + x.elements() == y.offset();
@@ -70,6 +63,7 @@ struct WeightGradient {
 };
 
 // A recorded step. Outputs: h; of an LSTM also c and the gates, which nobody sees but a second derivative.
+template <Real T>
 class StepNode final : public Node {
  public:
   struct Inputs {
@@ -77,24 +71,13 @@ class StepNode final : public Node {
     const AnyTensor* c;
   };
 
-  // `gates`: of an LSTM, z as the step left it.
-  static void record(StepKind kind, const Inputs& in, const AnyTensor& gates, std::span<AnyTensor> outputs,
+  // `z` as the step left it: of an LSTM, the gates. `next`: h, and of an LSTM c.
+  static void record(StepKind kind, const Inputs& in, const AnyTensor& z, std::span<Tensor<T>> next,
                      Location at) {
-    auto* node = new (pool::allocate(sizeof(StepNode), pool::Use::node)) StepNode(kind, outputs[0], at);
-    const std::array<const AnyTensor*, 4> inputs{&in.zx, &in.h, &in.weight, in.c};
-    for (std::size_t i = 0; i < inputs.size(); ++i)
-      if (inputs[i] && needs_gradient(*inputs[i])) node->edges_[i] = inputs[i]->edge();
-    node->save(saved_weight, in.weight);
-    node->save(saved_h, in.h);
-    if (in.c) {
-      node->save(saved_c, *in.c);
-      node->save(saved_gates, gates);
-    }
-    node->save(saved_result, outputs.back());
-    node->connect(node->edges_.data(), in.c ? 4 : 3, in.c ? 3 : 1);
-    for (std::size_t k = 0; k < outputs.size(); ++k)
-      outputs[k].attach(Ref<Node>::share(node), static_cast<std::uint32_t>(k));
-    node->release();
+    void* memory = pool::allocate(sizeof(StepNode), pool::Use::node);
+    auto node = Ref<StepNode>::adopt(new (memory) StepNode(kind, in, z, next.back(), at));
+    if (in.c) next[1].attach(node, 1);
+    next[0].attach(std::move(node), 0);
   }
 
   std::string_view name() const override { return name_of(kind_); }
@@ -105,18 +88,16 @@ class StepNode final : public Node {
 
   void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
     if (sink.create_graph() || (is_lstm() && gradients[2].value.defined()))
-      return with_type(dtype(), [&]<Real T>(T) { backward_recorded<T>(gradients, sink); });
-    std::array<AnyTensor, 2> found =
-        is_lstm() ? lstm_gradients(gradients, sink) : std::array<AnyTensor, 2>{rnn_gradient(gradients[0])};
-    auto& [dz, dc] = found;
+      return backward_recorded(gradients, sink);
+    AnyTensor dc, dz = is_lstm() ? lstm_gradients(gradients, sink, dc) : rnn_gradient(gradients[0]);
     sink.write(1, [&](AnyTensor& dh, bool accumulate) {
-      kernels::product({dz}, {saved(saved_weight, weight_shape()), false, constant_weight()}, dh, accumulate);
+      kernels::product({dz}, {saved(saved_weight), false, constant_weight()}, dh, accumulate);
     });
     if (sink.wants(2))
-      sink.add(
-          2,
-          DeferredGradient{
-              .kind = &WeightGradient::kind, .a = dz, .b = saved(saved_h, shape_), .shape = weight_shape()});
+      sink.add(2, DeferredGradient{.kind = &WeightGradient<T>::kind,
+                                   .a = dz,
+                                   .b = saved(saved_h),
+                                   .shape = shape_of(saved_weight)});
     if (is_lstm() && sink.wants(3)) sink.add(3, std::move(dc), Ownership::owned);
     // Last: from here on dz may be overwritten, once what was deferred has read it.
     if (sink.wants(0)) sink.add(0, std::move(dz), Ownership::owned);
@@ -125,78 +106,86 @@ class StepNode final : public Node {
  private:
   enum : std::size_t { saved_weight, saved_h, saved_result, saved_gates, saved_c, saved_count };
   struct SavedRegion {
+    SavedRegion() = default;
+    SavedRegion(const AnyTensor& x) : storage(x.storage()), offset(x.offset()), version(x.version()) {}
     Ref<Storage> storage;
     std::int64_t offset = 0;
     std::uint32_t version = 0;
   };
 
-  StepNode(StepKind kind, const AnyTensor& h, Location at)
-      : Node(h.dtype(), at, false),
+  StepNode(StepKind kind, const Inputs& in, const AnyTensor& z, const AnyTensor& result, Location at)
+      : Node(dtype_of<T>, at, false),
         kind_(kind),
-        shape_(h.shape()),
-        gates_shape_{h.shape()[0], h.shape()[1] * (kind == StepKind::lstm ? 4 : 1)} {
+        shape_(in.h.shape()),
+        gates_shape_(z.shape()),
+        edges_{edge_to(in.zx), edge_to(in.h), edge_to(in.weight), in.c ? edge_to(*in.c) : Edge()},
+        saved_{in.weight, in.h, result, in.c ? z : SavedRegion(), in.c ? *in.c : SavedRegion()} {
+    connect(edges_.data(), in.c ? 4 : 3, in.c ? 3 : 1);
     batch_gradients();
   }
   void destroy() noexcept override {
     this->~StepNode();
     pool::deallocate(this, sizeof(StepNode), pool::Use::node);
   }
+  static Edge edge_to(const AnyTensor& x) { return needs_gradient(x) ? x.edge() : Edge(); }
 
   bool is_lstm() const { return kind_ == StepKind::lstm; }
-  Shape weight_shape() const { return {gates_shape_[1], shape_[1]}; }
   bool constant_weight() const { return edges_[2].node && edges_[2].node->is_leaf(); }
 
-  void save(std::size_t i, const AnyTensor& x) { saved_[i] = {x.storage(), x.offset(), x.version()}; }
-  AnyTensor saved(std::size_t i, const Shape& shape) const {
+  Shape shape_of(std::size_t i) const {
+    if (i == saved_weight) return {gates_shape_[1], shape_[1]};
+    return i == saved_gates ? gates_shape_ : shape_;
+  }
+  AnyTensor saved(std::size_t i) const {
     const SavedRegion& region = saved_[i];
-    AnyTensor value(region.storage, region.offset, shape);
-    if (region.storage->version() != region.version) {
-      const auto origin =
-          i == saved_result ? detail::SavedValue::Origin::output : detail::SavedValue::Origin::input;
-      const std::uint32_t input = i == saved_weight ? 2 : i == saved_c ? 3 : 1;
-      detail::changed_in_place(name(), {value, region.version, origin, i == saved_result ? 0 : input},
-                               location());
-    }
-    return value;
+    if (region.storage->version() != region.version) [[unlikely]]
+      changed(i);
+    return {region.storage, region.offset, shape_of(i)};
+  }
+  [[noreturn]] void changed(std::size_t i) const {
+    const SavedRegion& region = saved_[i];
+    const auto origin =
+        i == saved_result ? detail::SavedValue::Origin::output : detail::SavedValue::Origin::input;
+    const std::uint32_t input = i == saved_weight ? 2 : i == saved_c ? 3 : 1;
+    detail::changed_in_place(name(),
+                             {AnyTensor(region.storage, region.offset, shape_of(i)), region.version, origin,
+                              i == saved_result ? 0 : input},
+                             location());
   }
 
   // dz, over the gradient of h where that is this node's own.
-  AnyTensor rnn_gradient(GradientSlot& dh) {
-    const AnyTensor h = saved(saved_result, shape_);
-    AnyTensor dz = dh.ownership == Ownership::owned ? dh.value : AnyTensor::empty(shape_, dtype());
-    with_type(dtype(), [&]<Real T>(T) {
-      const auto adjoint = kind_ == StepKind::tanh ? loops<T>().tanh_adjoint : loops<T>().relu_adjoint;
-      adjoint(shape_.elements(), read<T>(h), read<T>(dh.value), data_of<T>(dz));
-    });
+  AnyTensor rnn_gradient(GradientSlot& given) const {
+    const AnyTensor h = saved(saved_result);
+    const T* dh = read<T>(given.value);
+    AnyTensor dz =
+        given.ownership == Ownership::owned ? std::move(given.value) : AnyTensor::empty(shape_, dtype_of<T>);
+    const auto adjoint = kind_ == StepKind::tanh ? loops<T>().tanh_adjoint : loops<T>().relu_adjoint;
+    adjoint(shape_.elements(), read<T>(h), dh, data_of<T>(dz));
     return dz;
   }
 
-  // dz and dc, over the gates and the gradient of c where nobody needs those any more.
-  std::array<AnyTensor, 2> lstm_gradients(std::span<GradientSlot> gradients, const GradientSink& sink) {
+  // dz, and dc, over the gates and the gradient of c where nobody needs those any more.
+  AnyTensor lstm_gradients(std::span<GradientSlot> gradients, const GradientSink& sink, AnyTensor& dc) {
     if (!saved_[saved_gates].storage)
       throw GraphError(fmt::format(
           "backward: the gates of '{}' were overwritten by an earlier backward that failed; compute "
           "the graph anew",
           name()));
-    const AnyTensor c = saved(saved_c, shape_), next_c = saved(saved_result, shape_);
-    const AnyTensor gates = saved(saved_gates, gates_shape_);
+    const AnyTensor c = saved(saved_c), next_c = saved(saved_result), gates = saved(saved_gates);
     const GradientSlot &dh = gradients[0], &next_dc = gradients[1];
     const bool own_dc = next_dc.value.defined() && next_dc.ownership == Ownership::owned;
-    AnyTensor dz = sink.frees_graph() ? gates : AnyTensor::empty(gates_shape_, dtype());
-    AnyTensor dc = own_dc ? next_dc.value : AnyTensor::empty(shape_, dtype());
+    AnyTensor dz = sink.frees_graph() ? gates : AnyTensor::empty(gates_shape_, dtype_of<T>);
+    dc = own_dc ? next_dc.value : AnyTensor::empty(shape_, dtype_of<T>);
     if (sink.frees_graph()) saved_[saved_gates].storage = {};
-    with_type(dtype(), [&]<Real T>(T) {
-      loops<T>().lstm_adjoint(shape_[0], shape_[1], read<T>(gates), read<T>(c), read<T>(next_c),
-                              read<T>(dh.value), read<T>(next_dc.value), data_of<T>(dz), data_of<T>(dc));
-    });
-    return {std::move(dz), std::move(dc)};
+    loops<T>().lstm_adjoint(shape_[0], shape_[1], read<T>(gates), read<T>(c), read<T>(next_c),
+                            read<T>(dh.value), read<T>(next_dc.value), data_of<T>(dz), data_of<T>(dc));
+    return dz;
   }
 
   // A saved tensor with its history: that of input `edge`, or, for a negative one, output -1 - edge of this
   // node.
-  template <Real T>
-  Tensor<T> recorded(std::size_t i, const Shape& shape, int edge) {
-    AnyTensor x = saved(i, shape);
+  Tensor<T> recorded(std::size_t i, int edge) {
+    AnyTensor x = saved(i);
     if (edge < 0)
       x.attach(Ref<Node>::share(this), static_cast<std::uint32_t>(-1 - edge));
     else if (const Edge& from = edges_[static_cast<std::size_t>(edge)]; from.node)
@@ -205,16 +194,15 @@ class StepNode final : public Node {
   }
 
   // The same gradients from recorded ops, which is how second derivatives come about.
-  template <Real T>
   void backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink) {
     const auto given = [&](std::size_t k) {
       const AnyTensor& g = gradients[k].value;
-      return g.defined() ? Tensor<T>(g) : Tensor<T>(AnyTensor::zeros(output_shape(k), dtype()));
+      return Tensor<T>(g.defined() ? g : AnyTensor::zeros(output_shape(k), dtype_of<T>));
     };
     Tensor<T> dz, dc;
     if (is_lstm()) {
-      const Tensor<T> c = recorded<T>(saved_c, shape_, 3), t = tanh(recorded<T>(saved_result, shape_, -2));
-      const Tensor<T> gates = recorded<T>(saved_gates, gates_shape_, -3), dh = given(0);
+      const Tensor<T> c = recorded(saved_c, 3), t = tanh(recorded(saved_result, -2));
+      const Tensor<T> gates = recorded(saved_gates, -3), dh = given(0);
       const auto parts = chunk(gates, 4, 1);
       const Tensor<T>&i = parts[0], &f = parts[1], &g = parts[2], &o = parts[3];
       dc = given(1) + dh * o * (1 - square(t));
@@ -223,14 +211,13 @@ class StepNode final : public Node {
       dz = (cat(inner, 1) + given(2)) * cat(slopes, 1);
       dc = dc * f;
     } else {
-      const Tensor<T> h = recorded<T>(saved_result, shape_, -1);
+      const Tensor<T> h = recorded(saved_result, -1);
       dz = given(0) * (kind_ == StepKind::tanh ? 1 - square(h) : Tensor<T>(h > 0));
     }
     if (sink.wants(0)) sink.add(0, dz, Ownership::shared);
-    if (sink.wants(1))
-      sink.add(1, matmul(dz, recorded<T>(saved_weight, weight_shape(), 2)), Ownership::shared);
+    if (sink.wants(1)) sink.add(1, matmul(dz, recorded(saved_weight, 2)), Ownership::shared);
     if (sink.wants(2))
-      sink.add(2, matmul(dz, recorded<T>(saved_h, shape_, 1), {.transpose_a = true}), Ownership::shared);
+      sink.add(2, matmul(dz, recorded(saved_h, 1), {.transpose_a = true}), Ownership::shared);
     if (is_lstm() && sink.wants(3)) sink.add(3, dc, Ownership::shared);
   }
 
@@ -249,8 +236,8 @@ void check_step(StepKind kind, const AnyTensor& zx, const AnyTensor& h, const An
   if (c) detail::check_defined(name, *c, 3);
   const std::int64_t gates = kind == StepKind::lstm ? 4 : 1;
   const bool fits = h.rank() == 2 && zx.rank() == 2 && weight.rank() == 2 && zx.shape()[0] == h.shape()[0] &&
-                    zx.shape()[1] == gates * h.shape()[1] &&
-                    weight.shape() == Shape{zx.shape()[1], h.shape()[1]} && (!c || c->shape() == h.shape());
+                    zx.shape()[1] == gates * h.shape()[1] && weight.shape()[0] == zx.shape()[1] &&
+                    weight.shape()[1] == h.shape()[1] && (!c || c->shape() == h.shape());
   if (fits) return;
   throw ShapeError(fmt::format(
       "{}: zx {}, h {}, weight {}{}; needed are zx [batch, {}hidden], h [batch, hidden]{} and weight "
@@ -270,29 +257,28 @@ AnyTensor room_for_h(StepKind kind, const AnyTensor& z, const AnyTensor& h, cons
   return memory.h.detached();
 }
 
+// `next`: h, and of an LSTM c.
 template <Real T>
-std::array<Tensor<T>, 2> step(StepKind kind, const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight,
-                              const Tensor<T>* c, const StepMemory<T>& memory, Location at) {
+void step(StepKind kind, const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, const Tensor<T>* c,
+          std::span<Tensor<T>> next, const StepMemory<T>& memory, Location at) {
   const ProfiledOp timed(name_of(kind));
   check_step(kind, zx, h, weight, c);
   AnyTensor z = memory.take_zx ? zx.detached() : copy_of(zx);
-  std::array<AnyTensor, 2> outputs{room_for_h(kind, z, h, memory)};
+  next[0] = Tensor<T>(room_for_h(kind, z, h, memory));
   kernels::product({h}, {weight, true, weight.node() && weight.is_leaf()}, z, true);
   if (c) {
-    outputs[1] = AnyTensor::empty(h.shape(), h.dtype());
-    loops<T>().lstm(h.shape()[0], h.shape()[1], data_of<T>(z), c->data(), data_of<T>(outputs[0]),
-                    data_of<T>(outputs[1]));
+    next[1] = Tensor<T>(AnyTensor::empty(h.shape(), dtype_of<T>));
+    loops<T>().lstm(h.shape()[0], h.shape()[1], data_of<T>(z), c->data(), data_of<T>(next[0]),
+                    data_of<T>(next[1]));
   } else {
     const auto activation = kind == StepKind::tanh ? loops<T>().tanh : loops<T>().relu;
-    activation(h.elements(), read<T>(z), data_of<T>(outputs[0]));
+    activation(h.elements(), read<T>(z), data_of<T>(next[0]));
   }
-  const std::span<AnyTensor> made(outputs.data(), c ? 2 : 1);
   if (this_thread.anomaly)
-    for (const AnyTensor& output : made) check_finite(name_of(kind), output, at, false);
+    for (const Tensor<T>& output : next) check_finite(name_of(kind), output, at, false);
   if (is_recording() &&
       (needs_gradient(zx) || needs_gradient(h) || needs_gradient(weight) || (c && needs_gradient(*c))))
-    StepNode::record(kind, {zx, h, weight, c}, z, made, at);
-  return {Tensor<T>(std::move(outputs[0])), c ? Tensor<T>(std::move(outputs[1])) : Tensor<T>()};
+    StepNode<T>::record(kind, {zx, h, weight, c}, z, next, at);
 }
 
 // All column blocks of x as so many arguments of a formula.
@@ -306,19 +292,25 @@ void append_blocks(FormulaArgument*& next, const AnyTensor& x) {
 template <Real T>
 Tensor<T> rnn_tanh_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight,
                         const StepMemory<T>& memory, Location at) {
-  return step<T>(StepKind::tanh, zx, h, weight, nullptr, memory, at)[0];
+  Tensor<T> next;
+  step<T>(StepKind::tanh, zx, h, weight, nullptr, {&next, 1}, memory, at);
+  return next;
 }
 
 template <Real T>
 Tensor<T> rnn_relu_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight,
                         const StepMemory<T>& memory, Location at) {
-  return step<T>(StepKind::relu, zx, h, weight, nullptr, memory, at)[0];
+  Tensor<T> next;
+  step<T>(StepKind::relu, zx, h, weight, nullptr, {&next, 1}, memory, at);
+  return next;
 }
 
 template <Real T>
 std::array<Tensor<T>, 2> lstm_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& c,
                                    const Tensor<T>& weight, const StepMemory<T>& memory, Location at) {
-  return step(StepKind::lstm, zx, h, weight, &c, memory, at);
+  std::array<Tensor<T>, 2> next;
+  step<T>(StepKind::lstm, zx, h, weight, &c, next, memory, at);
+  return next;
 }
 
 template <Real T>
