@@ -121,37 +121,33 @@ Tensor<T> dropped(const Recurrent<T>& rnn, const Tensor<T>& x, Location at) {
   return rnn.options.dropout > 0 ? dropout(x, rnn.options.dropout, rnn.training, default_generator(), at) : x;
 }
 
+// Whether the hidden bias is added to the whole sequence at once: not in a GRU, whose reset gate acts on it.
+template <Real T>
+bool adds_biases(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer) {
+  return rnn.cell != Cell::gru && layer.bias_hh.defined();
+}
+
 // What a layer's input contributes to its pre-activations.
 template <Real T>
-Tensor<T> project(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
-  return affine(x, weight, bias, at);
+Tensor<T> project(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& x,
+                  Location at) {
+  const Tensor<T> bias =
+      adds_biases(rnn, layer) ? Operand<T>(layer.bias_ih, at) + layer.bias_hh : layer.bias_ih;
+  return affine(x, layer.weight_ih, bias, at);
 }
 template <Real T>
-Tensor<T> project(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
-  return one_hot_linear(x, weight, bias, at);
+Tensor<T> project(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Indices& x,
+                  Location at) {
+  if (adds_biases(rnn, layer)) return one_hot_linear(x, layer.weight_ih, layer.bias_ih, layer.bias_hh, at);
+  return one_hot_linear(x, layer.weight_ih, layer.bias_ih, at);
 }
-
-// What the hidden bias is added to: at once to the whole sequence, but for the GRU, whose reset gate acts on
-// it.
-template <Real T>
-struct Biases {
-  Tensor<T> input, step;
-
-  Biases(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, Location at)
-      : input(layer.bias_ih) {
-    if (rnn.cell == Cell::gru)
-      step = layer.bias_hh;
-    else if (layer.bias_hh.defined())
-      input = Operand<T>(layer.bias_ih, at) + layer.bias_hh;
-  }
-};
 
 // One step of one layer: the next h; c is changed in place.
 template <Real T>
 Tensor<T> advance(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
-                  const Tensor<T>& step_bias, const Tensor<T>& h, Tensor<T>& c, const StepMemory<T>& memory,
-                  Location at) {
-  if (rnn.cell == Cell::gru) return gru_cell(zx, affine(h, layer.weight_hh, step_bias, at), h, memory.h, at);
+                  const Tensor<T>& h, Tensor<T>& c, const StepMemory<T>& memory, Location at) {
+  if (rnn.cell == Cell::gru)
+    return gru_cell(zx, affine(h, layer.weight_hh, layer.bias_hh, at), h, memory.h, at);
   if (rnn.cell == Cell::lstm) {
     auto [next_h, next_c] = lstm_step(zx, h, c, layer.weight_hh, memory, at);
     c = std::move(next_c);
@@ -165,7 +161,7 @@ Tensor<T> advance(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& l
 // into its place in the result, so joining them costs nothing.
 template <Real T>
 Tensor<T> unroll(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
-                 const Tensor<T>& step_bias, Tensor<T>& h, Tensor<T>& c, Location at) {
+                 Tensor<T>& h, Tensor<T>& c, Location at) {
   const bool take_zx = zx.unique();  // no op saved it: each step may work in its part
   const bool in_place = take_zx && rnn.cell == Cell::rnn;
   auto steps = xgrad::detail::rows(zx, at);  // of zx, and then of h
@@ -178,7 +174,7 @@ Tensor<T> unroll(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& la
     const Scope scope("", t);
     Tensor<T>& step = steps[static_cast<std::size_t>(t)];
     if (!in_place) memory.h = Tensor<T>(buffer.view(shape, t * shape.elements()));
-    step = advance(rnn, layer, step, step_bias, *last, c, memory, at);
+    step = advance(rnn, layer, step, *last, c, memory, at);
     last = &step;
   }
   if (last->requires_grad()) {
@@ -200,10 +196,9 @@ typename Recurrent<T>::Sequence run_layers(const Recurrent<T>& rnn, const X& x,
   for (std::size_t k = 0; k < rnn.layers.size(); ++k) {
     const auto& layer = rnn.layers[k];
     const Scope scope(rnn.layers.size() > 1 ? fmt::format("l{}", k) : std::string());
-    const Biases<T> bias(rnn, layer, at);
-    const Tensor<T> zx = k == 0 ? project(x, layer.weight_ih, bias.input, at)
-                                : project(dropped(rnn, output, at), layer.weight_ih, bias.input, at);
-    output = unroll(rnn, layer, zx, bias.step, state.h[k], state.c[k], at);
+    const Tensor<T> zx =
+        k == 0 ? project(rnn, layer, x, at) : project(rnn, layer, dropped(rnn, output, at), at);
+    output = unroll(rnn, layer, zx, state.h[k], state.c[k], at);
   }
   if (rnn.cell != Cell::lstm) state.c.clear();
   return result;
@@ -236,10 +231,9 @@ RecurrentState<T> run_step(const Recurrent<T>& rnn, const X& x, const RecurrentS
   next.c.resize(rnn.layers.size());
   for (std::size_t k = 0; k < rnn.layers.size(); ++k) {
     const auto& layer = rnn.layers[k];
-    const Biases<T> bias(rnn, layer, at);
-    const Tensor<T> zx = k == 0 ? project(x, layer.weight_ih, bias.input, at)
-                                : project(dropped(rnn, next.h[k - 1], at), layer.weight_ih, bias.input, at);
-    next.h[k] = advance(rnn, layer, zx, bias.step, next.h[k], next.c[k], {.take_zx = zx.unique()}, at);
+    const Tensor<T> zx =
+        k == 0 ? project(rnn, layer, x, at) : project(rnn, layer, dropped(rnn, next.h[k - 1], at), at);
+    next.h[k] = advance(rnn, layer, zx, next.h[k], next.c[k], {.take_zx = zx.unique()}, at);
   }
   if (rnn.cell != Cell::lstm) next.c.clear();
   return next;

@@ -41,7 +41,8 @@ template <Real T>
 struct OneHotLinear {
   static constexpr std::string_view name = "one_hot_linear";
   Indices x;
-  bool has_bias, by_rows;
+  bool by_rows;
+  std::size_t biases;
 
   Tensor<T> read(const Tensor<T>& weight, const T* bias) const {
     const std::int64_t rows = weight.shape()[0], columns = weight.shape()[1];
@@ -61,9 +62,14 @@ struct OneHotLinear {
   Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias) const {
     return read(weight, bias.data());
   }
+  Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias, const Tensor<T>& second_bias) const {
+    AnyTensor sum = copy_of(bias);
+    add_into(sum, second_bias);
+    return read(weight, detail::data_of<T>(sum));
+  }
 
   bool backward(const Saved<T>& saved, std::span<GradientSlot> gradients, GradientSink& sink) const {
-    AnyTensor sums = gradients[0].value;  // whose sum over rows is the bias's gradient
+    AnyTensor sums = gradients[0].value;  // whose sum over rows is the gradient of each bias
     if (saved.needs(0) && by_rows) {
       const std::int64_t rows = saved.shape(0)[0], columns = saved.shape(0)[1];
       AnyTensor table = AnyTensor::zeros({columns, rows}, dtype_of<T>);
@@ -75,11 +81,12 @@ struct OneHotLinear {
     sink.write(0, [&](AnyTensor& into, bool accumulate) {
       by_rows ? transposed(from, into, accumulate) : added(from, into, accumulate);
     });
-    if (has_bias)
-      sink.write(1, [&](AnyTensor& into, bool accumulate) {
-        kernels::column_sums(sums.shape().elements(0, sums.rank() - 1), sums.shape().back(), from, accumulate,
-                             detail::data_of<T>(into));
-      });
+    if (biases == 0) return true;
+    AnyTensor sum = AnyTensor::empty({sums.shape().back()}, dtype_of<T>);
+    kernels::column_sums(sums.shape().elements(0, sums.rank() - 1), sums.shape().back(), from, false,
+                         detail::data_of<T>(sum));
+    for (std::size_t i = 1; i <= biases; ++i)
+      if (sink.wants(i)) sink.add(i, sum, biases == 1 ? Ownership::owned : Ownership::shared);
     return true;
   }
 
@@ -87,7 +94,7 @@ struct OneHotLinear {
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     Gradients<T> result(1);
     if (saved.needs(0)) result[0] = apply(AddToColumns<T>{x, saved.shape(0)}, Location::current(), g);
-    if (has_bias) result.push_back(g);
+    result.insert(result.end(), biases, g);
     return result;
   }
 
@@ -105,23 +112,39 @@ struct OneHotLinear {
   }
 };
 
+template <Real T, std::same_as<Tensor<T>>... Biases>
+Tensor<T> product(const Indices& x, Location at, const Tensor<T>& weight, const Biases&... biases) {
+  detail::check_defined("one_hot_linear", weight);
+  if (weight.rank() != 2 || ((biases.shape() != Shape{weight.shape()[0]}) || ...))
+    throw ShapeError(fmt::format(
+        "one_hot_linear: weight {}{}; a weight [out, in] and a bias [out] are needed",
+        to_string(weight.shape()), (fmt::format(", bias {}", to_string(biases.shape())) + ... + "")));
+  check_indices("one_hot_linear", x, weight.shape()[1]);
+  const bool by_rows = 2 * x.elements() >= weight.shape()[1];
+  return apply(OneHotLinear<T>{x, by_rows, sizeof...(biases)}, at, weight, biases...);
+}
+
 }  // namespace
 
 template <Real T>
 Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
-  detail::check_defined("one_hot_linear", weight);
-  if (weight.rank() != 2 || (bias.defined() && bias.shape() != Shape{weight.shape()[0]}))
-    throw ShapeError(fmt::format(
-        "one_hot_linear: weight {}{}; a weight [out, in] and a bias [out] are needed",
-        to_string(weight.shape()), bias.defined() ? fmt::format(", bias {}", to_string(bias.shape())) : ""));
-  check_indices("one_hot_linear", x, weight.shape()[1]);
-  const bool by_rows = 2 * x.elements() >= weight.shape()[1];
-  if (bias.defined()) return apply(OneHotLinear<T>{x, true, by_rows}, at, weight, bias);
-  return apply(OneHotLinear<T>{x, false, by_rows}, at, weight);
+  return bias.defined() ? product(x, at, weight, bias) : product(x, at, weight);
 }
 
-template Tensor<float> one_hot_linear(const Indices&, const Tensor<float>&, const Tensor<float>&, Location);
-template Tensor<double> one_hot_linear(const Indices&, const Tensor<double>&, const Tensor<double>&,
-                                       Location);
+template <Real T>
+Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias,
+                         const Tensor<T>& second_bias, Location at) {
+  detail::check_defined("one_hot_linear", bias, 1);
+  detail::check_defined("one_hot_linear", second_bias, 2);
+  return product(x, at, weight, bias, second_bias);
+}
+
+#define XGRAD_INSTANTIATE(T)                                                                              \
+  template Tensor<T> one_hot_linear(const Indices&, const Tensor<T>&, const Tensor<T>&, Location);        \
+  template Tensor<T> one_hot_linear(const Indices&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, \
+                                    Location);
+XGRAD_INSTANTIATE(float)
+XGRAD_INSTANTIATE(double)
+#undef XGRAD_INSTANTIATE
 
 }  // namespace xgrad

@@ -53,4 +53,9 @@ template <Real T>
 Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias = {},
                          Location at = Location::current());
 
+/// The same with the sum of two biases, as recurrent networks have them.
+template <Real T>
+Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias,
+                         const Tensor<T>& second_bias, Location at = Location::current());
+
 }  // namespace xgrad

@@ -68,6 +68,13 @@ void add_cell_rows(OpTable& table) {
        .note = "without a bias",
        .function = op([](const auto& x) { return one_hot_linear(some_indices({6}, x[0].size(1)), x[0]); }),
        .cases = {{{4, 7}}, {{3, 1}}}});
+  for (const Shape& shape : {Shape{2, 3}, Shape{1}})
+    table.add({.name = "one_hot_linear",
+               .note = "with two biases, indices of shape " + to_string(shape),
+               .function = op([shape](const auto& x) {
+                 return one_hot_linear(some_indices(shape, x[0].size(1)), x[0], x[1], x[2]);
+               }),
+               .cases = {{{4, 7}, {4}, {4}}, {{70, 3}, {70}, {70}}}});
 }
 
 }  // namespace xgrad::testing
