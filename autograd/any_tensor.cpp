@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "autograd/elementwise.hpp"
 #include "autograd/error.hpp"
@@ -25,7 +26,11 @@ AnyTensor AnyTensor::full(const Shape& shape, DType dtype, double value) {
   return result;
 }
 
-AnyTensor AnyTensor::zeros(const Shape& shape, DType dtype) { return full(shape, dtype, 0); }
+AnyTensor AnyTensor::zeros(const Shape& shape, DType dtype) {
+  AnyTensor result = empty(shape, dtype);
+  std::memset(result.mutable_bytes(), 0, static_cast<std::size_t>(shape.elements()) * size_of(dtype));
+  return result;
+}
 
 bool AnyTensor::requires_grad() const { return needs_gradient(*this); }
 

@@ -33,7 +33,7 @@ Tensor<T> full(const Shape& shape, double value) {
 }
 template <Real T>
 Tensor<T> zeros(const Shape& shape) {
-  return full<T>(shape, 0);
+  return Tensor<T>(AnyTensor::zeros(shape, dtype_of<T>));
 }
 template <Real T>
 Tensor<T> ones(const Shape& shape) {

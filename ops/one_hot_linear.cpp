@@ -120,7 +120,9 @@ Tensor<T> product(const Indices& x, Location at, const Tensor<T>& weight, const 
         "one_hot_linear: weight {}{}; a weight [out, in] and a bias [out] are needed",
         to_string(weight.shape()), (fmt::format(", bias {}", to_string(biases.shape())) + ... + "")));
   check_indices("one_hot_linear", x, weight.shape()[1]);
-  const bool by_rows = 2 * x.elements() >= weight.shape()[1];
+  // Columns of a narrow weight are read fast: their cache lines serve all of them.
+  const std::int64_t columns = weight.shape()[1], some = columns <= 128 ? columns : columns / 2;
+  const bool by_rows = x.elements() > some;
   return apply(OneHotLinear<T>{x, by_rows, sizeof...(biases)}, at, weight, biases...);
 }
 
