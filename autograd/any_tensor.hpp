@@ -97,6 +97,11 @@ class AnyTensor {
   AnyTensor view(const Shape& shape, std::int64_t offset = 0) const {
     return {storage_, offset_ + offset, shape};
   }
+  /// Takes in `rows`, which lie right before this one's, in the same storage.
+  void prepend(const AnyTensor& rows) {
+    offset_ = rows.offset_;
+    shape_.set(0, shape_[0] + rows.shape_[0]);
+  }
   /// Whether nobody else holds the storage.
   bool unique() const { return storage_->unique(); }
   /// Whether the data ends where the storage does, so that loops may write into its slack.

@@ -52,11 +52,8 @@ struct WeightGradient {
   }
   static bool merge(DeferredGradient& later, const DeferredGradient& earlier) {
     if (!lies_before(earlier.a, later.a) || !lies_before(earlier.b, later.b)) return false;
-    const auto together = [](const AnyTensor& x, const AnyTensor& y) {
-      return x.view({x.shape()[0] + y.shape()[0], x.shape()[1]});
-    };
-    later.a = together(earlier.a, later.a);
-    later.b = together(earlier.b, later.b);
+    later.a.prepend(earlier.a);
+    later.b.prepend(earlier.b);
     return true;
   }
   static constexpr DeferredKind kind{write, record, merge};
