@@ -54,10 +54,14 @@ void deallocate(void* memory, std::size_t bytes, Use use) noexcept;
 inline void* allocate(std::size_t bytes, Use use = Use::data) {
   ThreadState& thread = this_thread;
   const std::size_t index = small_class(bytes, use);
-  if (bytes > small_limit || !thread.free[index]) [[unlikely]]
+  if (bytes > small_limit) [[unlikely]]
+    return detail::allocate(bytes, use);
+  ThreadState::FreeBlock* const block = thread.free[index];
+  if (!block) [[unlikely]]
     return detail::allocate(bytes, use);
   thread.count_bytes(small_bytes(bytes));
-  return std::exchange(thread.free[index], thread.free[index]->next);
+  thread.free[index] = block->next;
+  return block;
 }
 
 /// Takes back what `allocate(bytes)` gave, on any thread.
@@ -66,7 +70,7 @@ inline void deallocate(void* memory, std::size_t bytes, Use use = Use::data) noe
   if (!cached || bytes > small_limit || !thread.registered) [[unlikely]]
     return detail::deallocate(memory, bytes, use);
   const std::size_t index = small_class(bytes, use);
-  thread.count_bytes(-small_bytes(bytes));
+  thread.count(thread.live_bytes, -small_bytes(bytes));
   thread.free[index] = new (memory) ThreadState::FreeBlock{thread.free[index]};
 }
 

@@ -57,8 +57,9 @@ struct ThreadState {
   std::byte* slab_end = nullptr;
 
   void count_bytes(std::int64_t change) {
-    count(live_bytes, change);
-    peak_bytes = std::max(peak_bytes, live_bytes.load(std::memory_order_relaxed));
+    const std::int64_t bytes = live_bytes.load(std::memory_order_relaxed) + change;
+    live_bytes.store(bytes, std::memory_order_relaxed);
+    peak_bytes = std::max(peak_bytes, bytes);
   }
   void count(std::atomic<std::int64_t>& counter, std::int64_t change) {
     counter.store(counter.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
