@@ -2,9 +2,9 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <iosfwd>
 #include <ranges>
@@ -71,12 +71,8 @@ class Shape {
     return n;
   }
 
-  // Four words at once: ops compare shapes more often than anything else.
-  friend constexpr bool operator==(const Shape& a, const Shape& b) {
-    using Words = std::array<std::uint64_t, 4>;
-    const auto x = std::bit_cast<Words>(a), y = std::bit_cast<Words>(b);
-    return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3])) == 0;
-  }
+  // All words at once: ops compare shapes more often than anything else.
+  friend bool operator==(const Shape& a, const Shape& b) { return std::memcmp(&a, &b, sizeof(Shape)) == 0; }
 
  private:
   static constexpr std::uint32_t checked(std::int64_t extent) {
