@@ -14,17 +14,24 @@
 
 namespace xgrad {
 
-Engine::~Engine() {
-  --this_thread.backward_depth;
-  if (next_.node) free_slots(*next_.node, next_.node->outputs());  // these two only after an exception
-  for (const Queued& queued : heap_) free_slots(*queued.node, queued.node->outputs());
-  for (Node* node : visited_) node->wanted_ = false;
+inline void Engine::free_slots(Node& node, std::size_t outputs) noexcept {
+  GradientSlot* const slots = std::exchange(node.slots_, nullptr);
+  if (!slots) return;
+  if (outputs == 1 && !spare_) {
+    const AnyTensor rest = std::move(slots->value);
+    spare_ = slots;
+    return;
+  }
+  std::destroy_n(slots, outputs);
+  pool::deallocate(slots, outputs * sizeof(GradientSlot));
 }
 
-void Engine::free_slots(Node& node, std::size_t outputs) noexcept {
-  if (!node.slots_) return;
-  std::destroy_n(node.slots_, outputs);
-  pool::deallocate(std::exchange(node.slots_, nullptr), outputs * sizeof(GradientSlot));
+Engine::~Engine() {
+  --this_thread.backward_depth;
+  if (next_) free_slots(*next_, next_->outputs());  // these two only after an exception
+  for (const Queued& queued : heap_) free_slots(*queued.node, queued.node->outputs());
+  if (spare_) pool::deallocate(spare_, sizeof(GradientSlot));
+  for (Node* node : visited_) node->wanted_ = false;
 }
 
 bool Engine::wants(const Edge& edge) const {
@@ -68,15 +75,30 @@ std::size_t Engine::place_of(const Leaf* leaf) const {
   return at;
 }
 
+inline GradientSlot* Engine::take_slots(std::size_t outputs) {
+  if (outputs == 1 && spare_) return std::exchange(spare_, nullptr);
+  auto* slots = static_cast<GradientSlot*>(pool::allocate(outputs * sizeof(GradientSlot)));
+  std::uninitialized_default_construct_n(slots, outputs);
+  return slots;
+}
+
+inline void Engine::enqueue(Node* node) {
+  if (const Node* last = newest(); !last || last->sequence_ < node->sequence_) std::swap(node, next_);
+  if (node) push(node);
+}
+
+void Engine::push(Node* node) {
+  heap_.push_back({node->sequence_, node});
+  std::push_heap(heap_.begin(), heap_.end());
+}
+
 GradientSlot* Engine::slot(const Edge& edge) {
   Node* node = edge.node.get();
   if (node->is_leaf()) return &leaf_slot(static_cast<Leaf*>(node));
   if (!node->slots_) {
-    auto* memory = static_cast<GradientSlot*>(pool::allocate(node->outputs_ * sizeof(GradientSlot)));
-    std::uninitialized_default_construct_n(memory, node->outputs_);
-    node->slots_ = memory;
-    enqueue({node->sequence_, node});
-  } else if (nested_ && next_.node != node &&
+    node->slots_ = take_slots(node->outputs_);
+    enqueue(node);
+  } else if (nested_ && next_ != node &&
              std::ranges::none_of(heap_, [&](const Queued& q) { return q.node == node; })) {
     throw GraphError(
         fmt::format("backward: a backward pass over '{}' is under way, and this one, started in a hook, "
@@ -157,36 +179,22 @@ void Engine::seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor>
   }
 }
 
-void Engine::enqueue(Queued queued) {
-  if (newest() < queued) std::swap(queued, next_);
-  if (!queued.node) return;
-  heap_.push_back(queued);
-  std::push_heap(heap_.begin(), heap_.end());
-}
-
-Node& Engine::take_newest() {
-  if (next_.node) return *std::exchange(next_, {}).node;
+inline Node& Engine::take_newest() {
+  if (next_) return *std::exchange(next_, nullptr);
   std::pop_heap(heap_.begin(), heap_.end());
   Node& node = *heap_.back().node;
   heap_.pop_back();
   return node;
 }
 
-void Engine::run() {
-  for (;;) {
-    if (!pending_.empty() && (!newest().node || !newest().node->batches_)) carry_out_pending();
-    if (!newest().node) return;
-    visit(take_newest());
-  }
-}
-
-void Engine::visit(Node& node) {
+inline void Engine::visit(Node& node) {
   struct Slots {  // freed however the visit ends
+    Engine& engine;
     Node& node;
     std::size_t
         outputs;  // read at once: right after `released_`, in the same word, is written it would have to wait
-    ~Slots() { free_slots(node, outputs); }
-  } cleanup{node, node.outputs()};
+    ~Slots() { engine.free_slots(node, outputs); }
+  } cleanup{*this, node, node.outputs()};
   const std::span<GradientSlot> slots(node.slots_, cleanup.outputs);
   if (node.hooks_) run_hooks(node, slots);
   if (!captures_.empty()) capture(node, slots);
@@ -203,6 +211,14 @@ void Engine::visit(Node& node) {
   if (frees_graph) {
     node.release_saved();
     node.released_ = true;
+  }
+}
+
+void Engine::run() {
+  for (;;) {
+    if (!pending_.empty() && (!newest() || !newest()->batches_)) carry_out_pending();
+    if (!newest()) return;
+    visit(take_newest());
   }
 }
 
@@ -292,9 +308,12 @@ GradientSlot& Engine::destination(const Edge& edge, bool& accumulate, GradientSl
   accumulate = target.value.defined();
   if (accumulate && target.ownership == Ownership::shared) target.value = copy_of(target.value);
   if (!accumulate && from.outputs_ > 1) target.value = edge.node->gradient_home(edge.output);
-  if (!target.value.defined())
-    target.value =
-        spare ? std::move(spare->value) : AnyTensor::empty(from.output_shape(edge.output), from.dtype_);
+  if (!target.value.defined()) {
+    if (spare)
+      target.value = std::move(spare->value);
+    else
+      target.value = AnyTensor::empty(from.output_shape(edge.output), from.dtype_);
+  }
   target.ownership = Ownership::owned;
   return target;
 }

@@ -41,7 +41,7 @@ class Engine {
   };
   struct Queued {
     std::uint64_t sequence;
-    Node* node = nullptr;
+    Node* node;
     bool operator<(const Queued& other) const { return sequence < other.sequence; }
   };
   struct Pending {  // a deferred gradient that waits for others to merge with
@@ -56,8 +56,9 @@ class Engine {
   void find_wanted(std::span<const AnyTensor> outputs, std::span<const AnyTensor> inputs);
   void seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds);
   void run();
-  void enqueue(Queued queued);
-  const Queued& newest() const { return next_.node || heap_.empty() ? next_ : heap_.front(); }
+  void enqueue(Node* node);
+  void push(Node* node);
+  Node* newest() const { return next_ || heap_.empty() ? next_ : heap_.front().node; }
   Node& take_newest();
   void visit(Node& node);
   GradientSlot& destination(const Edge& edge, bool& accumulate, GradientSlot* spare);
@@ -67,7 +68,8 @@ class Engine {
   void run_hooks(Node& node, std::span<GradientSlot> slots);
   void capture(const Node& node, std::span<GradientSlot> slots);
   std::span<const Capture> captures_of(const Node& node) const;
-  static void free_slots(Node& node, std::size_t outputs) noexcept;
+  GradientSlot* take_slots(std::size_t outputs);
+  void free_slots(Node& node, std::size_t outputs) noexcept;
 
   BackwardOptions options_;
   Location at_;
@@ -75,8 +77,9 @@ class Engine {
   bool selective_ = false;  // grad(): only towards the inputs
   // Nodes to visit. The newest of all may stand apart, as next_: most nodes are visited right after the one
   // that sent them their gradient, and so never enter the heap.
-  Queued next_{};
+  Node* next_ = nullptr;
   PoolVector<Queued> heap_;
+  GradientSlot* spare_ = nullptr;  // an empty one, for the next node of one output
   PoolVector<Pending> pending_;
   std::deque<LeafSlot, pool::Allocator<LeafSlot>> leaves_;  // slots stay where they are
   PoolVector<std::uint32_t> leaf_index_;  // open addressing by address: place in leaves_, plus one
