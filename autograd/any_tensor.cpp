@@ -36,12 +36,6 @@ bool AnyTensor::requires_grad() const { return needs_gradient(*this); }
 
 bool AnyTensor::is_leaf() const { return !node_ || node_->is_leaf(); }
 
-void AnyTensor::attach(Ref<Node> node, std::uint32_t output) {
-  if (node_) release(node_);
-  node_ = node.leak();
-  output_ = output;
-}
-
 void add_into(AnyTensor& into, const AnyTensor& from) {
   using namespace kernels;
   const std::array<LoopInput, 2> in{{{into.bytes(), 1, {}}, {from.bytes(), 1, {}}}};

@@ -88,7 +88,11 @@ class AnyTensor {
   inline Edge edge() const;  // these two are in node.hpp
   /// The same, taking the reference along: this handle forgets its history.
   inline Edge take_edge();
-  void attach(Ref<Node> node, std::uint32_t output);
+  void attach(Ref<Node> node, std::uint32_t output) {
+    if (node_) release(node_);
+    node_ = node.leak();
+    output_ = output;
+  }
   AnyTensor detached() const { return {storage_, offset_, shape_}; }
   /// Gives the storage away; this handle becomes undefined but for its history.
   Ref<Storage> take_storage() { return std::move(storage_); }

@@ -86,7 +86,8 @@ struct Call {
         continue;
       }
       if (!some) some = a.tensor;
-      alike = alike && a.blocks == 1 && a.tensor->defined() && a.tensor->shape() == some->shape();
+      alike = alike && a.blocks == 1 && a.tensor->defined() &&
+              (a.tensor == some || a.tensor->shape() == some->shape());
       blocked = blocked || a.blocks > 1;
       if (a.expiring && is_once(k)) expiring |= 1u << k;
       if (!recording || !needs_gradient(*a.tensor)) continue;
@@ -548,16 +549,16 @@ class KeptValues {
   std::vector<AnyTensor, pool::Allocator<AnyTensor>> values_;
 };
 
-// Memory for the result: that of a temporary that is read here for the last time, or new.
-AnyTensor new_result(const Call& call) {
-  const std::uint64_t free = call.alike ? call.expiring & ~call.reads : 0;
-  for (std::size_t k = 0; free >> k; ++k)
-    if ((free >> k & 1) && call.temporary(k).defined() && call.temporary(k).owns_storage()) {
-      Ref<Storage> storage = call.temporary(k).take_storage();
-      storage->raise_version();
-      return {std::move(storage), 0, call.shape};
-    }
-  return AnyTensor::empty(call.shape, call.dtype);
+// Memory for a result: that of a temporary that is read here for the last time, or new.
+Ref<Storage> new_storage(const Call& call) {
+  std::uint64_t free = call.alike ? call.expiring & ~call.reads : 0;
+  for (; free; free &= free - 1) {
+    AnyTensor& temporary = call.temporary(static_cast<std::size_t>(std::countr_zero(free)));
+    if (!temporary.defined() || !temporary.owns_storage()) continue;
+    temporary.storage()->raise_version();
+    return temporary.take_storage();
+  }
+  return Ref<Storage>::adopt(Storage::make(call.shape.elements(), call.dtype));
 }
 
 void check_destination(const Call& call, const AnyTensor& destination) {
@@ -585,7 +586,7 @@ bool make_results(const Call& call, std::span<AnyTensor> outputs) {
     all = false;
   }
   for (AnyTensor& output : outputs)
-    if (!output.defined()) output = new_result(call);
+    if (!output.defined()) output = AnyTensor(new_storage(call), 0, call.shape);
   return all;
 }
 
@@ -635,16 +636,16 @@ namespace {
 
 // Most calls: one result, nothing kept, and operands of one shape or numbers. One row holds all, and there is
 // nothing to plan.
-AnyTensor run_flat(const Call& call, const double* constants) {
+void run_flat(const Call& call, const double* constants, AnyTensor& result) {
   std::array<kernels::LoopInput, max_inputs> inputs;
   std::array<NumberCell, max_inputs> cells;
-  for (std::size_t k = 0; k < call.arguments.size(); ++k) {
-    const FormulaArgument& a = call.arguments[k];
+  std::size_t k = 0;
+  for (const FormulaArgument& a : call.arguments) {
     if (!a.tensor) cells[k].set(a.number, call.dtype);
     inputs[k].data = a.tensor ? a.tensor->bytes() : cells[k].bytes;
-    inputs[k].inner = a.tensor ? 1 : 0;
+    inputs[k++].inner = a.tensor ? 1 : 0;
   }
-  AnyTensor result = new_result(call);
+  result = AnyTensor(new_storage(call), 0, call.shape);
   kernels::LoopOutput output;
   output.data = result.mutable_bytes();
   output.inner = 1;
@@ -657,7 +658,29 @@ AnyTensor run_flat(const Call& call, const double* constants) {
   loop.outputs = &output;
   loop.constants = constants;
   call.info.forward_kernel[static_cast<std::size_t>(call.dtype)](loop);
-  return result;
+}
+
+void run_planned(const Call& call, const double* constants, std::span<AnyTensor> outputs, KeptValues& kept) {
+  LoopPlan plan(call.shape, constants, call.alike);
+  std::array<NumberCell, max_inputs> cells;
+  for (std::size_t k = 0; k < call.arguments.size(); ++k) {
+    const FormulaArgument& a = call.arguments[k];
+    if (!a.tensor) cells[k].set(a.number, call.dtype);
+    a.tensor ? plan.input(static_cast<int>(k), *a.tensor, a.block, a.blocks)
+             : plan.number(static_cast<int>(k), cells[k].bytes);
+  }
+  const FormulaInfo& info = call.info;
+  const bool free_tails = make_results(call, outputs);
+  for (int k = 0; k < info.outputs; ++k)
+    plan.output(k, outputs[static_cast<std::size_t>(k)], 0, 1, false, free_tails);
+  for (int k = 0; k < info.kept; ++k) {
+    if (call.reads >> info.leaf_output(info.outputs + k) & 1)
+      plan.output(info.outputs + k, kept.at(k) = AnyTensor::empty(call.shape, call.dtype), 0, 1, false,
+                  free_tails);
+    else
+      plan.no_output(info.outputs + k);
+  }
+  info.forward_kernel[static_cast<std::size_t>(call.dtype)](plan.finish());
 }
 
 }  // namespace
@@ -667,33 +690,11 @@ void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> argum
   const ProfiledOp timed(info.name);
   const Call call(info, arguments, at);
   const double* numbers = constants.forward ? constants.forward : info.forward->constants.data();
-  if (call.alike && outputs.size() == 1 && info.kept == 0 && !outputs[0].defined()) {
-    outputs[0] = run_flat(call, numbers);
-    if (this_thread.anomaly) check_finite(info.name, outputs[0], at, false);
-    if (call.wanted) outputs[0].attach(FormulaNode::make(call, outputs, {}, constants.adjoint), 0);
-    return;
-  }
-  LoopPlan plan(call.shape, numbers, call.alike);
-  std::array<NumberCell, max_inputs> cells;
-  for (std::size_t k = 0; k < arguments.size(); ++k) {
-    const FormulaArgument& a = arguments[k];
-    if (!a.tensor) cells[k].set(a.number, call.dtype);
-    a.tensor ? plan.input(static_cast<int>(k), *a.tensor, a.block, a.blocks)
-             : plan.number(static_cast<int>(k), cells[k].bytes);
-  }
-  const bool free_tails = make_results(call, outputs);
-  for (int k = 0; k < info.outputs; ++k)
-    plan.output(k, outputs[static_cast<std::size_t>(k)], 0, 1, false, free_tails);
   KeptValues kept;
-  for (int k = 0; k < info.kept; ++k) {
-    if (call.reads >> info.leaf_output(info.outputs + k) & 1)
-      plan.output(info.outputs + k, kept.at(k) = AnyTensor::empty(call.shape, call.dtype), 0, 1, false,
-                  free_tails);
-    else
-      plan.no_output(info.outputs + k);
-  }
-  info.forward_kernel[static_cast<std::size_t>(call.dtype)](plan.finish());
-
+  if (call.alike && outputs.size() == 1 && info.kept == 0 && !outputs[0].defined())
+    run_flat(call, numbers, outputs[0]);
+  else
+    run_planned(call, numbers, outputs, kept);
   if (this_thread.anomaly)
     for (const AnyTensor& output : outputs) check_finite(info.name, output, at, false);
   if (!call.wanted) return;
