@@ -205,7 +205,11 @@ class FormulaNode final : public Node {
 
   void save(const Call& call, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept);
   void save_blocks(const Call& call);
-  void check_unchanged(const SavedTensor& saved);
+  void check_unchanged(const SavedTensor& saved) {
+    if (saved.storage->version() != saved.version) [[unlikely]]
+      throw_changed(saved);
+  }
+  [[noreturn]] void throw_changed(const SavedTensor& saved);
 
   class Targets;
   std::uint32_t passed_on(const GradientSink& sink, std::uint32_t wanted);
@@ -214,6 +218,7 @@ class FormulaNode final : public Node {
                    bool overwrite);
   void lay_leaves(LoopPlan& plan, std::span<const GradientSlot> gradients);
   void find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted, GradientSlot* spare);
+  bool join_earlier(Targets& targets, int k, const GradientSink& sink, std::uint32_t wanted);
   bool blocks_fill(int k, const AnyTensor& buffer, std::uint32_t wanted);
   bool repeats_block(int k, std::uint32_t wanted);
   bool is_whole(int k, const GradientSink& sink) {
@@ -288,7 +293,7 @@ void FormulaNode::save_blocks(const Call& call) {
 }
 
 void FormulaNode::destroy() noexcept {
-  release_saved();
+  if (parts_.holding) release_saved();
   std::destroy_n(edges().data(), edges().size());
   const std::size_t bytes = sizeof(FormulaNode) + parts_.bytes_behind;
   this->~FormulaNode();
@@ -300,8 +305,7 @@ void FormulaNode::release_saved() noexcept {
   parts_.holding = false;
 }
 
-void FormulaNode::check_unchanged(const SavedTensor& saved) {
-  if (saved.storage->version() == saved.version) return;
+void FormulaNode::throw_changed(const SavedTensor& saved) {
   const bool input = saved.leaf < info_.inputs;
   throw GraphError(
       fmt::format("backward of '{}': {} {}, of shape {}, was changed in place after the op saved it{}; "
@@ -381,23 +385,14 @@ void FormulaNode::find_targets(Targets& targets, GradientSink& sink, std::uint32
   for_each_bit(wanted, [&](int k) {
     const auto i = static_cast<std::size_t>(k);
     const bool whole = is_whole(k, sink);
-    if (const int twin = info_.same_as[i]; twin < k && whole && targets.direct >> twin & 1 &&
-                                           !targets[twin].accumulate && is_whole(twin, sink) &&
-                                           !sink.same_target(i, static_cast<std::size_t>(twin))) {
-      targets.twins |= 1u << k;
-      return;
-    }
-    Targets::Target& target = targets[k];
-    if (const int first = block(k).first;
-        first != k && targets.in_loop(first) && !repeats_block(k, wanted)) {  // a buffer that is there
-      target = targets[first];
-      targets.direct |= 1u << k;
-      return;
-    }
     bool taken = false;
-    for (int j = 0; j < k; ++j)
-      taken = taken || (targets.in_loop(j) && sink.same_target(i, static_cast<std::size_t>(j)));
+    if (targets.direct) {  // there are others before it
+      if (join_earlier(targets, k, sink, wanted)) return;
+      for (int j = 0; j < k; ++j)
+        taken = taken || (targets.in_loop(j) && sink.same_target(i, static_cast<std::size_t>(j)));
+    }
     (taken ? targets.apart : targets.direct) |= 1u << k;
+    Targets::Target& target = targets[k];
     target.accumulate = false;
     target.slot = taken ? targets.make_apart(sink.shape(i), dtype())
                         : &sink.destination(i, target.accumulate, whole ? spare : nullptr);
@@ -410,6 +405,22 @@ void FormulaNode::find_targets(Targets& targets, GradientSink& sink, std::uint32
                 std::byte{0});
     target.accumulate = true;
   });
+}
+
+// Whether the gradient of input k needs no target of its own, for an earlier input's will do.
+bool FormulaNode::join_earlier(Targets& targets, int k, const GradientSink& sink, std::uint32_t wanted) {
+  const auto i = static_cast<std::size_t>(k);
+  if (const int twin = info_.same_as[i];
+      twin < k && targets.direct >> twin & 1 && !targets[twin].accumulate && is_whole(k, sink) &&
+      is_whole(twin, sink) && !sink.same_target(i, static_cast<std::size_t>(twin))) {
+    targets.twins |= 1u << k;
+    return true;
+  }
+  const int first = block(k).first;
+  if (first == k || !targets.in_loop(first) || repeats_block(k, wanted)) return false;
+  targets[k] = targets[first];
+  targets.direct |= 1u << k;
+  return true;
 }
 
 // Whether the loop writes every element of the gradient that argument k is the first block of.
@@ -430,7 +441,7 @@ bool FormulaNode::repeats_block(int k, std::uint32_t wanted) {
 }
 
 void FormulaNode::lay_leaves(LoopPlan& plan, std::span<const GradientSlot> gradients) {
-  const int first_gradient = info_.leaf_gradient(0), n = info_.adjoint->inputs;
+  const int first_gradient = info_.leaf_gradient(0);
   std::uint64_t rest = bit(first_gradient) - 1;
   for (const SavedTensor& saved : saved_tensors()) {
     check_unchanged(saved);
@@ -445,9 +456,9 @@ void FormulaNode::lay_leaves(LoopPlan& plan, std::span<const GradientSlot> gradi
     rest &= ~bit(static_cast<int>(saved.leaf));
   }
   for_each_bit(rest, [&](int leaf) { plan.number(leaf, zero_cell.bytes); });
-  for (int leaf = first_gradient; leaf < n; ++leaf) {
-    const AnyTensor& g = gradients[static_cast<std::size_t>(leaf - first_gradient)].value;
-    g.defined() ? plan.input(leaf, g) : plan.number(leaf, zero_cell.bytes);
+  for (int k = 0; k < info_.outputs; ++k) {
+    const AnyTensor& g = gradients[static_cast<std::size_t>(k)].value;
+    g.defined() ? plan.input(first_gradient + k, g) : plan.number(first_gradient + k, zero_cell.bytes);
   }
 }
 
@@ -550,7 +561,7 @@ class KeptValues {
 };
 
 // Memory for a result: that of a temporary that is read here for the last time, or new.
-Ref<Storage> new_storage(const Call& call) {
+[[gnu::always_inline]] inline Ref<Storage> new_storage(const Call& call) {
   std::uint64_t free = call.alike ? call.expiring & ~call.reads : 0;
   for (; free; free &= free - 1) {
     AnyTensor& temporary = call.temporary(static_cast<std::size_t>(std::countr_zero(free)));
