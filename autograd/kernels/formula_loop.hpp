@@ -31,12 +31,14 @@ class FormulaLoop {
   static void run(const Loop& loop) {
     T constants[at_least_one<n_const>];
     for (int i = 0; i < n_const; ++i) constants[i] = static_cast<T>(loop.constants[i]);
-    std::int64_t index[LoopInput::max_outer] = {};
-    std::int64_t rows = 1;
-    for (int axis = 0; axis < loop.outer_rank; ++axis) rows *= loop.outer[static_cast<std::size_t>(axis)];
     if (loop.inner == 0) return;
+    std::int64_t index[LoopInput::max_outer];
+    for (int axis = 0; axis < loop.outer_rank; ++axis) {
+      if (loop.outer[static_cast<std::size_t>(axis)] == 0) return;
+      index[axis] = 0;
+    }
     T splat[at_least_one<n_in>][W];  // inputs that do not move along a row, as a register's worth
-    for (; rows > 0; --rows) {
+    do {
       Row row;
       for (int i = 0; i < n_in; ++i) row.in[i] = reinterpret_cast<const T*>(loop.inputs[i].data);
       for (int i = 0; i < n_out; ++i) row.out[i] = reinterpret_cast<T*>(loop.outputs[i].data);
@@ -54,14 +56,18 @@ class FormulaLoop {
         }
       }
       run_row(loop, row, constants);
-      for (int axis = loop.outer_rank; axis-- > 0;) {
-        if (++index[axis] < loop.outer[static_cast<std::size_t>(axis)]) break;
-        index[axis] = 0;
-      }
-    }
+    } while (next_row(loop, index));
   }
 
  private:
+  XGRAD_INLINE static bool next_row(const Loop& loop, std::int64_t* index) {
+    for (int axis = loop.outer_rank; axis-- > 0;) {
+      if (++index[axis] < loop.outer[static_cast<std::size_t>(axis)]) return true;
+      index[axis] = 0;
+    }
+    return false;
+  }
+
   XGRAD_INLINE static void run_row(const Loop& loop, Row& row, const T* constants) {
     B sums[at_least_one<n_out>];
     for (int i = 0; i < n_out; ++i) sums[i] = B(T(0));
