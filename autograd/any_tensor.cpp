@@ -47,7 +47,7 @@ void add_into(AnyTensor& into, const AnyTensor& from) {
                   .inputs = in.data(),
                   .outputs = &out,
                   .constants = nullptr};
-  primitive(Opcode::add).forward_kernel[static_cast<std::size_t>(into.dtype())](loop);
+  primitive(Opcode::add).run_forward(into.dtype(), loop);
 }
 
 AnyTensor copy_of(const AnyTensor& tensor) {

@@ -482,7 +482,7 @@ void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, GradientSink& s
     else
       plan.no_output(k);
   }
-  info_.backward_kernel[static_cast<std::size_t>(dtype())](plan.finish());
+  info_.run_backward(dtype(), plan.finish());
   if (this_thread.anomaly)
     for_each_bit(targets.direct,
                  [&](int k) { check_finite(info_.name, targets[k].slot->value, location(), true); });
@@ -668,7 +668,7 @@ void run_flat(const Call& call, const double* constants, AnyTensor& result) {
   loop.inputs = inputs.data();
   loop.outputs = &output;
   loop.constants = constants;
-  call.info.forward_kernel[static_cast<std::size_t>(call.dtype)](loop);
+  call.info.run_forward(call.dtype, loop);
 }
 
 void run_planned(const Call& call, const double* constants, std::span<AnyTensor> outputs, KeptValues& kept) {
@@ -691,7 +691,7 @@ void run_planned(const Call& call, const double* constants, std::span<AnyTensor>
     else
       plan.no_output(info.outputs + k);
   }
-  info.forward_kernel[static_cast<std::size_t>(call.dtype)](plan.finish());
+  info.run_forward(call.dtype, plan.finish());
 }
 
 }  // namespace

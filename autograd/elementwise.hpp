@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "autograd/any_tensor.hpp"
-#include "autograd/kernels/loop.hpp"
+#include "autograd/kernels/run_loop.hpp"
 #include "autograd/symbol.hpp"
 
 namespace xgrad {
@@ -38,8 +38,20 @@ struct FormulaInfo {
   std::uint32_t differentiable = 0,
                 passing = 0;  // the inputs that have a gradient; those of which it is passed on
 
+  void run_forward(DType type, const kernels::Loop& loop) const { run(forward_kernel, *forward, type, loop); }
+  void run_backward(DType type, const kernels::Loop& loop) const {
+    run(backward_kernel, *adjoint, type, loop);
+  }
+
   int leaf_output(int k) const { return inputs + k; }
   int leaf_gradient(int k) const { return inputs + outputs + kept + k; }
+
+ private:
+  static void run(const std::array<kernels::LoopKernel, 2>& kernel, const Program& program, DType type,
+                  const kernels::Loop& loop) {
+    kernels::run_loop(kernel[static_cast<std::size_t>(type)], loop,
+                      {program.inputs, program.output_count, program.instructions, size_of(type)});
+  }
 };
 
 /// Fills the tables at the end of FormulaInfo from its programs.

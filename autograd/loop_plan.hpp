@@ -10,7 +10,7 @@ namespace xgrad {
 /// into.
 class LoopPlan {
  public:
-  static constexpr int max_inputs = 48, max_outputs = 16;
+  static constexpr int max_inputs = kernels::Loop::max_inputs, max_outputs = kernels::Loop::max_outputs;
 
   /// `flat`: every operand is a number or a whole tensor of this shape, so one row holds all.
   LoopPlan(const Shape& shape, const double* constants, bool flat = false);

@@ -18,14 +18,13 @@ void run_identity(const AnyTensor& from, AnyTensor& into, const Shape& loop_shap
   plan.output(0, into, 0, 1, sum, true);
   const FormulaInfo& identity = primitive(Opcode::identity);
   // The adjoint loop is the one that can sum; the identity's adjoint reads the gradient, its third leaf.
-  const auto type = static_cast<std::size_t>(from.dtype());
-  if (!sum) return identity.forward_kernel[type](plan.finish());
+  if (!sum) return identity.run_forward(from.dtype(), plan.finish());
   LoopPlan adjoint(loop_shape, nullptr);
   adjoint.number(0, from.bytes());
   adjoint.number(1, from.bytes());
   adjoint.input(2, from);
   adjoint.output(0, into, 0, 1, true, true);
-  identity.backward_kernel[type](adjoint.finish());
+  identity.run_backward(from.dtype(), adjoint.finish());
 }
 
 template <Real T>
@@ -67,7 +66,7 @@ struct ColumnBlock {
     LoopPlan plan(shape, nullptr);
     plan.input(0, x, block, blocks);
     plan.output(0, result, 0, 1, false, true);
-    primitive(Opcode::identity).forward_kernel[static_cast<std::size_t>(dtype_of<T>)](plan.finish());
+    primitive(Opcode::identity).run_forward(dtype_of<T>, plan.finish());
     return Tensor<T>(std::move(result));
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
@@ -86,7 +85,7 @@ struct FromColumnBlock {
     LoopPlan plan(x.shape(), nullptr);
     plan.input(0, x);
     plan.output(0, result, block, blocks, false, false);
-    primitive(Opcode::identity).forward_kernel[static_cast<std::size_t>(dtype_of<T>)](plan.finish());
+    primitive(Opcode::identity).run_forward(dtype_of<T>, plan.finish());
     return Tensor<T>(std::move(result));
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {

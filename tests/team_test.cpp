@@ -26,8 +26,15 @@ namespace {
 
 constexpr double long_work = 1e9;  // nanoseconds: parts for every thread
 
-struct Threads {  // as many as told, and one again at the end
-  explicit Threads(int count) { set_threads(count); }
+// As many threads as told, all of them awake, and one again at the end.
+struct Threads {
+  explicit Threads(int count) {
+    set_threads(count);
+    std::atomic<int> here = 0;
+    kernels::share(count, 1, long_work, [&](std::int64_t, std::int64_t) {
+      for (++here; here < count;) std::this_thread::yield();
+    });
+  }
   ~Threads() { set_threads(1); }
 };
 
@@ -151,6 +158,29 @@ TEMPLATE_TEST_CASE("team: products and their gradients are those of one thread",
     }
   }
   set_packing(true);
+}
+
+TEMPLATE_TEST_CASE("team: formulas and their gradients are those of one thread", "", float, double) {
+  const Shape shapes[][2] = {{{100003}, {100003}},    // one row
+                             {{317, 211}, {211}},     // a row and its sums
+                             {{317, 211}, {317, 1}},  // a column and its sums
+                             {{5, 41, 333}, {41, 1}}, {{211, 300}, {1}}, {{2, 70001}, {2, 70001}}};
+  for (const auto& [first, second] : shapes) {
+    const auto run = [&](int count) {
+      const Threads scope(count);
+      auto a = whole_numbers<TestType>(first, 1).set_requires_grad();
+      auto b = whole_numbers<TestType>(second, 2).set_requires_grad();
+      const auto y = (a * b + 2.0) * a - b * 0.5;
+      y.backward(whole_numbers<TestType>(y.shape(), 3));
+      return std::array{y.detach(), a.grad(), b.grad()};
+    };
+    const auto alone = run(1);
+    for (const int count : {2, 3}) {
+      const auto together = run(count);
+      for (std::size_t i = 0; i < alone.size(); ++i)
+        CHECK(std::ranges::equal(together[i].values(), alone[i].values()));
+    }
+  }
 }
 
 TEST_CASE("team: a training step has the gradients of one thread") {

@@ -24,9 +24,11 @@ struct LoopOutput {
 };
 
 struct Loop {
-  std::int64_t inner;     // extent of the innermost axis
-  int outer_rank;         // how many axes lie outside it
-  bool padded;            // stores may run past the end of a row
+  static constexpr int max_inputs = 48, max_outputs = 16;
+
+  std::int64_t inner;  // extent of the innermost axis
+  int outer_rank;      // how many axes lie outside it
+  bool padded;         // stores may run past the end of a row
   std::array<std::int64_t, LoopInput::max_outer> outer;
   const LoopInput* inputs;
   const LoopOutput* outputs;
