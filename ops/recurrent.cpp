@@ -60,8 +60,10 @@ struct WeightGradient {
 };
 
 // A recorded step. Outputs: h; of an LSTM also c and the gates, which nobody sees but a second derivative.
-template <Real T>
+template <Real T, StepKind kind>
 class StepNode final : public Node {
+  static constexpr bool lstm = kind == StepKind::lstm;
+
  public:
   struct Inputs {
     const AnyTensor &zx, &h, &weight;
@@ -69,24 +71,24 @@ class StepNode final : public Node {
   };
 
   // `z` as the step left it: of an LSTM, the gates. `next`: h, and of an LSTM c.
-  static void record(StepKind kind, const Inputs& in, const AnyTensor& z, std::span<Tensor<T>> next,
-                     Location at) {
+  static void record(const Inputs& in, const AnyTensor& z, std::span<Tensor<T>> next, Location at) {
     void* memory = pool::allocate(sizeof(StepNode), pool::Use::node);
-    auto node = Ref<StepNode>::adopt(new (memory) StepNode(kind, in, z, next.back(), at));
-    if (in.c) next[1].attach(node, 1);
+    auto node = Ref<StepNode>::adopt(new (memory) StepNode(in, z, next.back(), at));
+    if constexpr (lstm) next[1].attach(node, 1);
     next[0].attach(std::move(node), 0);
   }
 
-  std::string_view name() const override { return name_of(kind_); }
+  std::string_view name() const override { return name_of(kind); }
   const Shape& output_shape(std::size_t output) const override { return output == 2 ? gates_shape_ : shape_; }
   void release_saved() noexcept override {
     for (SavedRegion& region : saved_) region.storage = {};
   }
 
   void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
-    if (sink.create_graph() || (is_lstm() && gradients[2].value.defined()))
+    if (sink.create_graph() || (lstm && gradients[2].value.defined()))
       return backward_recorded(gradients, sink);
-    AnyTensor dc, dz = is_lstm() ? lstm_gradients(gradients, sink, dc) : rnn_gradient(gradients[0]);
+    auto found = own_gradients(gradients, sink);
+    AnyTensor& dz = found[0];
     sink.write(1, [&](AnyTensor& dh, bool accumulate) {
       kernels::product({dz}, {saved(saved_weight), false, constant_weight()}, dh, accumulate);
     });
@@ -95,13 +97,15 @@ class StepNode final : public Node {
                                    .a = dz,
                                    .b = saved(saved_h),
                                    .shape = shape_of(saved_weight)});
-    if (is_lstm() && sink.wants(3)) sink.add(3, std::move(dc), Ownership::owned);
+    if constexpr (lstm)
+      if (sink.wants(3)) sink.add(3, std::move(found[1]), Ownership::owned);
     // Last: from here on dz may be overwritten, once what was deferred has read it.
     if (sink.wants(0)) sink.add(0, std::move(dz), Ownership::owned);
   }
 
  private:
-  enum : std::size_t { saved_weight, saved_h, saved_result, saved_gates, saved_c, saved_count };
+  enum : std::size_t { saved_weight, saved_h, saved_result, saved_gates, saved_c };
+  static constexpr std::size_t inputs = lstm ? 4 : 3, results = lstm ? 3 : 1, regions = lstm ? 5 : 3;
   struct SavedRegion {
     SavedRegion() = default;
     SavedRegion(const AnyTensor& x) : storage(x.storage()), offset(x.offset()), version(x.version()) {}
@@ -110,23 +114,34 @@ class StepNode final : public Node {
     std::uint32_t version = 0;
   };
 
-  StepNode(StepKind kind, const Inputs& in, const AnyTensor& z, const AnyTensor& result, Location at)
+  StepNode(const Inputs& in, const AnyTensor& z, const AnyTensor& result, Location at)
       : Node(dtype_of<T>, at, false),
-        kind_(kind),
         shape_(in.h.shape()),
         gates_shape_(z.shape()),
-        edges_{edge_to(in.zx), edge_to(in.h), edge_to(in.weight), in.c ? edge_to(*in.c) : Edge()},
-        saved_{in.weight, in.h, result, in.c ? z : SavedRegion(), in.c ? *in.c : SavedRegion()} {
-    connect(edges_.data(), in.c ? 4 : 3, in.c ? 3 : 1);
+        edges_(edges_to(in)),
+        saved_(regions_of(in, z, result)) {
+    connect(edges_.data(), inputs, results);
     batch_gradients();
+  }
+  static std::array<Edge, inputs> edges_to(const Inputs& in) {
+    const auto edge = [](const AnyTensor& x) { return needs_gradient(x) ? x.edge() : Edge(); };
+    if constexpr (lstm)
+      return {edge(in.zx), edge(in.h), edge(in.weight), edge(*in.c)};
+    else
+      return {edge(in.zx), edge(in.h), edge(in.weight)};
+  }
+  static std::array<SavedRegion, regions> regions_of(const Inputs& in, const AnyTensor& z,
+                                                     const AnyTensor& result) {
+    if constexpr (lstm)
+      return {in.weight, in.h, result, z, *in.c};
+    else
+      return {in.weight, in.h, result};
   }
   void destroy() noexcept override {
     this->~StepNode();
     pool::deallocate(this, sizeof(StepNode), pool::Use::node);
   }
-  static Edge edge_to(const AnyTensor& x) { return needs_gradient(x) ? x.edge() : Edge(); }
 
-  bool is_lstm() const { return kind_ == StepKind::lstm; }
   bool constant_weight() const { return edges_[2].node && edges_[2].node->is_leaf(); }
 
   Shape shape_of(std::size_t i) const {
@@ -150,19 +165,27 @@ class StepNode final : public Node {
                              location());
   }
 
-  // dz, over the gradient of h where that is this node's own.
-  AnyTensor rnn_gradient(GradientSlot& given) const {
+  // {dz} or {dz, dc}.
+  auto own_gradients(std::span<GradientSlot> gradients, const GradientSink& sink) {
+    if constexpr (lstm)
+      return lstm_gradients(gradients, sink);
+    else
+      return rnn_gradient(gradients[0]);
+  }
+
+  // dz over the gradient of h where that is this node's own.
+  std::array<AnyTensor, 1> rnn_gradient(GradientSlot& given) const {
     const AnyTensor h = saved(saved_result);
     const T* dh = read<T>(given.value);
     AnyTensor dz =
         given.ownership == Ownership::owned ? std::move(given.value) : AnyTensor::empty(shape_, dtype_of<T>);
-    const auto adjoint = kind_ == StepKind::tanh ? loops<T>().tanh_adjoint : loops<T>().relu_adjoint;
+    const auto adjoint = kind == StepKind::tanh ? loops<T>().tanh_adjoint : loops<T>().relu_adjoint;
     adjoint(shape_.elements(), read<T>(h), dh, data_of<T>(dz));
-    return dz;
+    return {std::move(dz)};
   }
 
-  // dz, and dc, over the gates and the gradient of c where nobody needs those any more.
-  AnyTensor lstm_gradients(std::span<GradientSlot> gradients, const GradientSink& sink, AnyTensor& dc) {
+  // dz and dc over the gates and the gradient of c where nobody needs those any more.
+  std::array<AnyTensor, 2> lstm_gradients(std::span<GradientSlot> gradients, const GradientSink& sink) {
     if (!saved_[saved_gates].storage)
       throw GraphError(fmt::format(
           "backward: the gates of '{}' were overwritten by an earlier backward that failed; compute "
@@ -172,11 +195,11 @@ class StepNode final : public Node {
     const GradientSlot &dh = gradients[0], &next_dc = gradients[1];
     const bool own_dc = next_dc.value.defined() && next_dc.ownership == Ownership::owned;
     AnyTensor dz = sink.frees_graph() ? gates : AnyTensor::empty(gates_shape_, dtype_of<T>);
-    dc = own_dc ? next_dc.value : AnyTensor::empty(shape_, dtype_of<T>);
+    AnyTensor dc = own_dc ? next_dc.value : AnyTensor::empty(shape_, dtype_of<T>);
     if (sink.frees_graph()) saved_[saved_gates].storage = {};
     loops<T>().lstm_adjoint(shape_[0], shape_[1], read<T>(gates), read<T>(c), read<T>(next_c),
                             read<T>(dh.value), read<T>(next_dc.value), data_of<T>(dz), data_of<T>(dc));
-    return dz;
+    return {std::move(dz), std::move(dc)};
   }
 
   // A saved tensor with its history: that of input `edge`, or, for a negative one, output -1 - edge of this
@@ -191,13 +214,13 @@ class StepNode final : public Node {
   }
 
   // The same gradients from recorded ops, which is how second derivatives come about.
-  void backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink) {
+  [[gnu::cold]] void backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink) {
     const auto given = [&](std::size_t k) {
       const AnyTensor& g = gradients[k].value;
       return Tensor<T>(g.defined() ? g : AnyTensor::zeros(output_shape(k), dtype_of<T>));
     };
     Tensor<T> dz, dc;
-    if (is_lstm()) {
+    if constexpr (lstm) {
       const Tensor<T> c = recorded(saved_c, 3), t = tanh(recorded(saved_result, -2));
       const Tensor<T> gates = recorded(saved_gates, -3), dh = given(0);
       const auto parts = chunk(gates, 4, 1);
@@ -209,19 +232,18 @@ class StepNode final : public Node {
       dc = dc * f;
     } else {
       const Tensor<T> h = recorded(saved_result, -1);
-      dz = given(0) * (kind_ == StepKind::tanh ? 1 - square(h) : Tensor<T>(h > 0));
+      dz = given(0) * (kind == StepKind::tanh ? 1 - square(h) : Tensor<T>(h > 0));
     }
     if (sink.wants(0)) sink.add(0, dz, Ownership::shared);
     if (sink.wants(1)) sink.add(1, matmul(dz, recorded(saved_weight, 2)), Ownership::shared);
     if (sink.wants(2))
       sink.add(2, matmul(dz, recorded(saved_h, 1), {.transpose_a = true}), Ownership::shared);
-    if (is_lstm() && sink.wants(3)) sink.add(3, dc, Ownership::shared);
+    if (lstm && sink.wants(3)) sink.add(3, dc, Ownership::shared);
   }
 
-  StepKind kind_;
-  Shape shape_, gates_shape_;  // of h and c, and of z
-  std::array<Edge, 4> edges_;  // of zx, h, weight and c
-  std::array<SavedRegion, saved_count> saved_;
+  Shape shape_, gates_shape_;       // of h and c, and of z
+  std::array<Edge, inputs> edges_;  // of zx, h, weight and c
+  std::array<SavedRegion, regions> saved_;
 };
 
 void check_step(StepKind kind, const AnyTensor& zx, const AnyTensor& h, const AnyTensor& weight,
@@ -255,15 +277,15 @@ AnyTensor room_for_h(StepKind kind, const AnyTensor& z, const AnyTensor& h, cons
 }
 
 // `next`: h, and of an LSTM c.
-template <Real T>
-void step(StepKind kind, const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, const Tensor<T>* c,
+template <Real T, StepKind kind>
+void step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, const Tensor<T>* c,
           std::span<Tensor<T>> next, const StepMemory<T>& memory, Location at) {
   const ProfiledOp timed(name_of(kind));
   check_step(kind, zx, h, weight, c);
   AnyTensor z = memory.take_zx ? zx.detached() : copy_of(zx);
   next[0] = Tensor<T>(room_for_h(kind, z, h, memory));
   kernels::product({h}, {weight, true, weight.node() && weight.is_leaf()}, z, true);
-  if (c) {
+  if constexpr (kind == StepKind::lstm) {
     next[1] = Tensor<T>(AnyTensor::empty(h.shape(), dtype_of<T>));
     loops<T>().lstm(h.shape()[0], h.shape()[1], data_of<T>(z), c->data(), data_of<T>(next[0]),
                     data_of<T>(next[1]));
@@ -275,7 +297,7 @@ void step(StepKind kind, const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T
     for (const Tensor<T>& output : next) check_finite(name_of(kind), output, at, false);
   if (is_recording() &&
       (needs_gradient(zx) || needs_gradient(h) || needs_gradient(weight) || (c && needs_gradient(*c))))
-    StepNode<T>::record(kind, {zx, h, weight, c}, z, next, at);
+    StepNode<T, kind>::record({zx, h, weight, c}, z, next, at);
 }
 
 // All column blocks of x as so many arguments of a formula.
@@ -290,7 +312,7 @@ template <Real T>
 Tensor<T> rnn_tanh_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight,
                         const StepMemory<T>& memory, Location at) {
   Tensor<T> next;
-  step<T>(StepKind::tanh, zx, h, weight, nullptr, {&next, 1}, memory, at);
+  step<T, StepKind::tanh>(zx, h, weight, nullptr, {&next, 1}, memory, at);
   return next;
 }
 
@@ -298,7 +320,7 @@ template <Real T>
 Tensor<T> rnn_relu_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight,
                         const StepMemory<T>& memory, Location at) {
   Tensor<T> next;
-  step<T>(StepKind::relu, zx, h, weight, nullptr, {&next, 1}, memory, at);
+  step<T, StepKind::relu>(zx, h, weight, nullptr, {&next, 1}, memory, at);
   return next;
 }
 
@@ -306,7 +328,7 @@ template <Real T>
 std::array<Tensor<T>, 2> lstm_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& c,
                                    const Tensor<T>& weight, const StepMemory<T>& memory, Location at) {
   std::array<Tensor<T>, 2> next;
-  step<T>(StepKind::lstm, zx, h, weight, &c, next, memory, at);
+  step<T, StepKind::lstm>(zx, h, weight, &c, next, memory, at);
   return next;
 }
 
