@@ -42,7 +42,7 @@ const T* read(const AnyTensor& x) {
 template <Real T>
 struct WeightGradient {
   static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
-    kernels::product({d.a, true}, {d.b}, into, accumulate);
+    kernels::matrix_product<T>({d.a, true}, {d.b}, into, accumulate);
   }
   static AnyTensor record(const DeferredGradient& d) {
     return matmul(Tensor<T>(d.a), Tensor<T>(d.b), {.transpose_a = true});
@@ -90,7 +90,7 @@ class StepNode final : public Node {
     auto found = own_gradients(gradients, sink);
     AnyTensor& dz = found[0];
     sink.write(1, [&](AnyTensor& dh, bool accumulate) {
-      kernels::product({dz}, {saved(saved_weight), false, constant_weight()}, dh, accumulate);
+      kernels::matrix_product<T>({dz}, {saved(saved_weight), false, constant_weight()}, dh, accumulate);
     });
     if (sink.wants(2))
       sink.add(2, DeferredGradient{.kind = &WeightGradient<T>::kind,
@@ -284,7 +284,7 @@ void step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, cons
   check_step(kind, zx, h, weight, c);
   AnyTensor z = memory.take_zx ? zx.detached() : copy_of(zx);
   next[0] = Tensor<T>(room_for_h(kind, z, h, memory));
-  kernels::product({h}, {weight, true, weight.node() && weight.is_leaf()}, z, true);
+  kernels::matrix_product<T>({h}, {weight, true, weight.node() && weight.is_leaf()}, z, true);
   if constexpr (kind == StepKind::lstm) {
     next[1] = Tensor<T>(AnyTensor::empty(h.shape(), dtype_of<T>));
     loops<T>().lstm(h.shape()[0], h.shape()[1], data_of<T>(z), c->data(), data_of<T>(next[0]),

@@ -4,44 +4,9 @@
 #include <algorithm>
 #include <array>
 
-#include "ops/kernels/gemm.hpp"
-#include "ops/kernels/packing.hpp"
-
 namespace xgrad::kernels {
 
 namespace {
-
-// The product of the tensors' first elements on as matrices: op(a) is m × k, op(b) is k × n.
-template <Real T>
-[[gnu::always_inline]] inline Gemm<T> as_matrices(const Matrices& a, const Matrices& b, const AnyTensor& c,
-                                                  bool accumulate, std::int64_t m, std::int64_t n,
-                                                  std::int64_t k) {
-  const auto elements = [](const AnyTensor& x) {
-    return reinterpret_cast<T*>(x.storage()->data()) + x.offset();
-  };
-  return {.transpose_a = a.transposed,
-          .transpose_b = b.transposed,
-          .m = m,
-          .n = n,
-          .k = k,
-          .a = elements(a.tensor),
-          .lda = a.tensor.shape().back(),
-          .b = elements(b.tensor),
-          .ldb = b.tensor.shape().back(),
-          .beta = accumulate ? T(1) : T(0),
-          .c = elements(c),
-          .ldc = n};
-}
-
-// One product of whole tensors.
-template <Real T>
-inline void one_product(const Matrices& a, const Matrices& b, AnyTensor& c, bool accumulate, std::int64_t m,
-                        std::int64_t n, std::int64_t k) {
-  if (b.constant && !a.transposed && m >= packing_least_rows &&
-      packed_product(a.tensor, b.tensor, b.transposed, m, n, k, accumulate, c))
-    return;
-  gemm(as_matrices<T>(a, b, c, accumulate, m, n, k));
-}
 
 // The axes in front of the matrices, those of a, b and c aligned at the last.
 class Batch {
@@ -115,8 +80,8 @@ void batched_product(const Matrices& a, const Matrices& b, AnyTensor& c, bool ac
   Batch batch(a.tensor.shape(), b.tensor.shape(), c.shape());
   batch.fold(a.transposed, b.transposed, m, k);
   const std::int64_t count = batch.count();
-  if (count == 1) return one_product<T>(a, b, c, accumulate, m, n, k);
-  Gemm<T> g = as_matrices<T>(a, b, c, accumulate, m, n, k);
+  if (count == 1) return detail::one_product<T>(a, b, c, accumulate, m, n, k);
+  Gemm<T> g = detail::as_matrices<T>(a, b, c, accumulate, m, n, k);
   if (batch.sums() || count == 0) {
     if (!accumulate) std::fill_n(g.c, c.elements(), T(0));
     g.beta = T(1);
@@ -134,13 +99,10 @@ template <Real T>
 void product_of(const Matrices& a, const Matrices& b, AnyTensor& c, bool accumulate) {
   const Shape &shape_a = a.tensor.shape(), &shape_b = b.tensor.shape();
   const std::size_t rank_a = shape_a.rank(), rank_b = shape_b.rank();
-  const std::int64_t m = shape_a[rank_a - (a.transposed ? 1 : 2)],
-                     k = shape_a[rank_a - (a.transposed ? 2 : 1)];
-  const std::int64_t n = shape_b[rank_b - (b.transposed ? 2 : 1)];
-  if (rank_a == 2 && rank_b == 2)
-    one_product<T>(a, b, c, accumulate, m, n, k);
-  else
-    batched_product<T>(a, b, c, accumulate, m, n, k);
+  if (rank_a == 2 && rank_b == 2) return matrix_product<T>(a, b, c, accumulate);
+  const std::int64_t rows = shape_a[rank_a - 2], columns = shape_a[rank_a - 1];
+  batched_product<T>(a, b, c, accumulate, a.transposed ? columns : rows,
+                     shape_b[rank_b - (b.transposed ? 2 : 1)], a.transposed ? rows : columns);
 }
 
 }  // namespace

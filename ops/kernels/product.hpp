@@ -2,6 +2,8 @@
 #pragma once
 
 #include "autograd/any_tensor.hpp"
+#include "ops/kernels/gemm.hpp"
+#include "ops/kernels/packing.hpp"
 
 namespace xgrad::kernels {
 
@@ -12,9 +14,55 @@ struct Matrices {
   bool constant = false;  ///< a right operand likely to come again unchanged, worth packing
 };
 
+namespace detail {
+
+// The product of the tensors' first elements on as matrices: op(a) is m × k, op(b) is k × n.
+template <Real T>
+[[gnu::always_inline]] inline Gemm<T> as_matrices(const Matrices& a, const Matrices& b, const AnyTensor& c,
+                                                  bool accumulate, std::int64_t m, std::int64_t n,
+                                                  std::int64_t k) {
+  const auto elements = [](const AnyTensor& x) {
+    return reinterpret_cast<T*>(x.storage()->data()) + x.offset();
+  };
+  return {.transpose_a = a.transposed,
+          .transpose_b = b.transposed,
+          .m = m,
+          .n = n,
+          .k = k,
+          .a = elements(a.tensor),
+          .lda = a.tensor.shape().back(),
+          .b = elements(b.tensor),
+          .ldb = b.tensor.shape().back(),
+          .beta = accumulate ? T(1) : T(0),
+          .c = elements(c),
+          .ldc = n};
+}
+
+// One product of whole tensors.
+template <Real T>
+[[gnu::always_inline]] inline void one_product(const Matrices& a, const Matrices& b, AnyTensor& c,
+                                               bool accumulate, std::int64_t m, std::int64_t n,
+                                               std::int64_t k) {
+  if (b.constant && !a.transposed && m >= packing_least_rows &&
+      packed_product(a.tensor, b.tensor, b.transposed, m, n, k, accumulate, c))
+    return;
+  gemm(as_matrices<T>(a, b, c, accumulate, m, n, k));
+}
+
+}  // namespace detail
+
 /// c = a · b, or c += it. The axes in front of the last two broadcast against each other, those of c too:
 /// where c has an extent of 1, or lacks an axis, the products are summed over it. A vector c is one row or
 /// column. All are of one element type; c overlaps neither operand.
 void product(const Matrices& a, const Matrices& b, AnyTensor& c, bool accumulate);
+
+/// The same for two matrices of type T; inline, for products that are hardly more work than a call.
+template <Real T>
+[[gnu::always_inline]] inline void matrix_product(const Matrices& a, const Matrices& b, AnyTensor& c,
+                                                  bool accumulate) {
+  const Shape &shape_a = a.tensor.shape(), &shape_b = b.tensor.shape();
+  detail::one_product<T>(a, b, c, accumulate, shape_a[a.transposed], shape_b[!b.transposed],
+                         shape_a[!a.transposed]);
+}
 
 }  // namespace xgrad::kernels
