@@ -324,15 +324,18 @@ void Engine::carry_out(const Edge& edge, const DeferredGradient& gradient) {
   gradient.kind->write(gradient, into, accumulate);
 }
 
-// Keeps the gradient until no more come that could merge with it. Its target enters the heap at once: its
-// turn comes after that of everything it was computed from.
+DeferredGradient* Engine::waiting(const Edge& edge) {
+  for (Pending& p : pending_)
+    if (p.edge.node.get() == edge.node.get() && p.edge.output == edge.output) return &p.gradient;
+  return nullptr;
+}
+
+// Keeps the gradient until no more come that it could take in. Its target enters the heap at once: its turn
+// comes after that of everything it was computed from.
 void Engine::defer(const Edge& edge, const DeferredGradient& gradient) {
-  for (Pending& waiting : pending_) {
-    if (waiting.edge.node.get() != edge.node.get() || waiting.edge.output != edge.output) continue;
-    if (!gradient.kind->merge(waiting.gradient, gradient)) {
-      carry_out(edge, waiting.gradient);
-      waiting.gradient = gradient;
-    }
+  if (DeferredGradient* before = waiting(edge)) {
+    carry_out(edge, *before);
+    *before = gradient;
     return;
   }
   slot(edge);
@@ -348,10 +351,12 @@ GradientSlot& GradientSink::destination(std::size_t i, bool& accumulate, Gradien
   return engine_.destination(edge(i), accumulate, spare);
 }
 
+DeferredGradient* GradientSink::waiting(std::size_t i) { return engine_.waiting(edge(i)); }
+
 void GradientSink::add(std::size_t i, const DeferredGradient& gradient) {
   if (create_graph_ || gradient.shape != shape(i))
     return add(i, gradient.kind->record(gradient), Ownership::owned);
-  if (gradient.kind->merge && node_.batches_ && !this_thread.anomaly) return engine_.defer(edge(i), gradient);
+  if (node_.batches_ && !this_thread.anomaly) return engine_.defer(edge(i), gradient);
   engine_.carry_out(edge(i), gradient);
   if (this_thread.anomaly) check(engine_.slot(edge(i))->value);
 }

@@ -44,7 +44,7 @@ class Engine {
     Node* node;
     bool operator<(const Queued& other) const { return sequence < other.sequence; }
   };
-  struct Pending {  // a deferred gradient that waits for others to merge with
+  struct Pending {  // a deferred gradient that waits for others to be taken in
     Edge edge;
     DeferredGradient gradient;
   };
@@ -62,6 +62,7 @@ class Engine {
   Node& take_newest();
   void visit(Node& node);
   GradientSlot& destination(const Edge& edge, bool& accumulate, GradientSlot* spare);
+  DeferredGradient* waiting(const Edge& edge);
   void defer(const Edge& edge, const DeferredGradient& gradient);
   void carry_out(const Edge& edge, const DeferredGradient& gradient);
   void carry_out_pending();

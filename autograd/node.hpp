@@ -85,8 +85,9 @@ class Node {
   }
   virtual ~Node() { this_thread.count(this_thread.live_nodes, -1); }
 
-  /// Declares that this node's deferred gradients may wait until a node of another kind comes, so that they
-  /// merge: for the steps of a loop, which overwrite nothing that they or their like handed to the sink.
+  /// Declares that this node's deferred gradients may wait until a node of another kind comes, so that its
+  /// like can take theirs in (GradientSink::waiting): for the steps of a loop, which overwrite nothing that
+  /// they or their like handed to the sink.
   void batch_gradients() { batches_ = true; }
 
   /// Numbers the node after its inputs. To be called once `edges_` stands.

@@ -14,8 +14,6 @@ struct DeferredKind {
   void (*write)(const DeferredGradient&, AnyTensor& into, bool accumulate);
   /// The same as a recorded op, for gradients of gradients.
   AnyTensor (*record)(const DeferredGradient&);
-  /// Makes `first` stand for both, if one computation can; null: never. For nodes that `batch_gradients`.
-  bool (*merge)(DeferredGradient& first, const DeferredGradient& second) = nullptr;
 };
 
 /// A gradient still to be computed, best straight into the buffer that it is added to: a matrix product, a
@@ -46,6 +44,10 @@ class GradientSink {
     add(i, AnyTensor(gradient), ownership);
   }
   void add(std::size_t i, const DeferredGradient& gradient);
+
+  /// The deferred gradient for the place of input `i` that waits there, for nodes that `batch_gradients` to
+  /// take their own into; null where none does.
+  DeferredGradient* waiting(std::size_t i);
 
   /// Where the gradient of input `i` accumulates. The caller writes into its value at once, and adds to what
   /// is there where `accumulate` comes back true; nothing more is to be done. Not for create_graph. `spare`:

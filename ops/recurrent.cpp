@@ -37,8 +37,7 @@ const T* read(const AnyTensor& x) {
   return x.defined() ? reinterpret_cast<const T*>(x.storage()->data()) + x.offset() : nullptr;
 }
 
-// The gradient of a weight in x · weightᵀ: dzᵀ · x. Those of steps whose dz and x lie one before another in
-// memory, as those of a sequence do, are one product.
+// The gradient of a weight in x · weightᵀ: dzᵀ · x.
 template <Real T>
 struct WeightGradient {
   static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
@@ -47,17 +46,12 @@ struct WeightGradient {
   static AnyTensor record(const DeferredGradient& d) {
     return matmul(Tensor<T>(d.a), Tensor<T>(d.b), {.transpose_a = true});
   }
-  static bool lies_before(const AnyTensor& x, const AnyTensor& y) {
-    return x.storage().get() == y.storage().get() && x.offset() + x.elements() == y.offset();
-  }
-  static bool merge(DeferredGradient& later, const DeferredGradient& earlier) {
-    if (!lies_before(earlier.a, later.a) || !lies_before(earlier.b, later.b)) return false;
-    later.a.prepend(earlier.a);
-    later.b.prepend(earlier.b);
-    return true;
-  }
-  static constexpr DeferredKind kind{write, record, merge};
+  static constexpr DeferredKind kind{write, record};
 };
+
+bool lies_before(const AnyTensor& x, const AnyTensor& y) {
+  return x.storage().get() == y.storage().get() && x.offset() + x.elements() == y.offset();
+}
 
 // A recorded step. Outputs: h; of an LSTM also c and the gates, which nobody sees but a second derivative.
 template <Real T, StepKind kind>
@@ -92,11 +86,7 @@ class StepNode final : public Node {
     sink.write(1, [&](AnyTensor& dh, bool accumulate) {
       kernels::matrix_product<T>({dz}, {saved(saved_weight), false, constant_weight()}, dh, accumulate);
     });
-    if (sink.wants(2))
-      sink.add(2, DeferredGradient{.kind = &WeightGradient<T>::kind,
-                                   .a = dz,
-                                   .b = saved(saved_h),
-                                   .shape = shape_of(saved_weight)});
+    if (sink.wants(2)) add_weight_gradient(dz, sink);
     if constexpr (lstm)
       if (sink.wants(3)) sink.add(3, std::move(found[1]), Ownership::owned);
     // Last: from here on dz may be overwritten, once what was deferred has read it.
@@ -200,6 +190,19 @@ class StepNode final : public Node {
     loops<T>().lstm_adjoint(shape_[0], shape_[1], read<T>(gates), read<T>(c), read<T>(next_c),
                             read<T>(dh.value), read<T>(next_dc.value), data_of<T>(dz), data_of<T>(dc));
     return {std::move(dz), std::move(dc)};
+  }
+
+  // The dz and h of a sequence's steps lie one before another: the products of all steps are one.
+  void add_weight_gradient(const AnyTensor& dz, GradientSink& sink) const {
+    const AnyTensor h = saved(saved_h);
+    DeferredGradient* later = sink.waiting(2);
+    if (later && lies_before(dz, later->a) && lies_before(h, later->b)) {
+      later->a.prepend(dz);
+      later->b.prepend(h);
+    } else {
+      sink.add(2, DeferredGradient{
+                      .kind = &WeightGradient<T>::kind, .a = dz, .b = h, .shape = shape_of(saved_weight)});
+    }
   }
 
   // A saved tensor with its history: that of input `edge`, or, for a negative one, output -1 - edge of this
