@@ -36,7 +36,7 @@ Optimizer<T>::Optimizer(const char* name, std::vector<Tensor<T>> parameters)
 
 template <Real T>
 void Optimizer<T>::zero_grad() {
-  for (Tensor<T>& p : parameters_) p.zero_grad();
+  for (std::size_t k = 0; k < parameters_.size(); ++k) leaf(k).set_grad({});
 }
 
 template <Real T>

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/node.hpp"
 #include "autograd/profile.hpp"
 #include "autograd/tensor.hpp"
 
@@ -50,9 +51,10 @@ class Optimizer {
   void each(F f) {
     const ProfiledOp timed(name_);
     for (std::size_t k = 0; k < parameters_.size(); ++k) {
-      const Tensor<T> gradient = parameters_[k].grad();
+      const AnyTensor gradient = leaf(k).grad();
       if (gradient.defined())
-        f(gradient.elements(), parameters_[k].mutable_values().data(), gradient.data(), ++steps_[k], k);
+        f(gradient.elements(), parameters_[k].mutable_values().data(),
+          reinterpret_cast<const T*>(gradient.bytes()), ++steps_[k], k);
     }
   }
 
@@ -63,6 +65,9 @@ class Optimizer {
   }
 
  private:
+  // All parameters have one.
+  Leaf& leaf(std::size_t k) { return static_cast<Leaf&>(*parameters_[k].node()); }
+
   const char* name_;
   std::vector<Tensor<T>> parameters_;
   std::vector<std::int64_t> steps_;
