@@ -97,11 +97,10 @@ class StepNode final : public Node {
   enum : std::size_t { saved_weight, saved_h, saved_result, saved_gates, saved_c };
   static constexpr std::size_t inputs = lstm ? 4 : 3, results = lstm ? 3 : 1, regions = lstm ? 5 : 3;
   struct SavedRegion {
-    SavedRegion() = default;
     SavedRegion(const AnyTensor& x) : storage(x.storage()), offset(x.offset()), version(x.version()) {}
     Ref<Storage> storage;
-    std::int64_t offset = 0;
-    std::uint32_t version = 0;
+    std::int64_t offset;
+    std::uint32_t version;
   };
 
   StepNode(const Inputs& in, const AnyTensor& z, const AnyTensor& result, Location at)
@@ -216,7 +215,8 @@ class StepNode final : public Node {
     return Tensor<T>(std::move(x));
   }
 
-  // The same gradients from recorded ops, which is how second derivatives come about.
+  // The same gradients from recorded ops, which is how second derivatives come about. Cold, for all of it
+  // would be inlined at the expense of the common path.
   [[gnu::cold]] void backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink) {
     const auto given = [&](std::size_t k) {
       const AnyTensor& g = gradients[k].value;
@@ -287,7 +287,7 @@ void step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, cons
   check_step(kind, zx, h, weight, c);
   AnyTensor z = memory.take_zx ? zx.detached() : copy_of(zx);
   next[0] = Tensor<T>(room_for_h(kind, z, h, memory));
-  kernels::matrix_product<T>({h}, {weight, true, weight.node() && weight.is_leaf()}, z, true);
+  kernels::matrix_product<T>({h}, {weight, true, weight.node() && weight.node()->is_leaf()}, z, true);
   if constexpr (kind == StepKind::lstm) {
     next[1] = Tensor<T>(AnyTensor::empty(h.shape(), dtype_of<T>));
     loops<T>().lstm(h.shape()[0], h.shape()[1], data_of<T>(z), c->data(), data_of<T>(next[0]),
