@@ -172,11 +172,13 @@ XGRAD_INLINE void one_tile(std::int64_t rows, std::int64_t columns, std::int64_t
   tiles<T>[rows - 1][shape.index](k, a, a_row, a_column, b, b_row, alpha, beta, c, ldc, shape.tail);
 }
 
-// C, m × n, from panels of B that lie `b_panel` apart.
+// C, m × n, from panels of B that lie `b_panel` apart, by several tiles. Not inline: one tile shall pay for
+// none of it.
 template <class T>
-void multiply(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t a_row,
-              std::int64_t a_column, const T* b, std::int64_t b_row, std::int64_t b_panel, T beta, T* c,
-              std::int64_t ldc) {
+[[gnu::noinline]] void multiply_tiles(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
+                                      std::int64_t a_row, std::int64_t a_column, const T* b,
+                                      std::int64_t b_row, std::int64_t b_panel, T beta, T* c,
+                                      std::int64_t ldc) {
   // Tiles of equal height give or take one: 32 rows are 6+6+5+5+5+5, not 6·5+2, for a low tile keeps the
   // multipliers waiting.
   const std::int64_t tile_count = m <= tile_rows ? 1 : (m + tile_rows - 1) / tile_rows;
@@ -205,6 +207,17 @@ void multiply(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* 
         c_tile += rows * ldc;
       }
     }
+}
+
+// The same by one tile, if that will do.
+template <class T>
+XGRAD_INLINE void multiply(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
+                           std::int64_t a_row, std::int64_t a_column, const T* b, std::int64_t b_row,
+                           std::int64_t b_panel, T beta, T* c, std::int64_t ldc) {
+  if (m <= tile_rows && n <= panel_columns<T> && k <= panel_depth)
+    one_tile(m, n, k, alpha, a, a_row, a_column, b, b_row, beta, c, ldc);
+  else
+    multiply_tiles(m, n, k, alpha, a, a_row, a_column, b, b_row, b_panel, beta, c, ldc);
 }
 
 // Columns [0, columns) of op(B); padded with zeros to whole vectors where a tile will read those.
@@ -237,10 +250,7 @@ void pack(bool transpose_b, std::int64_t k, std::int64_t n, const T* b, std::int
 template <class T>
 void packed_product(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a, std::int64_t lda,
                     const T* packed_b, T beta, T* c, std::int64_t ldc) {
-  if (m <= tile_rows && n <= panel_columns<T> && k <= panel_depth)
-    one_tile(m, n, k, alpha, a, lda, 1, packed_b, panel_columns<T>, beta, c, ldc);
-  else
-    multiply(m, n, k, alpha, a, lda, 1, packed_b, panel_columns<T>, panel_columns<T> * k, beta, c, ldc);
+  multiply(m, n, k, alpha, a, lda, 1, packed_b, panel_columns<T>, panel_columns<T> * k, beta, c, ldc);
 }
 
 // Packs B as it goes: all of it at once if it is small, else a panel, or part of one, at a time.
@@ -307,11 +317,7 @@ bool product(const Gemm<T>& g) {
   const std::int64_t a_row = g.transpose_a ? 1 : g.lda, a_column = g.transpose_a ? g.lda : 1;
   if (!beats_blas<T>(g.transpose_b, g.m, g.n, g.k)) return false;
   if (!g.transpose_b && (has_masked_load || g.n % width<T> == 0)) {  // B can be read where it is
-    if (g.m <= tile_rows && g.n <= panel_columns<T> && g.k <= panel_depth)
-      one_tile(g.m, g.n, g.k, g.alpha, g.a, a_row, a_column, g.b, g.ldb, g.beta, g.c, g.ldc);
-    else
-      multiply(g.m, g.n, g.k, g.alpha, g.a, a_row, a_column, g.b, g.ldb, panel_columns<T>, g.beta, g.c,
-               g.ldc);
+    multiply(g.m, g.n, g.k, g.alpha, g.a, a_row, a_column, g.b, g.ldb, panel_columns<T>, g.beta, g.c, g.ldc);
   } else if (g.transpose_b && a_column == 1 && g.m <= (g.k < 2 * width<T> ? 2 : 4)) {
     for (std::int64_t i = 0; i < g.m; ++i)
       row_of_dots(g.n, g.k, g.alpha, g.a + i * a_row, g.b, g.ldb, g.beta, g.c + i * g.ldc);
