@@ -78,7 +78,8 @@ class StepNode final : public Node {
     for (SavedRegion& region : saved_) region.storage = {};
   }
 
-  void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
+  // Flat, for a small step's work weighs no more than the calls around it.
+  [[gnu::flatten]] void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
     if (sink.create_graph() || (lstm && gradients[2].value.defined()))
       return backward_recorded(gradients, sink);
     auto found = own_gradients(gradients, sink);
@@ -217,7 +218,7 @@ class StepNode final : public Node {
 
   // The same gradients from recorded ops, which is how second derivatives come about. Cold, for all of it
   // would be inlined at the expense of the common path.
-  [[gnu::cold]] void backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink) {
+  [[gnu::cold, gnu::noinline]] void backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink) {
     const auto given = [&](std::size_t k) {
       const AnyTensor& g = gradients[k].value;
       return Tensor<T>(g.defined() ? g : AnyTensor::zeros(output_shape(k), dtype_of<T>));
