@@ -174,7 +174,8 @@ class FormulaNode final : public Node {
   }
 
   // The arrays behind the object, in this order. `first`: also where what they hold is gone.
-  SavedTensor* first_tensor() { return reinterpret_cast<SavedTensor*>(edges().data() + edges().size()); }
+  Edge* first_edge() { return reinterpret_cast<Edge*>(this + 1); }  // known before the object is in the cache
+  SavedTensor* first_tensor() { return reinterpret_cast<SavedTensor*>(first_edge() + edges().size()); }
   SavedNumber* first_number() { return reinterpret_cast<SavedNumber*>(first_tensor() + parts_.tensors); }
   Shape* first_shape() { return reinterpret_cast<Shape*>(first_number() + parts_.numbers); }
   double* first_constant() {
@@ -243,7 +244,7 @@ Ref<FormulaNode> FormulaNode::make(const Call& call, std::span<const AnyTensor> 
   parts.bytes_behind = bytes_behind(call.info, parts);
   auto* node = new (pool::allocate(sizeof(FormulaNode) + parts.bytes_behind, pool::Use::node))
       FormulaNode(call, parts);
-  auto* edges = reinterpret_cast<Edge*>(node + 1);
+  Edge* const edges = node->first_edge();
   for (std::size_t k = 0; k < n; ++k) {
     if (!(call.wanted >> k & 1))
       new (edges + k) Edge{};
@@ -294,7 +295,7 @@ void FormulaNode::save_blocks(const Call& call) {
 
 void FormulaNode::destroy() noexcept {
   if (parts_.holding) release_saved();
-  std::destroy_n(edges().data(), edges().size());
+  std::destroy_n(first_edge(), edges().size());
   const std::size_t bytes = sizeof(FormulaNode) + parts_.bytes_behind;
   this->~FormulaNode();
   pool::deallocate(this, bytes, pool::Use::node);
