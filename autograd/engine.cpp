@@ -19,6 +19,7 @@ inline void Engine::free_slots(Node& node, std::size_t outputs) noexcept {
   if (!slots) return;
   if (outputs == 1 && !spare_) {
     const AnyTensor rest = std::move(slots->value);
+    slots->ownership = Ownership::shared;
     spare_ = slots;
     return;
   }

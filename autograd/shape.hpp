@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace xgrad {
@@ -72,7 +73,10 @@ class Shape {
   }
 
   // All words at once: ops compare shapes more often than anything else.
-  friend bool operator==(const Shape& a, const Shape& b) { return std::memcmp(&a, &b, sizeof(Shape)) == 0; }
+  friend constexpr bool operator==(const Shape& a, const Shape& b) {
+    if (std::is_constant_evaluated()) return a.rank_ == b.rank_ && a.extents_ == b.extents_;
+    return std::memcmp(&a, &b, sizeof(Shape)) == 0;
+  }
 
  private:
   static constexpr std::uint32_t checked(std::int64_t extent) {
@@ -86,6 +90,7 @@ class Shape {
   std::array<std::uint32_t, max_rank> extents_{};  // unused ones stay 0, so that == is memberwise
   std::uint32_t rank_ = 0;
 };
+static_assert(std::has_unique_object_representations_v<Shape>);
 
 /// "[2, 3]"
 std::string to_string(const Shape& shape);
