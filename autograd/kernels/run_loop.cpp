@@ -49,10 +49,11 @@ void run_part(LoopKernel kernel, const Loop& loop, const LoopSizes& sizes, std::
 
 void detail::share_loop(LoopKernel kernel, const Loop& loop, const LoopSizes& sizes) {
   const double nanoseconds = nanoseconds_for(loop, sizes);
+  if (!worth_sharing(nanoseconds)) return kernel(loop);
   const bool sums = std::any_of(loop.outputs, loop.outputs + sizes.outputs, [&](const LoopOutput& output) {
     return output.data && outermost_stride(loop, output) == 0;
   });
-  if (sums || !worth_sharing(nanoseconds)) return kernel(loop);
+  if (sums) return kernel(loop);
   constexpr std::int64_t whole_registers = 64;
   const std::int64_t units = loop.outer_rank > 0 ? loop.outer[0] : loop.inner;
   kernels::share(units, loop.outer_rank > 0 ? 1 : whole_registers, nanoseconds,
