@@ -2,8 +2,8 @@
 // without.
 //
 // Names are step/WORKLOAD/PROGRAM; `products` are the hand-written step's matrix products alone.
-// --step_threads=N gives either program N threads (1): BLAS's by hand, the library's own there. Compare medians
-// of --benchmark_repetitions with --benchmark_enable_random_interleaving.
+// --step_threads=N gives either program N threads (1): the one by hand those of BLAS, the library its own.
+// Compare medians of --benchmark_repetitions with --benchmark_enable_random_interleaving.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <system_error>
+#include <thread>
 
 #include "autograd/error.hpp"
 #include "autograd/kernels/team.hpp"
@@ -16,6 +17,8 @@ namespace xgrad {
 void set_threads(int count) {
   if (count < 1) throw ValueError(fmt::format("set_threads: {} threads; give at least 1", count));
   kernels::set_blas_threads(1);  // beside the team's they would be too many
+  const int processors = static_cast<int>(std::thread::hardware_concurrency());  // 0: not known
+  if (processors > 0) count = std::min(count, processors);
   try {
     kernels::set_team_size(count);
   } catch (const std::system_error& error) {

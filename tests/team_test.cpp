@@ -29,13 +29,13 @@ constexpr double long_work = 1e9;  // nanoseconds: parts for every thread
 // As many threads as told, all of them awake, and one again at the end.
 struct Threads {
   explicit Threads(int count) {
-    set_threads(count);
+    kernels::set_team_size(count);
     std::atomic<int> here = 0;
     kernels::share(count, 1, long_work, [&](std::int64_t, std::int64_t) {
       for (++here; here < count;) std::this_thread::yield();
     });
   }
-  ~Threads() { set_threads(1); }
+  ~Threads() { kernels::set_team_size(1); }
 };
 
 // How often each unit was done; parts that begin elsewhere than told count as an error.
@@ -68,7 +68,7 @@ Tensor<T> whole_numbers(const Shape& shape, int seed) {
 TEST_CASE("team: each unit is done once, in parts that begin at multiples of the step") {
   for (const int count : {1, 2, 3, 5}) {
     const Threads scope(count);
-    CHECK(threads() == count);
+    CHECK(kernels::team_size() == count);
     for (const std::int64_t step : {1, 4, 16})
       for (const std::int64_t units : {0, 1, 2, 3, 15, 16, 17, 100, 1001})
         for (int again = 0; again < 20; ++again) REQUIRE(all_once(times_done(units, step)));
@@ -109,7 +109,7 @@ TEST_CASE("team: several threads share at the same time, while its size changes"
       while (!stop) wrong += !all_once(times_done(64, 4));
     });
   for (const int count : {3, 1, 4, 2}) {
-    set_threads(count);
+    kernels::set_team_size(count);
     for (int again = 0; again < 50; ++again) wrong += !all_once(times_done(64, 1));
   }
   stop = true;
@@ -117,11 +117,16 @@ TEST_CASE("team: several threads share at the same time, while its size changes"
   CHECK(wrong == 0);
 }
 
-TEST_CASE("set_threads: bad counts are refused and change nothing") {
-  const Threads scope(2);
+TEST_CASE("set_threads: no more than there are processors; bad counts are refused and change nothing") {
+  const int processors = static_cast<int>(std::thread::hardware_concurrency());
+  for (const int count : {1, 2, 100000}) {
+    set_threads(count);
+    CHECK(threads() == std::min(count, processors));
+  }
   CHECK_THROWS_WITH(set_threads(0), Contains("set_threads: 0 threads; give at least 1"));
   CHECK_THROWS_AS(set_threads(-3), ValueError);
-  CHECK(threads() == 2);
+  CHECK(threads() == processors);
+  set_threads(1);
 }
 
 TEMPLATE_TEST_CASE("team: products and their gradients are those of one thread", "", float, double) {

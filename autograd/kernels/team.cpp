@@ -95,9 +95,7 @@ void Team::share(const Work& work) {
   finished_.store(0, std::memory_order_relaxed);
   ticket_.store(Ticket::open(ticket().number() + 1, work.parts).bits);
   if (asleep_.load() > 0) {
-    {
-      const std::lock_guard lock(mutex_);
-    }  // who counts as asleep is by now
+    std::unique_lock(mutex_).unlock();  // who counts as asleep waits by now
     wake_.notify_all();
   }
   while (take_part()) {
