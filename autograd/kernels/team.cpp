@@ -1,6 +1,8 @@
 // The team of threads. Work is taken part by part by whoever comes first, so that nobody waits for a thread
-// that is late, or gone after a fork.
+// that is late.
 #include "autograd/kernels/team.hpp"
+
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -152,9 +154,22 @@ void Team::end() {
   ending_ = false;
 }
 
+// Never destroyed: its threads stay until the program is gone.
+Team* the_team = nullptr;
+
+// A child process has none of the threads, and mutexes as they were: it starts anew.
+void start_anew() {
+  detail::team_size = 1;
+  the_team = new Team;
+}
+
 Team& team() {
-  static auto* instance = new Team;  // never destroyed: its threads stay until the program is gone
-  return *instance;
+  static std::once_flag once;
+  std::call_once(once, [] {
+    start_anew();
+    pthread_atfork(nullptr, nullptr, start_anew);
+  });
+  return *the_team;
 }
 
 }  // namespace
