@@ -181,8 +181,8 @@ Tensor<T> unroll(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& la
     h = *last;
     return stack(std::span<const Tensor<T>>(steps), 0, at);
   }
-  h = Tensor<T>(
-      copy_of(*last));  // nothing was recorded: the result is the buffer, which its user may write to
+  // Nothing was recorded: the result is the buffer, which its user may write to.
+  h = Tensor<T>(copy_of(*last));
   return buffer;
 }
 

@@ -61,6 +61,16 @@ Tensor<T> whole_numbers(const Shape& shape, int seed) {
   return x;
 }
 
+// run(threads): arrays of the same bits, however many threads there are.
+void check_same_as_alone(const auto& run) {
+  const auto alone = run(1);
+  for (const int count : {2, 3}) {
+    const auto together = run(count);
+    for (std::size_t i = 0; i < alone.size(); ++i)
+      CHECK(std::ranges::equal(together[i].values(), alone[i].values()));
+  }
+}
+
 }  // namespace
 
 TEST_CASE("team: each unit is done once, in parts that begin at multiples of the step") {
@@ -152,12 +162,7 @@ TEMPLATE_TEST_CASE("team: products and their gradients are those of one thread",
         y.backward(whole_numbers<TestType>(y.shape(), 3));
         return std::array{y.detach(), a.grad(), b.grad()};
       };
-      const auto alone = run(1);
-      for (const int count : {2, 3}) {
-        const auto together = run(count);
-        for (std::size_t i = 0; i < alone.size(); ++i)
-          CHECK(std::ranges::equal(together[i].values(), alone[i].values()));
-      }
+      check_same_as_alone(run);
     }
   }
   set_packing(true);
@@ -177,12 +182,7 @@ TEMPLATE_TEST_CASE("team: formulas and their gradients are those of one thread",
       y.backward(whole_numbers<TestType>(y.shape(), 3));
       return std::array{y.detach(), a.grad(), b.grad()};
     };
-    const auto alone = run(1);
-    for (const int count : {2, 3}) {
-      const auto together = run(count);
-      for (std::size_t i = 0; i < alone.size(); ++i)
-        CHECK(std::ranges::equal(together[i].values(), alone[i].values()));
-    }
+    check_same_as_alone(run);
   }
 }
 
