@@ -196,7 +196,8 @@ class StepNode final : public Node {
   void add_weight_gradient(const AnyTensor& dz, GradientSink& sink) const {
     const AnyTensor h = saved(saved_h);
     DeferredGradient* later = sink.waiting(2);
-    if (later && lies_before(dz, later->a) && lies_before(h, later->b)) {
+    if (later && later->kind == &WeightGradient<T>::kind && lies_before(dz, later->a) &&
+        lies_before(h, later->b)) {
       later->a.prepend(dz);
       later->b.prepend(h);
     } else {

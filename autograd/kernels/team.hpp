@@ -32,10 +32,10 @@ inline bool worth_sharing(double nanoseconds) {
 }
 
 /// Calls f(begin, end) for parts of [0, units) that make up the whole, at the same time on the team's
-/// threads; returns when all are done. Parts begin at multiples of `step`, and where depends on the size of
-/// the team only. There are no more than pay: `nanoseconds` is what one thread takes for all, roughly. f
-/// computes: it does not throw, and holds and drops no tensor. Any thread may call it: while the team is busy
-/// with another's work, the caller does its own alone.
+/// threads; returns when all are done. Parts begin at multiples of `step`, and where depends on these
+/// numbers and the size of the team only. There are no more than pay: `nanoseconds` is what one thread takes
+/// for all, roughly. f computes: it does not throw, and holds and drops no tensor. Any thread may call it:
+/// while the team is busy with another's work, the caller does its own alone.
 template <class F>
 void share(std::int64_t units, std::int64_t step, double nanoseconds, F f) {
   if (!worth_sharing(nanoseconds)) return f(std::int64_t{0}, units);

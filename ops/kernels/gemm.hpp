@@ -24,7 +24,7 @@ struct Gemm {
   std::int64_t ldc;
 };
 
-/// Computes it. Throws Error where BLAS is needed and a size does not fit its integers.
+/// Computes it, on the team's threads. Throws Error where BLAS is needed and a size does not fit its integers.
 void gemm(Gemm<float> product);
 void gemm(Gemm<double> product);
 
@@ -38,7 +38,7 @@ std::size_t packed_size(std::int64_t k, std::int64_t n);
 void pack_b(bool transpose_b, std::int64_t k, std::int64_t n, const float* b, std::int64_t ldb, float* out);
 void pack_b(bool transpose_b, std::int64_t k, std::int64_t n, const double* b, std::int64_t ldb, double* out);
 
-/// C = alpha · A · B + beta · C with A an m × k matrix and B packed by pack_b; otherwise as gemm. One thread.
+/// C = alpha · A · B + beta · C with A an m × k matrix and B packed by pack_b; otherwise as gemm.
 void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, float alpha, const float* a,
                  std::int64_t lda, const float* packed_b, float beta, float* c, std::int64_t ldc);
 void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, double alpha, const double* a,
@@ -47,8 +47,8 @@ void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, double alpha, c
 /// How many threads BLAS uses; 1 if the BLAS that the program was linked with cannot say.
 int blas_threads();
 
-/// Sets that number, for the whole process: a program's business, the library never calls it. Returns whether
-/// this BLAS could be told.
+/// Sets that number, for the whole process: set_threads does, when a program calls it. Returns whether this
+/// BLAS could be told.
 bool set_blas_threads(int count);
 
 }  // namespace xgrad::kernels

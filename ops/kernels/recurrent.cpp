@@ -30,7 +30,7 @@ void adjoin(std::int64_t n, const T* h, const T* dh, T* dz) {
   });
 }
 
-template <class T, class F>
+template <class F>
 void share_rows(std::int64_t batch, std::int64_t hidden, F f) {
   share(batch, 1, lstm_element * static_cast<double>(batch) * static_cast<double>(hidden),
         [=](std::int64_t begin, std::int64_t end) { f(end - begin, begin * hidden); });
@@ -38,7 +38,7 @@ void share_rows(std::int64_t batch, std::int64_t hidden, F f) {
 
 template <class T>
 void lstm(std::int64_t batch, std::int64_t hidden, T* z, const T* c, T* next_h, T* next_c) {
-  share_rows<T>(batch, hidden, [=](std::int64_t rows, std::int64_t at) {
+  share_rows(batch, hidden, [=](std::int64_t rows, std::int64_t at) {
     alone(T()).lstm(rows, hidden, z + 4 * at, c + at, next_h + at, next_c + at);
   });
 }
@@ -46,7 +46,7 @@ void lstm(std::int64_t batch, std::int64_t hidden, T* z, const T* c, T* next_h, 
 template <class T>
 void lstm_adjoint(std::int64_t batch, std::int64_t hidden, const T* gates, const T* c, const T* next_c,
                   const T* dh, const T* next_dc, T* dz, T* dc) {
-  share_rows<T>(batch, hidden, [=](std::int64_t rows, std::int64_t at) {
+  share_rows(batch, hidden, [=](std::int64_t rows, std::int64_t at) {
     alone(T()).lstm_adjoint(rows, hidden, gates + 4 * at, c + at, next_c + at, dh ? dh + at : nullptr,
                             next_dc ? next_dc + at : nullptr, dz + 4 * at, dc + at);
   });
