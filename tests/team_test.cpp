@@ -172,7 +172,9 @@ TEMPLATE_TEST_CASE("team: formulas and their gradients are those of one thread",
   const Shape shapes[][2] = {{{100003}, {100003}},    // one row
                              {{317, 211}, {211}},     // a row and its sums
                              {{317, 211}, {317, 1}},  // a column and its sums
-                             {{5, 41, 333}, {41, 1}}, {{211, 300}, {1}}, {{2, 70001}, {2, 70001}}};
+                             {{317, 208}, {208}},     // rows of whole registers
+                             {{317, 208}, {317, 1}}, {{5, 41, 333}, {41, 1}},
+                             {{211, 300}, {1}},      {{2, 70001}, {2, 70001}}};
   for (const auto& [first, second] : shapes) {
     const auto run = [&](int count) {
       const Threads scope(count);

@@ -39,9 +39,7 @@ void run_part(LoopKernel kernel, const Loop& loop, const LoopSizes& sizes, std::
   Loop part = loop;
   part.inputs = inputs.data();
   part.outputs = outputs.data();
-  std::int64_t& extent = loop.outer_rank > 0 ? part.outer[0] : part.inner;
-  part.padded = loop.padded && end == extent;  // behind another part lies the next one
-  extent = end - begin;
+  (loop.outer_rank > 0 ? part.outer[0] : part.inner) = end - begin;
   kernel(part);
 }
 
@@ -53,11 +51,16 @@ void detail::share_loop(LoopKernel kernel, const Loop& loop, const LoopSizes& si
   const bool sums = std::any_of(loop.outputs, loop.outputs + sizes.outputs, [&](const LoopOutput& output) {
     return output.data && outermost_stride(loop, output) == 0;
   });
-  if (sums) return kernel(loop);
-  constexpr std::int64_t whole_registers = 64;
-  const std::int64_t units = loop.outer_rank > 0 ? loop.outer[0] : loop.inner;
+  // A row that ends within a register is read, and may be written, beyond its end, where another thread may
+  // be at work: such rows are not shared, and of a single one the end comes last.
+  const std::int64_t whole_registers = 64 / static_cast<std::int64_t>(sizes.bytes_of_element);
+  const std::int64_t units =
+      loop.outer_rank > 0 ? loop.outer[0] : loop.inner / whole_registers * whole_registers;
+  const bool whole = loop.outer_rank == 0 || loop.inner % whole_registers == 0;
+  if (sums || !whole) return kernel(loop);
   kernels::share(units, loop.outer_rank > 0 ? 1 : whole_registers, nanoseconds,
                  [&](std::int64_t begin, std::int64_t end) { run_part(kernel, loop, sizes, begin, end); });
+  if (loop.outer_rank == 0 && units < loop.inner) run_part(kernel, loop, sizes, units, loop.inner);
 }
 
 }  // namespace xgrad::kernels

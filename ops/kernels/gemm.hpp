@@ -24,7 +24,7 @@ struct Gemm {
   std::int64_t ldc;
 };
 
-/// Computes it, on the team's threads. Throws Error where BLAS is needed and a size does not fit its integers.
+/// Computes it, on the team's threads. Throws Error where BLAS is needed and cannot count a size.
 void gemm(Gemm<float> product);
 void gemm(Gemm<double> product);
 
