@@ -292,15 +292,18 @@ XGRAD_INLINE Batch<T> sign_of_half_turn(const Batch<Bits<T>>& n) {
 
 enum class Angle { sine, cosine, tangent };
 
-/// Angles too large for the reduction above, lane by lane through libm.
+/// Angles too large for the reduction above, lane by lane through libm. The other lanes stay: what becomes of
+/// a number must not depend on its neighbours.
 template <Angle which, class T>
-[[gnu::noinline, gnu::cold]] void large_angle(const Batch<T>& x, Batch<T>& result) noexcept {
-  T lane[lanes<T>];
-  store(lane, x);
+[[gnu::noinline, gnu::cold]] void large_angles(const Batch<T>& x, Batch<T>& result) noexcept {
+  T from[lanes<T>], lane[lanes<T>];
+  store(from, x);
+  store(lane, result);
   for (std::size_t i = 0; i < lanes<T>; ++i) {
-    if constexpr (which == Angle::sine) lane[i] = T(__builtin_sin(double(lane[i])));
-    if constexpr (which == Angle::cosine) lane[i] = T(__builtin_cos(double(lane[i])));
-    if constexpr (which == Angle::tangent) lane[i] = T(__builtin_tan(double(lane[i])));
+    if (!(__builtin_fabs(double(from[i])) > double(largest_angle<T>))) continue;
+    if constexpr (which == Angle::sine) lane[i] = T(__builtin_sin(double(from[i])));
+    if constexpr (which == Angle::cosine) lane[i] = T(__builtin_cos(double(from[i])));
+    if constexpr (which == Angle::tangent) lane[i] = T(__builtin_tan(double(from[i])));
   }
   result = load(lane);
 }
@@ -310,10 +313,6 @@ template <Angle which, class T>
 XGRAD_INLINE Batch<T> trigonometric(const Batch<T>& x) {
   Batch<T> result;
   const Batch<T> angle = magnitude(x);
-  if (any(angle > Batch<T>(largest_angle<T>))) [[unlikely]] {
-    large_angle<which>(x, result);
-    return result;
-  }
   Batch<Bits<T>> n;
   const Batch<T> r = reduce_angle(angle, n), z = r * r;
   const Batch<T> sine = sin_reduced(r, z), cosine = cos_reduced(z);
@@ -325,6 +324,8 @@ XGRAD_INLINE Batch<T> trigonometric(const Batch<T>& x) {
     const Mask<T> odd = is_odd<T>(n);
     result = select(odd, cosine, sine) / select(odd, -sine, cosine) ^ sign_bit(x);
   }
+  if (any(angle > Batch<T>(largest_angle<T>))) [[unlikely]]
+    large_angles<which>(x, result);
   return result;
 }
 
