@@ -8,6 +8,7 @@
 
 #include "autograd/elementwise.hpp"
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/node.hpp"
 
 namespace xgrad {
@@ -18,18 +19,22 @@ void AnyTensor::release(Node* node) noexcept { node->release(); }
 
 AnyTensor AnyTensor::full(const Shape& shape, DType dtype, double value) {
   AnyTensor result = empty(shape, dtype);
-  if (dtype == DType::float32)
-    std::fill_n(reinterpret_cast<float*>(result.mutable_bytes()), shape.elements(),
-                static_cast<float>(value));
-  else
-    std::fill_n(reinterpret_cast<double*>(result.mutable_bytes()), shape.elements(), value);
+  const auto fill = [n = shape.elements(), value]<Real T>(T* to) {
+    launch([=] { std::fill_n(to, n, static_cast<T>(value)); });
+  };
+  std::byte* const to = result.mutable_bytes();
+  dtype == DType::float32 ? fill(reinterpret_cast<float*>(to)) : fill(reinterpret_cast<double*>(to));
   return result;
 }
 
 AnyTensor AnyTensor::zeros(const Shape& shape, DType dtype) {
   AnyTensor result = empty(shape, dtype);
-  std::memset(result.mutable_bytes(), 0, static_cast<std::size_t>(shape.elements()) * size_of(dtype));
+  result.fill_zero();
   return result;
+}
+
+void AnyTensor::fill_zero() {
+  launch([to = mutable_bytes(), n = size_in_bytes()] { std::memset(to, 0, n); });
 }
 
 bool AnyTensor::requires_grad() const { return needs_gradient(*this); }
@@ -53,9 +58,14 @@ void add_into(AnyTensor& into, const AnyTensor& from) {
 AnyTensor copy_of(const AnyTensor& tensor) {
   detail::require_defined("copy_of", tensor);
   AnyTensor result = AnyTensor::empty(tensor.shape(), tensor.dtype());
-  std::copy_n(tensor.bytes(), tensor.elements() * static_cast<std::int64_t>(size_of(tensor.dtype())),
-              result.mutable_bytes());
+  copy_into(result, tensor);
   return result;
+}
+
+void copy_into(AnyTensor& into, const AnyTensor& from) {
+  launch([to = into.mutable_bytes(), from = from.bytes(), n = from.size_in_bytes()] {
+    if (n > 0) std::memcpy(to, from, n);
+  });
 }
 
 void detail::undefined_tensor(std::string_view function) {

@@ -11,6 +11,12 @@ namespace xgrad {
 class Node;
 struct Edge;
 
+namespace detail {
+
+[[gnu::cold]] void hold_in_replay(const Ref<Storage>& storage);
+
+}  // namespace detail
+
 /// Shared storage + offset + shape (row-major, contiguous) + where it came from. `Tensor<T>` is this with a
 /// type. Undefined when default constructed: then only handles and shape() can be asked for, and nothing here
 /// checks it.
@@ -65,6 +71,7 @@ class AnyTensor {
   std::int64_t size(std::int64_t axis) const { return shape_[normalize_axis("size", axis, shape_)]; }
   std::int64_t elements() const { return shape_.elements(); }
   DType dtype() const { return storage_->dtype(); }
+  std::size_t size_in_bytes() const { return static_cast<std::size_t>(elements()) * size_of(dtype()); }
   Device device() const { return storage_->device(); }
   std::uint32_t version() const { return storage_->version(); }
   std::int64_t offset() const { return offset_; }
@@ -75,13 +82,21 @@ class AnyTensor {
   /// op.
   bool is_leaf() const;
 
-  // For ops and the engine:
+  // For ops and the engine: where the elements lie, for kernels to be launched on them.
   const std::byte* bytes() const {
+    hold_in_replay();
     return storage_->data() + offset_ * static_cast<std::int64_t>(size_of(dtype()));
   }
   std::byte* mutable_bytes() {
+    hold_in_replay();
     return storage_->data() + offset_ * static_cast<std::int64_t>(size_of(dtype()));
   }
+  /// Has a Replay that is being made keep the storage, for kernels that find their elements by themselves.
+  void hold_in_replay() const {
+    if (this_thread.schedule) [[unlikely]]
+      detail::hold_in_replay(storage_);
+  }
+  void fill_zero();
   const Ref<Storage>& storage() const { return storage_; }
   Node* node() const { return node_; }
   std::uint32_t output() const { return output_; }
@@ -127,6 +142,9 @@ class AnyTensor {
 
 /// Adds `from` to `into` element by element, in place. Shapes and types must be equal.
 void add_into(AnyTensor& into, const AnyTensor& from);
+
+/// Copies the elements of `from`, which has as many, and does not overlap.
+void copy_into(AnyTensor& into, const AnyTensor& from);
 
 /// A copy with storage of its own. Throws ValueError for an undefined tensor.
 AnyTensor copy_of(const AnyTensor& tensor);

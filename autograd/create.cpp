@@ -7,17 +7,24 @@
 #include <cmath>
 
 #include "autograd/error.hpp"
+#include "autograd/schedule.hpp"
 
 namespace xgrad {
 
 namespace {
+
+template <Real T>
+std::span<T> elements_of(Tensor<T>& fresh) {
+  return {reinterpret_cast<T*>(fresh.mutable_bytes()), static_cast<std::size_t>(fresh.elements())};
+}
 
 // A new tensor whose i-th element is f(i).
 template <Real T, class F>
 Tensor<T> generated(const Shape& shape, F f) {
   Tensor<T> result = empty<T>(shape);
   std::int64_t i = 0;
-  for (T& x : result.mutable_values()) x = static_cast<T>(f(i++));
+  for (T& x : elements_of(result)) x = static_cast<T>(f(i++));
+  detail::repeat_values(result);
   return result;
 }
 
@@ -88,14 +95,14 @@ Tensor<T> from_values(const Shape& shape, std::span<const T> values) {
 template <Real T>
 Tensor<T> rand(const Shape& shape, Generator& generator) {
   Tensor<T> result = empty<T>(shape);
-  generator.fill_uniform(result.mutable_values());
+  generator.fill_uniform(elements_of(result));
   return result;
 }
 
 template <Real T>
 Tensor<T> randn(const Shape& shape, Generator& generator) {
   Tensor<T> result = empty<T>(shape);
-  generator.fill_normal(result.mutable_values());
+  generator.fill_normal(elements_of(result));
   return result;
 }
 

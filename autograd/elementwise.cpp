@@ -9,10 +9,12 @@
 #include <new>
 
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/loop_plan.hpp"
 #include "autograd/mode.hpp"
 #include "autograd/op.hpp"
 #include "autograd/profile.hpp"
+#include "autograd/schedule.hpp"
 #include "autograd/sink.hpp"
 
 namespace xgrad {
@@ -55,6 +57,13 @@ struct NumberCell {
   }
 };
 constexpr NumberCell zero_cell{};
+
+// Where the cell's number lies, for a loop to be run now, or again in a Replay.
+const std::byte* lasting(const NumberCell& cell) {
+  if (!this_thread.schedule) [[likely]]
+    return cell.bytes;
+  return static_cast<const std::byte*>(this_thread.schedule->keep(cell.bytes, sizeof cell.bytes));
+}
 
 Shape common_shape(const FormulaInfo& info, std::span<const FormulaArgument> arguments) {
   Shape shape;
@@ -402,8 +411,7 @@ void FormulaNode::find_targets(Targets& targets, GradientSink& sink, std::uint32
     if (overwrites) spare = nullptr;
     target.free_tail = !target.accumulate && (parts_.alike || !overwrites) && buffer.owns_tail();
     if (whole || target.accumulate || blocks_fill(k, buffer, wanted)) return;
-    std::fill_n(buffer.mutable_bytes(), buffer.elements() * static_cast<std::int64_t>(size_of(dtype())),
-                std::byte{0});
+    buffer.fill_zero();
     target.accumulate = true;
   });
 }
@@ -447,13 +455,15 @@ void FormulaNode::lay_leaves(LoopPlan& plan, std::span<const GradientSlot> gradi
   for (const SavedTensor& saved : saved_tensors()) {
     check_unchanged(saved);
     const BlockArgument b = saved.leaf < info_.inputs ? block(saved.leaf) : BlockArgument{};
+    if (this_thread.schedule) [[unlikely]]
+      detail::hold_in_replay(saved.storage);
     const std::byte* data =
         saved.storage->data() + saved.offset * static_cast<std::int64_t>(size_of(dtype()));
     plan.input(saved.leaf, data, saved_shape(saved), dtype(), b.block, b.blocks);
     rest &= ~bit(saved.leaf);
   }
   for (const SavedNumber& saved : saved_numbers()) {
-    plan.number(static_cast<int>(saved.leaf), saved.cell.bytes);
+    plan.number(static_cast<int>(saved.leaf), lasting(saved.cell));
     rest &= ~bit(static_cast<int>(saved.leaf));
   }
   for_each_bit(rest, [&](int leaf) { plan.number(leaf, zero_cell.bytes); });
@@ -566,7 +576,7 @@ class KeptValues {
   std::uint64_t free = call.alike ? call.expiring & ~call.reads : 0;
   for (; free; free &= free - 1) {
     AnyTensor& temporary = call.temporary(static_cast<std::size_t>(std::countr_zero(free)));
-    if (!temporary.defined() || !temporary.owns_storage()) continue;
+    if (!temporary.defined() || !temporary.owns_storage() || !detail::may_overwrite(temporary)) continue;
     temporary.storage()->raise_version();
     return temporary.take_storage();
   }
@@ -619,6 +629,19 @@ std::array<bool, Program::max_instructions> steps_behind(const Program& program,
 
 }  // namespace
 
+void FormulaInfo::launch_copy(kernels::LoopKernel kernel, const kernels::Loop& loop,
+                              const kernels::LoopSizes& sizes, int constants) {
+  const auto copy = [&]<class X>(const X*& list, int n) {
+    if (list)
+      list = static_cast<const X*>(this_thread.schedule->keep(list, static_cast<std::size_t>(n) * sizeof(X)));
+  };
+  kernels::Loop lasting = loop;
+  copy(lasting.inputs, sizes.inputs);
+  copy(lasting.outputs, sizes.outputs);
+  copy(lasting.constants, constants);
+  launch([=] { kernels::run_loop(kernel, lasting, sizes); });
+}
+
 FormulaInfo analyzed(FormulaInfo info) {
   const Program& p = *info.recorded_adjoint;
   for (int k = 0; k < info.inputs; ++k) {
@@ -654,7 +677,7 @@ void run_flat(const Call& call, const double* constants, AnyTensor& result) {
   std::size_t k = 0;
   for (const FormulaArgument& a : call.arguments) {
     if (!a.tensor) cells[k].set(a.number, call.dtype);
-    inputs[k].data = a.tensor ? a.tensor->bytes() : cells[k].bytes;
+    inputs[k].data = a.tensor ? a.tensor->bytes() : lasting(cells[k]);
     inputs[k++].inner = a.tensor ? 1 : 0;
   }
   result = AnyTensor(new_storage(call), 0, call.shape);
@@ -679,7 +702,7 @@ void run_planned(const Call& call, const double* constants, std::span<AnyTensor>
     const FormulaArgument& a = call.arguments[k];
     if (!a.tensor) cells[k].set(a.number, call.dtype);
     a.tensor ? plan.input(static_cast<int>(k), *a.tensor, a.block, a.blocks)
-             : plan.number(static_cast<int>(k), cells[k].bytes);
+             : plan.number(static_cast<int>(k), lasting(cells[k]));
   }
   const FormulaInfo& info = call.info;
   const bool free_tails = make_results(call, outputs);

@@ -47,10 +47,15 @@ struct FormulaInfo {
   int leaf_gradient(int k) const { return inputs + outputs + kept + k; }
 
  private:
+  // Launches the loop for a Replay, with copies of all that it points to.
+  static void launch_copy(kernels::LoopKernel kernel, const kernels::Loop& loop,
+                          const kernels::LoopSizes& sizes, int constants);
   static void run(const std::array<kernels::LoopKernel, 2>& kernel, const Program& program, DType type,
                   const kernels::Loop& loop) {
-    kernels::run_loop(kernel[static_cast<std::size_t>(type)], loop,
-                      {program.inputs, program.output_count, program.instructions, size_of(type)});
+    const kernels::LoopSizes sizes{program.inputs, program.output_count, program.instructions, size_of(type)};
+    if (this_thread.schedule) [[unlikely]]
+      return launch_copy(kernel[static_cast<std::size_t>(type)], loop, sizes, program.constant_count);
+    kernels::run_loop(kernel[static_cast<std::size_t>(type)], loop, sizes);
   }
 };
 

@@ -11,6 +11,7 @@
 #include "autograd/error.hpp"
 #include "autograd/mode.hpp"
 #include "autograd/profile.hpp"
+#include "autograd/schedule.hpp"
 
 namespace xgrad {
 
@@ -205,6 +206,8 @@ inline void Engine::visit(Node& node) {
         fmt::format("backward: the graph of '{}' was freed by an earlier backward through it{}; pass "
                     "{{.retain_graph = true}} to the earlier one, or detach() what is carried over",
                     node.name(), describe(node.location_)));
+  if (this_thread.schedule) [[unlikely]]
+    this_thread.schedule->check_inside(node);
   const bool frees_graph = !options_.retain_graph && !options_.create_graph;
   const ProfiledOp timed(this_thread.profile ? node.name() : std::string_view(), true);
   GradientSink sink(*this, node, options_.create_graph, frees_graph, selective_);
@@ -253,6 +256,9 @@ void Engine::backward(std::span<const AnyTensor> outputs, std::span<const AnyTen
   run();
   for (LeafSlot& entry : leaves_)
     if (entry.leaf->hooks_) run_hooks(*entry.leaf, {&entry.slot, 1});
+  if (this_thread.schedule) [[unlikely]]
+    for (LeafSlot& entry : leaves_)
+      if (entry.slot.value.defined()) this_thread.schedule->sets_gradient_of(*entry.leaf);
   for (LeafSlot& entry : leaves_)  // only now, so that an exception on the way changes no gradient
     if (entry.slot.value.defined()) entry.leaf->accumulate(std::move(entry.slot));
 }

@@ -162,7 +162,7 @@ class Formula {
   /// operand.
   template <Real T, class... X>
   Tensor<T> into(Tensor<T> destination, Location at, const X&... x) const {
-    destination.mutable_values();
+    destination.mutable_address();
     return call(at, destination.detach(), x...);
   }
 

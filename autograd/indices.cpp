@@ -4,8 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
+#include "autograd/schedule.hpp"
 
 namespace xgrad {
 
@@ -25,9 +28,9 @@ std::vector<std::int64_t> flattened(std::initializer_list<std::initializer_list<
 }  // namespace
 
 Indices::Indices(const Shape& shape, std::vector<std::int64_t> values)
-    : shape_(shape), values_(std::make_shared<const std::vector<std::int64_t>>(std::move(values))) {
-  if (static_cast<std::int64_t>(values_->size()) != shape_.elements())
-    throw ShapeError(fmt::format("Indices: {} values for shape {}, which holds {}", values_->size(),
+    : shape_(shape), block_(std::make_shared<Block>(std::move(values))) {
+  if (static_cast<std::int64_t>(block_->values.size()) != shape_.elements())
+    throw ShapeError(fmt::format("Indices: {} values for shape {}, which holds {}", block_->values.size(),
                                  to_string(shape_), shape_.elements()));
 }
 
@@ -41,6 +44,43 @@ Indices::Indices(std::initializer_list<std::initializer_list<std::int64_t>> rows
     : Indices(Shape{static_cast<std::int64_t>(rows.size()),
                     rows.size() ? static_cast<std::int64_t>(rows.begin()->size()) : 0},
               flattened(rows)) {}
+
+std::span<const std::int64_t> Indices::values() const {
+  if (this_thread.schedule)
+    detail::refuse_in_replay("Indices::values",
+                             "values cannot be read: the program would do so once, not in every run; work on "
+                             "them before a run, and assign() the result");
+  return span();
+}
+
+void Indices::hold_in_replay() const { this_thread.schedule->hold(block_); }
+
+std::int64_t* Indices::mutable_address() {
+  if (this_thread.schedule) {
+    hold_in_replay();
+    this_thread.schedule->writes(block_->version);
+  }
+  return block_->values.data() + offset_;
+}
+
+void Indices::assign(const Indices& values) {
+  if (this_thread.schedule)
+    detail::refuse_in_replay("Indices::assign", "it would happen once, not in every run; do it before each");
+  if (values.shape_ != shape_)
+    throw ShapeError(fmt::format("Indices::assign: values of shape {} to indices of shape {}; give as many",
+                                 to_string(values.shape_), to_string(shape_)));
+  const auto from = values.span();
+  std::memmove(block_->values.data() + offset_, from.data(), from.size_bytes());
+  ++block_->version;
+}
+
+void SavedIndices::changed(std::string_view op) const {
+  throw GraphError(
+      fmt::format("backward of '{}': its indices of shape {} were changed by assign() after the op read "
+                  "them; go backward "
+                  "first, or give the op other Indices",
+                  op, to_string(indices_.shape())));
+}
 
 Indices Indices::reshape(const Shape& shape) const {
   if (shape.elements() != elements())
@@ -67,11 +107,14 @@ bool operator==(const Indices& a, const Indices& b) {
 }
 
 void check_indices(std::string_view op, const Indices& indices, std::int64_t limit) {
-  const auto values = indices.values();
-  for (std::size_t i = 0; i < values.size(); ++i)
-    if (values[i] < 0 || values[i] >= limit)
-      throw ValueError(fmt::format("{}: index {} at position {} of {} is not in [0, {})", op, values[i], i,
-                                   to_string(indices.shape()), limit));
+  const auto check = [op, values = indices.address(), shape = indices.shape(), limit] {
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (values[i] < 0 || values[i] >= limit)
+        throw ValueError(fmt::format("{}: index {} at position {} of {} is not in [0, {})", op, values[i], i,
+                                     to_string(shape), limit));
+  };
+  check();
+  if (this_thread.schedule) this_thread.schedule->append_check(check);
 }
 
 }  // namespace xgrad

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "autograd/shape.hpp"
+#include "autograd/thread_state.hpp"
 
 namespace xgrad {
 
@@ -24,7 +25,7 @@ concept IntegerArray =
       values.dimension(), values.shape(), values.begin(), values.end();
     };
 
-/// A read-only, shared, row-major array of 64-bit integers. Made from lists, ranges of integers, or any
+/// A shared, row-major array of 64-bit integers. Made from lists, ranges of integers, or any
 /// integer xtensor expression.
 class Indices {
   // A value in a list: being converted it loses to a nested list, which makes `Indices{{2}}` one row.
@@ -48,9 +49,23 @@ class Indices {
 
   const Shape& shape() const { return shape_; }
   std::int64_t elements() const { return shape_.elements(); }
-  std::span<const std::int64_t> values() const {
-    return {values_->data() + offset_, static_cast<std::size_t>(elements())};
+  /// Throws GraphError inside the function of a Replay.
+  std::span<const std::int64_t> values() const;
+  /// Where the values lie, for a kernel to be launched on them.
+  std::span<const std::int64_t> address() const {
+    if (this_thread.schedule) [[unlikely]]
+      hold_in_replay();
+    return span();
   }
+
+  /// Where a kernel may write the values of indices that are new, nobody else's yet.
+  std::int64_t* mutable_address();
+
+  /// Overwrites the values, in all handles that share them: the next batch for a Replay. A graph that reads
+  /// them will refuse to go backward. Throws ShapeError for another shape.
+  void assign(const Indices& values);
+  /// How often the values were overwritten.
+  std::uint32_t version() const { return block_->version; }
 
   /// The same values under another shape. Throws ShapeError when the counts differ.
   Indices reshape(const Shape& shape) const;
@@ -77,16 +92,46 @@ class Indices {
     return result;
   }
 
+  void hold_in_replay() const;
+
+  struct Block {
+    std::vector<std::int64_t> values;
+    std::uint32_t version = 0;
+  };
+  std::span<const std::int64_t> span() const {
+    return {block_->values.data() + offset_, static_cast<std::size_t>(elements())};
+  }
+
   Shape shape_;
-  std::shared_ptr<const std::vector<std::int64_t>> values_;
+  std::shared_ptr<Block> block_;
   std::int64_t offset_ = 0;
+};
+
+/// Indices that an op needs again in its backward.
+class SavedIndices {
+ public:
+  SavedIndices(Indices indices) : indices_(std::move(indices)), version_(indices_.version()) {}
+  /// Throws GraphError naming `op` if the values were overwritten meanwhile.
+  const Indices& unchanged(std::string_view op) const {
+    if (indices_.version() != version_) [[unlikely]]
+      changed(op);
+    return indices_;
+  }
+  const Shape& shape() const { return indices_.shape(); }
+
+ private:
+  [[noreturn]] void changed(std::string_view op) const;
+
+  Indices indices_;
+  std::uint32_t version_;
 };
 
 /// As NumPy prints it: `[[1 2]\n [3 4]]`.
 std::string to_string(const Indices& indices);
 std::ostream& operator<<(std::ostream& out, const Indices& indices);
 
-/// Throws ValueError naming `op`, the value and where it stands unless all are in [0, limit).
+/// Throws ValueError naming `op`, the value and where it stands unless all are in [0, limit); in a Replay,
+/// also at each run.
 void check_indices(std::string_view op, const Indices& indices, std::int64_t limit);
 
 }  // namespace xgrad

@@ -48,6 +48,11 @@ void Leaf::set_grad(AnyTensor value) {
   grad_ = std::move(value);
 }
 
+void Leaf::bind_grad(const AnyTensor& value) {
+  const auto lock = locked();
+  if (grad_.storage().get() != value.storage().get() || grad_.node()) grad_ = value;
+}
+
 void Leaf::accumulate(GradientSlot slot) {
   const auto lock = locked();
   AnyTensor& value = slot.value;

@@ -129,6 +129,8 @@ class Leaf final : public Node {
   std::atomic<bool> requires_grad{true};
   AnyTensor grad() const;
   void set_grad(AnyTensor value);
+  /// Sets the gradient unless it is that already.
+  void bind_grad(const AnyTensor& value);
 
   /// Adds a whole backward pass's gradient.
   void accumulate(GradientSlot slot);

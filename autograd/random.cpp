@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
 
 namespace xgrad {
 
@@ -46,24 +47,33 @@ double Generator::next_normal() {
   return radius * std::cos(2 * std::numbers::pi * next_uniform());
 }
 
+std::unique_lock<std::mutex> Generator::drawing() {
+  if (this_thread.schedule)
+    detail::refuse_in_replay(
+        "random numbers",
+        "they would be drawn once, not in every run; draw before each, into a tensor with "
+        "assign(), and leave dropout to ordinary steps");
+  return std::unique_lock(mutex_);
+}
+
 std::uint32_t Generator::bits() {
-  std::lock_guard lock(mutex_);
+  const auto lock = drawing();
   return next();
 }
 
 double Generator::uniform() {
-  std::lock_guard lock(mutex_);
+  const auto lock = drawing();
   return next_uniform();
 }
 
 double Generator::normal() {
-  std::lock_guard lock(mutex_);
+  const auto lock = drawing();
   return next_normal();
 }
 
 std::uint64_t Generator::below(std::uint64_t n) {
   if (n == 0) throw ValueError("below: no integer is at least 0 and below 0; give a limit of 1 or more");
-  std::lock_guard lock(mutex_);
+  const auto lock = drawing();
   const std::uint64_t limit = (0 - n) % n;  // 2^64 mod n: the draws that would favour small results
   for (;;) {
     const std::uint64_t draw = (std::uint64_t{next()} << 32) | next();
@@ -73,7 +83,7 @@ std::uint64_t Generator::below(std::uint64_t n) {
 
 template <class T, class Draw>
 void Generator::fill(std::span<T> out, Draw draw) {
-  std::lock_guard lock(mutex_);
+  const auto lock = drawing();
   for (T& x : out) x = static_cast<T>(draw());
 }
 

@@ -44,6 +44,7 @@ class Generator {
   void set_state(const State& state);
 
  private:
+  std::unique_lock<std::mutex> drawing();
   std::uint32_t next();  // unlocked
   double next_uniform();
   double next_normal();

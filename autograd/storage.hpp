@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "autograd/device.hpp"
 #include "autograd/pool.hpp"
@@ -52,6 +53,8 @@ struct StorageMemo {
   virtual ~StorageMemo() = default;
 };
 
+class StorageArena;
+
 /// Header of a block from the pool; the elements follow it. Loops may read and, past its last element only,
 /// write up to `slack` bytes beyond the data, so they need no scalar tail.
 class Storage {
@@ -74,6 +77,8 @@ class Storage {
     version_.store(version() + 1, std::memory_order_relaxed);
   }  // its writer is one thread
   bool unique() const { return references_.is_one(); }
+  /// Where it was made; null for the pool.
+  const StorageArena* arena() const;
 
   void retain() { references_.add(); }
   void release() noexcept {
@@ -86,6 +91,7 @@ class Storage {
   StorageMemo* attach_memo(std::unique_ptr<StorageMemo> memo);
 
  private:
+  friend class StorageArena;
   Storage(std::size_t block_bytes, std::uint8_t data_offset, DType type)
       : block_bytes_(block_bytes), data_offset_(data_offset), dtype_(type) {}
   ~Storage() { delete memo_.load(std::memory_order_relaxed); }
@@ -98,6 +104,7 @@ class Storage {
   std::uint8_t data_offset_;
   DType dtype_;
   Device device_ = Device::cpu();
+  bool in_arena_ = false;
 };
 
 /// Owning reference to an intrusively counted T (`retain`, `release`); may be null.
@@ -135,6 +142,44 @@ class Ref {
  private:
   explicit Ref(T* object) : object_(object) {}
   T* object_ = nullptr;
+};
+
+/// Storages that keep their memory until none of them, and nobody else, needs the arena any more.
+class StorageArena {
+ public:
+  StorageArena() = default;
+  StorageArena(const StorageArena&) = delete;
+  StorageArena& operator=(const StorageArena&) = delete;
+
+  /// As Storage::make.
+  Storage* make(std::int64_t elements, DType type);
+  /// f(storage) for each that somebody refers to.
+  template <class F>
+  void for_each_in_use(F f) {
+    for (Place* place : places_)
+      if (place && place->in_use) f(*place->storage());
+  }
+
+  void retain() { references_.add(); }
+  void release() noexcept {
+    if (references_.remove()) delete this;
+  }
+
+ private:
+  friend class Storage;
+  // Stands in front of each storage; of 64 bytes, so that large data starts on a cache line.
+  struct Place {
+    StorageArena* arena;
+    std::size_t bytes;  // of place and storage
+    bool in_use = true;
+    std::byte filling[64 - 17]{};
+    Storage* storage() { return reinterpret_cast<Storage*>(this + 1); }
+    static Place& of(Storage& storage) { return reinterpret_cast<Place*>(&storage)[-1]; }
+  };
+  ~StorageArena();
+
+  ReferenceCount references_;
+  std::vector<Place*> places_;
 };
 
 }  // namespace xgrad

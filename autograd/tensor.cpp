@@ -10,7 +10,9 @@
 #include "autograd/elementwise.hpp"
 #include "autograd/engine.hpp"
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/op.hpp"
+#include "autograd/schedule.hpp"
 
 namespace xgrad {
 
@@ -20,8 +22,8 @@ namespace {
 template <Real From, Real To>
 AnyTensor converted(const AnyTensor& x) {
   AnyTensor result = AnyTensor::empty(x.shape(), dtype_of<To>);
-  const auto* from = reinterpret_cast<const From*>(x.bytes());
-  std::copy_n(from, x.elements(), reinterpret_cast<To*>(result.mutable_bytes()));
+  launch([from = reinterpret_cast<const From*>(x.bytes()), n = x.elements(),
+          to = reinterpret_cast<To*>(result.mutable_bytes())] { std::copy_n(from, n, to); });
   return result;
 }
 
@@ -88,6 +90,13 @@ void detail::no_shape(const char* why) {
       fmt::format("Tensor: the array expression has no shape; make its parts broadcast: {}", why));
 }
 
+void detail::values_in_replay(const char* function) {
+  refuse_in_replay(
+      function,
+      "values cannot be read or written: the program would do so once, not in every run; compute "
+      "with ops, write with assign(tensor), or do it after a run");
+}
+
 void detail::other_element_type(DType wanted) {
   throw ValueError(
       fmt::format("Tensor<{0}>: the values are of the other element type; convert with to<{0}>()",
@@ -114,14 +123,23 @@ T Tensor<T>::item() const {
     throw ShapeError(
         fmt::format("item: a tensor of shape {} has no single value; reduce it, or read values()",
                     xgrad::to_string(shape())));
-  return *data();
+  return *elements_for("item");
 }
 
 template <Real T>
 std::span<T> Tensor<T>::mutable_values() {
+  if (this_thread.schedule) detail::values_in_replay("mutable_values");
   check_writable(*this, "mutable_values");
   storage()->raise_version();
   return {reinterpret_cast<T*>(mutable_bytes()), static_cast<std::size_t>(elements())};
+}
+
+template <Real T>
+T* Tensor<T>::mutable_address() {
+  check_writable(*this, "mutable_address");
+  storage()->raise_version();
+  if (this_thread.schedule) this_thread.schedule->writes(storage());
+  return reinterpret_cast<T*>(mutable_bytes());
 }
 
 template <Real T>
@@ -132,7 +150,8 @@ void Tensor<T>::assign(const Tensor& values) {
     throw ShapeError(fmt::format("assign: values of shape {} to a tensor of shape {}; reshape them first",
                                  xgrad::to_string(values.shape()), xgrad::to_string(shape())));
   const Tensor source = values.storage().get() == storage().get() ? Tensor(copy_of(values)) : values;
-  std::ranges::copy(source.values(), mutable_values().begin());
+  mutable_address();
+  copy_into(*this, source);
 }
 
 template <Real T>

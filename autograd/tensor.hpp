@@ -66,8 +66,11 @@ struct NestedList {
 
 namespace detail {
 
+void repeat_values(const AnyTensor& fresh);
+
 [[noreturn]] void no_shape(const char* why);
 [[noreturn]] void other_element_type(DType wanted);
+[[noreturn]] void values_in_replay(const char* function);
 
 /// The element type of a Tensor; void for anything else.
 template <class X>
@@ -108,7 +111,11 @@ class Tensor : public AnyTensor {
   template <ArrayExpression E>
   Tensor(const E& expression) : Tensor(from_range(shape_of(expression), expression)) {}
 
+  /// The elements. Throws GraphError inside the function of a Replay, as all functions do that hand out
+  /// values.
   const T* data() const { return elements_for("data"); }
+  /// Where the elements lie, for a kernel to be launched on them.
+  const T* address() const { return reinterpret_cast<const T*>(defined_for("address").bytes()); }
   std::span<const T> values() const& {
     return {elements_for("values"), static_cast<std::size_t>(elements())};
   }
@@ -129,6 +136,8 @@ class Tensor : public AnyTensor {
   /// called again for each change: between two calls an op may keep a packed form of the values. Throws
   /// GraphError for the result of a recorded op.
   std::span<T> mutable_values();
+  /// Where a kernel may write the elements: as mutable_values(), and fit for a Replay.
+  T* mutable_address();
   /// Writable xtensor view, on the same terms.
   auto mutable_array() & { return ArrayView<T>::make_mutable(*this, mutable_values()); }
 
@@ -215,6 +224,8 @@ class Tensor : public AnyTensor {
     return *this;
   }
   const T* elements_for(const char* function) const {
+    if (this_thread.schedule) [[unlikely]]
+      detail::values_in_replay(function);
     return reinterpret_cast<const T*>(defined_for(function).bytes());
   }
 
@@ -235,6 +246,8 @@ class Tensor : public AnyTensor {
     Tensor result(AnyTensor::empty(shape, dtype_of<T>));
     T* to = reinterpret_cast<T*>(result.mutable_bytes());
     for (auto it = range.begin(); it != range.end(); ++it) *to++ = static_cast<T>(*it);
+    if (this_thread.schedule) [[unlikely]]
+      detail::repeat_values(result);
     return result;
   }
 };

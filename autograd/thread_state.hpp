@@ -27,6 +27,7 @@ inline bool single_threaded() {
 }
 
 class Node;
+class Schedule;
 
 struct ThreadState {
   static constexpr std::size_t small_classes = 33;  // 16, 32, … 512 bytes
@@ -39,6 +40,7 @@ struct ThreadState {
   bool recording = true;             // grad mode
   bool anomaly = false;              // look for the first non-finite value
   class profile* profile = nullptr;  // times ops, see profile.hpp
+  Schedule* schedule = nullptr;      // of the Replay whose function runs now, see schedule.hpp
   bool registered = false;           // known to the registry that sums the counters
   bool ended = false;                // its clean-up has run; only static destructors come here now
   int backward_depth = 0;            // passes under way, one inside a hook of the other

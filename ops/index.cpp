@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/op.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/kernels/gather.hpp"
@@ -20,10 +21,6 @@ using detail::check_defined;
 using detail::data_of;
 using detail::Extents;
 
-void fill_zero(AnyTensor& x) {
-  std::fill_n(x.mutable_bytes(), x.elements() * static_cast<std::int64_t>(size_of(x.dtype())), std::byte{0});
-}
-
 template <Real T, bool lookup>
 struct TakeRows;
 
@@ -31,22 +28,24 @@ struct TakeRows;
 template <Real T>
 struct AddRows {
   static constexpr std::string_view name = "index_add";
-  Indices indices;
+  SavedIndices indices;
   std::size_t axis;
   Shape shape;
 
   static void add(const Indices& indices, std::size_t axis, const AnyTensor& rows, AnyTensor& into) {
     const detail::AxisView v(into.shape(), axis);
-    kernels::scatter_add_rows(v.outer, v.extent, v.inner, indices.values(),
-                              reinterpret_cast<const T*>(rows.bytes()), data_of<T>(into));
+    launch([=, indices = indices.address(), from = reinterpret_cast<const T*>(rows.bytes()),
+            to = data_of<T>(into)] {
+      kernels::scatter_add_rows(v.outer, v.extent, v.inner, indices, from, to);
+    });
   }
   Tensor<T> forward(const Tensor<T>& rows) const {
     Tensor<T> y = zeros<T>(shape);
-    add(indices, axis, rows, y);
+    add(indices.unchanged(name), axis, rows, y);
     return y;
   }
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
-    return {apply(TakeRows<T, false>{indices, axis, saved.shape(0)}, Location::current(), g)};
+    return {apply(TakeRows<T, false>{indices.unchanged(name), axis, saved.shape(0)}, Location::current(), g)};
   }
 };
 
@@ -54,14 +53,16 @@ struct AddRows {
 template <Real T, bool lookup>
 struct TakeRows {
   static constexpr std::string_view name = lookup ? "embedding" : "index_select";
-  Indices indices;
+  SavedIndices indices;
   std::size_t axis;
   Shape shape;  // of the result
 
   Tensor<T> forward(const Tensor<T>& x) const {
     Tensor<T> y = empty<T>(shape);
     const detail::AxisView v(x.shape(), axis);
-    kernels::gather_rows(v.outer, v.extent, v.inner, indices.values(), x.data(), data_of<T>(y));
+    launch([=, indices = indices.unchanged(name).address(), from = x.address(), to = data_of<T>(y)] {
+      kernels::gather_rows(v.outer, v.extent, v.inner, indices, from, to);
+    });
     return y;
   }
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
@@ -70,12 +71,13 @@ struct TakeRows {
   }
   static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
     const auto& op = *static_cast<const TakeRows*>(d.op);
-    if (!accumulate) fill_zero(into);
-    AddRows<T>::add(op.indices, op.axis, d.a, into);
+    if (!accumulate) into.fill_zero();
+    AddRows<T>::add(op.indices.unchanged(name), op.axis, d.a, into);
   }
   static AnyTensor record(const DeferredGradient& d) {
     const auto& op = *static_cast<const TakeRows*>(d.op);
-    return apply(AddRows<T>{op.indices, op.axis, d.shape}, Location::current(), Tensor<T>(d.a));
+    return apply(AddRows<T>{op.indices.unchanged(name), op.axis, d.shape}, Location::current(),
+                 Tensor<T>(d.a));
   }
 };
 
@@ -83,21 +85,25 @@ struct TakeRows {
 template <Real T>
 void add_at(const Indices& indices, std::size_t axis, const AnyTensor& source, AnyTensor& into) {
   const auto strides = contiguous_strides(into.shape());
-  kernels::scatter_add(Extents(indices.shape()), {strides.data(), into.rank()}, axis, indices.values().data(),
-                       reinterpret_cast<const T*>(source.bytes()), data_of<T>(into));
+  launch([=, extents = Extents(indices.shape()), rank = into.rank(), indices = indices.address().data(),
+          from = reinterpret_cast<const T*>(source.bytes()), to = data_of<T>(into)] {
+    kernels::scatter_add(extents, {strides.data(), rank}, axis, indices, from, to);
+  });
 }
 
 template <Real T>
 struct Gather {
   static constexpr std::string_view name = "gather";
-  Indices indices;
+  SavedIndices indices;
   std::size_t axis;
 
   Tensor<T> forward(const Tensor<T>& x) const {
     Tensor<T> y = empty<T>(indices.shape());
     const auto strides = contiguous_strides(x.shape());
-    kernels::gather(Extents(indices.shape()), {strides.data(), x.rank()}, axis, indices.values().data(),
-                    x.data(), data_of<T>(y));
+    launch([=, extents = Extents(indices.shape()), rank = x.rank(), axis = axis,
+            indices = indices.unchanged(name).address().data(), from = x.address(), to = data_of<T>(y)] {
+      kernels::gather(extents, {strides.data(), rank}, axis, indices, from, to);
+    });
     return y;
   }
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
@@ -106,29 +112,30 @@ struct Gather {
   }
   static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
     const auto& op = *static_cast<const Gather*>(d.op);
-    if (!accumulate) fill_zero(into);
-    add_at<T>(op.indices, op.axis, d.a, into);
+    if (!accumulate) into.fill_zero();
+    add_at<T>(op.indices.unchanged(name), op.axis, d.a, into);
   }
   static AnyTensor record(const DeferredGradient& d) {
     const auto& op = *static_cast<const Gather*>(d.op);
-    return scatter_add(zeros<T>(d.shape), static_cast<std::int64_t>(op.axis), op.indices, Tensor<T>(d.a));
+    return scatter_add(zeros<T>(d.shape), static_cast<std::int64_t>(op.axis), op.indices.unchanged(name),
+                       Tensor<T>(d.a));
   }
 };
 
 template <Real T>
 struct ScatterAdd {
   static constexpr std::string_view name = "scatter_add";
-  Indices indices;
+  SavedIndices indices;
   std::size_t axis;
 
   Tensor<T> forward(const Tensor<T>& x, const Tensor<T>& source) const {
     Tensor<T> y(copy_of(x));
-    add_at<T>(indices, axis, source, y);
+    add_at<T>(indices.unchanged(name), axis, source, y);
     return y;
   }
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     Tensor<T> by_source;
-    if (saved.needs(1)) by_source = gather(g, static_cast<std::int64_t>(axis), indices);
+    if (saved.needs(1)) by_source = gather(g, static_cast<std::int64_t>(axis), indices.unchanged(name));
     return {detail::passed_on(saved, g), std::move(by_source)};
   }
 };
@@ -202,11 +209,11 @@ Tensor<T> scatter_add(const Tensor<T>& x, std::int64_t axis, const Indices& indi
 
 template <Real T>
 Tensor<T> one_hot(const Indices& indices, std::int64_t classes) {
-  const auto values = indices.values();
   if (classes < -1)
     throw ValueError(fmt::format(
         "one_hot: {} classes; give 0 or more, or leave it out for what the largest index needs", classes));
   if (classes < 0) {
+    const auto values = indices.values();
     if (values.empty()) throw ValueError("one_hot: no indices, and no number of classes; give `classes`");
     classes = std::max<std::int64_t>(std::ranges::max(values), 0) + 1;
   }
@@ -214,7 +221,7 @@ Tensor<T> one_hot(const Indices& indices, std::int64_t classes) {
   Shape shape = indices.shape();
   shape.push_back(classes);
   Tensor<T> y = zeros<T>(shape);
-  kernels::set_ones(values, classes, data_of<T>(y));
+  launch([=, values = indices.address(), to = data_of<T>(y)] { kernels::set_ones(values, classes, to); });
   return y;
 }
 

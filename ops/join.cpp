@@ -5,6 +5,7 @@
 
 #include "autograd/create.hpp"
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/op.hpp"
 #include "ops/kernels/copy.hpp"
 #include "ops/layout.hpp"
@@ -34,8 +35,10 @@ struct Join {
     T* to = detail::data_of<T>(y);
     for (const Tensor<T>& part : parts) {
       const std::int64_t width = v.inner * (stacked ? 1 : part.shape()[axis]);
-      kernels::strided_write(std::array{v.outer, width}, std::array{v.extent * v.inner, std::int64_t{1}},
-                             part.data(), to);
+      launch([=, from = part.address()] {
+        kernels::strided_write(std::array{v.outer, width}, std::array{v.extent * v.inner, std::int64_t{1}},
+                               from, to);
+      });
       to += width;
     }
     return y;

@@ -5,7 +5,9 @@
 
 #include "autograd/create.hpp"
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/op.hpp"
+#include "autograd/schedule.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/index.hpp"
 #include "ops/kernels/fold.hpp"
@@ -24,26 +26,69 @@ const kernels::SoftmaxTable<double>& loops(double) { return kernels::softmax_dou
 const kernels::FoldTable<float>& sums(float) { return kernels::fold_float(); }
 const kernels::FoldTable<double>& sums(double) { return kernels::fold_double(); }
 
-// Targets that were found to fit, and how many of them are used.
-struct Targets {
-  Indices values;
+// Finds out whether targets fit, and how many of them are used.
+struct TargetCheck {
+  std::string_view op;
+  Shape input;
+  std::span<const std::int64_t> targets;
   ClassLossOptions options;
-  std::int64_t used = 0;
 
-  bool all_used() const { return used == values.elements(); }
-  // What the loss of a row that is used counts in the result; and that of each row.
-  double weight() const { return options.reduction == Reduction::mean ? 1 / static_cast<double>(used) : 1; }
+  std::int64_t operator()() const {
+    const auto count = kernels::count_targets(targets, input.back(), options.ignore_index);
+    if (count.bad >= 0)
+      throw ValueError(fmt::format(
+          "{}: target {} at position {} is no class of input {}: they are 0 to {}; ignore_index is {}", op,
+          targets[static_cast<std::size_t>(count.bad)], count.bad, to_string(input), input.back() - 1,
+          options.ignore_index));
+    if (count.used == 0 && options.reduction == Reduction::mean)
+      throw ValueError(fmt::format(
+          "{}: {} of input {}, and the mean of no losses is undefined; skip the batch, or use "
+          "Reduction::sum",
+          op, targets.empty() ? "there are no rows" : "every target is ignored", to_string(input)));
+    return count.used;
+  }
+};
+
+// Targets that fit.
+struct Targets {
+  SavedIndices values;
+  ClassLossOptions options;
+  std::int64_t used = 0;                      // how many are not to be ignored
+  const std::int64_t* used_in_run = nullptr;  // of a Replay
+
+  // What kernels work with: the loss of a row that is used counts weight() in the result.
+  struct Rows {
+    std::span<const std::int64_t> targets;
+    std::int64_t ignored;
+    const std::int64_t* used;
+    bool mean;
+    double weight() const { return mean ? 1 / static_cast<double>(*used) : 1; }
+  };
+  Rows rows(std::string_view op) const {
+    return {values.unchanged(op).address(), options.ignore_index, used_in_run ? used_in_run : &used,
+            options.reduction == Reduction::mean};
+  }
+
+  // The weight of each row, 0 where the target is ignored.
   template <Real T>
-  Tensor<T> weights() const {
+  Tensor<T> weights(std::string_view op) const {
     Tensor<T> w = empty<T>(values.shape());
-    kernels::target_weights(values.values(), options.ignore_index, static_cast<T>(weight()),
-                            detail::data_of<T>(w));
+    launch([rows = rows(op), to = detail::data_of<T>(w)] {
+      kernels::target_weights(rows.targets, rows.ignored, static_cast<T>(rows.weight()), to);
+    });
     return w;
   }
+  // Not in a Replay, whose next targets may be others.
+  bool all_used() const { return used == values.shape().elements() && !used_in_run; }
   // The targets with a class in place of those to be ignored.
-  Indices classes() const {
-    if (all_used()) return values;
-    return Indices(values.shape(), kernels::without_ignored(values.values(), options.ignore_index));
+  Indices classes(std::string_view op) const {
+    if (all_used()) return values.unchanged(op);
+    Indices result(values.shape(),
+                   std::vector<std::int64_t>(static_cast<std::size_t>(values.shape().elements())));
+    launch([rows = rows(op), to = result.mutable_address()] {
+      kernels::without_ignored(rows.targets, rows.ignored, to);
+    });
+    return result;
   }
 };
 
@@ -58,18 +103,14 @@ Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets,
         "{}: input {} takes targets of shape {}, not {}; the classes are the last axis, and every row "
         "has one target",
         op, to_string(x.shape()), to_string(rows), to_string(targets.shape())));
-  const auto count = kernels::count_targets(targets.values(), x.shape().back(), options.ignore_index);
-  if (count.bad >= 0)
-    throw ValueError(fmt::format(
-        "{}: target {} at position {} is no class of input {}: they are 0 to {}; ignore_index is {}", op,
-        targets.values()[static_cast<std::size_t>(count.bad)], count.bad, to_string(x.shape()),
-        x.shape().back() - 1, options.ignore_index));
-  if (count.used == 0 && options.reduction == Reduction::mean)
-    throw ValueError(fmt::format(
-        "{}: {} of input {}, and the mean of no losses is undefined; skip the batch, or use "
-        "Reduction::sum",
-        op, targets.elements() == 0 ? "there are no rows" : "every target is ignored", to_string(x.shape())));
-  return {targets, options, count.used};
+  const TargetCheck check{op, x.shape(), targets.address(), options};
+  Targets result{targets, options, check()};
+  if (this_thread.schedule) {
+    auto* used = static_cast<std::int64_t*>(this_thread.schedule->keep(&result.used, sizeof result.used));
+    this_thread.schedule->append_check([=] { *used = check(); });
+    result.used_in_run = used;
+  }
+  return result;
 }
 
 template <Real T>
@@ -78,46 +119,49 @@ struct CrossEntropy {
   Targets targets;
 
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& logits) const {
-    const std::int64_t rows = targets.values.elements(), columns = logits.shape().back();
+    const std::int64_t rows = targets.values.shape().elements(), columns = logits.shape().back();
     Tensor<T> losses = empty<T>(targets.values.shape()), statistics = empty<T>({3, rows});
-    T* maxima = detail::data_of<T>(statistics);
-    loops(T()).cross_entropy(logits.data(), targets.values.values().data(), targets.options.ignore_index,
-                             detail::data_of<T>(losses), maxima, maxima + rows, rows, columns);
+    const bool reduced = targets.options.reduction != Reduction::none;
+    Tensor<T> total = reduced ? empty<T>({}) : losses;
+    launch([=, of = targets.rows(name), x = logits.address(), each = detail::data_of<T>(losses),
+            maxima = detail::data_of<T>(statistics), total = detail::data_of<T>(total)] {
+      loops(T()).cross_entropy(x, of.targets.data(), of.ignored, each, maxima, maxima + rows, rows, columns);
+      if (reduced) sums(T()).fold[static_cast<int>(kernels::Fold::sum)](each, nullptr, total, 1, rows, 1);
+      if (of.mean) *total /= static_cast<T>(*of.used);
+    });
     save(logits);
     save(statistics);
-    if (targets.options.reduction == Reduction::none) return losses;
-    Tensor<T> total = empty<T>({});
-    sums(T()).fold[static_cast<int>(kernels::Fold::sum)](losses.data(), nullptr, detail::data_of<T>(total), 1,
-                                                         rows, 1);
-    if (targets.options.reduction == Reduction::mean)
-      *detail::data_of<T>(total) /= static_cast<T>(targets.used);
     return total;
   }
 
   bool backward(const Saved<T>& saved, std::span<GradientSlot> gradients, GradientSink& sink) const {
     const Tensor<T> logits = saved[0], g(gradients[0].value);
     Tensor<T> statistics = saved[1];
-    const std::int64_t rows = targets.values.elements();
-    T *maxima = detail::data_of<T>(statistics), *scales = maxima + 2 * rows;
-    if (targets.options.reduction == Reduction::none)
-      std::ranges::copy((g * targets.weights<T>()).values(), scales);
-    else
-      kernels::target_weights(targets.values.values(), targets.options.ignore_index,
-                              g.item() * static_cast<T>(targets.weight()), scales);
+    const std::int64_t rows = targets.values.shape().elements();
+    const bool reduced = targets.options.reduction != Reduction::none;
+    if (!reduced) {
+      AnyTensor scales = statistics.view({rows}, 2 * rows);
+      copy_into(scales, g * targets.weights<T>(name));
+    }
     sink.write(0, [&](AnyTensor& into, bool accumulate) {
-      loops(T()).cross_entropy_adjoint(logits.data(), targets.values.values().data(), scales, maxima,
-                                       maxima + rows, detail::data_of<T>(into), accumulate, rows,
-                                       logits.shape().back());
+      launch([=, of = targets.rows(name), x = logits.address(), columns = logits.shape().back(),
+              g = g.address(), maxima = detail::data_of<T>(statistics), dx = detail::data_of<T>(into)] {
+        T* const scales = maxima + 2 * rows;
+        if (reduced)
+          kernels::target_weights(of.targets, of.ignored, *g * static_cast<T>(of.weight()), scales);
+        loops(T()).cross_entropy_adjoint(x, of.targets.data(), scales, maxima, maxima + rows, dx, accumulate,
+                                         rows, columns);
+      });
     });
     return true;
   }
 
   // The gradient as recorded ops. Ignored rows may hold anything, such as infinities: they are cleared first.
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
-    const Tensor<T> logits = saved[0], scales = g * targets.weights<T>();
+    const Tensor<T> logits = saved[0], scales = g * targets.weights<T>(name);
     const Tensor<T> used =
-        targets.all_used() ? logits : where(unsqueeze(targets.weights<T>(), -1), logits, 0);
-    return {(softmax(used, -1) - one_hot<T>(targets.classes(), logits.shape().back())) *
+        targets.all_used() ? logits : where(unsqueeze(targets.weights<T>(name), -1), logits, 0);
+    return {(softmax(used, -1) - one_hot<T>(targets.classes(name), logits.shape().back())) *
             unsqueeze(scales, -1)};
   }
 };
@@ -161,12 +205,13 @@ Tensor<T> cross_entropy(const Tensor<T>& logits, const Indices& targets, ClassLo
 template <Real T>
 Tensor<T> nll_loss(const Tensor<T>& log_probabilities, const Indices& targets, ClassLossOptions options,
                    Location at) {
-  const Targets t = checked("nll_loss", log_probabilities, targets, options);
+  constexpr std::string_view op = "nll_loss";
+  const Targets t = checked(op, log_probabilities, targets, options);
   Shape column = targets.shape();
   column.push_back(1);
   Tensor<T> picked =
-      reshape(gather(log_probabilities, -1, t.classes().reshape(column), at), targets.shape(), at);
-  const Tensor<T> weights = t.weights<T>();
+      reshape(gather(log_probabilities, -1, t.classes(op).reshape(column), at), targets.shape(), at);
+  const Tensor<T> weights = t.weights<T>(op);
   if (!t.all_used()) picked = where(weights, picked, 0, at);  // an ignored row may hold an infinity
   const Tensor<T> losses = picked * (-weights);
   return options.reduction == Reduction::none ? losses : sum(losses, {}, false, at);

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/op.hpp"
 #include "autograd/profile.hpp"
 #include "ops/kernels/packing.hpp"
@@ -43,8 +44,10 @@ struct ProductOptions {
 // into = the sum of x over all axes but the last, or into += it.
 void sum_rows(const AnyTensor& x, AnyTensor& into, bool accumulate) {
   const auto run = [&]<Real T>(T) {
-    kernels::column_sums(x.shape().elements(0, x.rank() - 1), x.shape().back(),
-                         reinterpret_cast<const T*>(x.bytes()), accumulate, data_of<T>(into));
+    launch([=, rows = x.shape().elements(0, x.rank() - 1), columns = x.shape().back(),
+            from = reinterpret_cast<const T*>(x.bytes()), to = data_of<T>(into)] {
+      kernels::column_sums(rows, columns, from, accumulate, to);
+    });
   };
   x.dtype() == DType::float32 ? run(0.0f) : run(0.0);
 }
@@ -192,8 +195,8 @@ Tensor<T> multiply(std::string_view name, ProductOptions options, const Tensor<T
   options.flat = !options.transpose_a && b.rank() <= 2;
   AnyTensor result = AnyTensor::empty(matrices, dtype_of<T>);
   if (bias)
-    kernels::fill_rows(matrices.elements(0, matrices.rank() - 1), matrices.back(), bias->data(),
-                       data_of<T>(result));
+    launch([rows = matrices.elements(0, matrices.rank() - 1), columns = matrices.back(),
+            row = bias->address(), to = data_of<T>(result)] { kernels::fill_rows(rows, columns, row, to); });
   if (options.row || options.column) {
     kernels::product({left(a), options.transpose_a}, {right(b), options.transpose_b, options.constant_b},
                      result, bias);

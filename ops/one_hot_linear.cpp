@@ -5,6 +5,7 @@
 
 #include "autograd/create.hpp"
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/op.hpp"
 #include "ops/index.hpp"
 #include "ops/kernels/columns.hpp"
@@ -19,19 +20,29 @@ namespace xgrad {
 
 namespace {
 
+// Adds the rows to the columns of `into` that x names.
+template <Real T>
+void add_columns(const Indices& x, const AnyTensor& rows, AnyTensor& into) {
+  launch([height = into.shape()[0], width = into.shape()[1], x = x.address(),
+          from = reinterpret_cast<const T*>(rows.bytes()),
+          to = detail::data_of<T>(into)] { kernels::scatter_add_columns(height, width, x, from, to); });
+}
+
 // Rows added to columns of zeros: the gradient of a weight that one-hot rows selected columns of.
 template <Real T>
 struct AddToColumns {
   static constexpr std::string_view name = "add_to_columns";
-  Indices x;
+  SavedIndices x;
   Shape shape;
 
   Tensor<T> forward(const Tensor<T>& rows) const {
     Tensor<T> y = zeros<T>(shape);
-    kernels::scatter_add_columns(shape[0], shape[1], x.values(), rows.data(), detail::data_of<T>(y));
+    add_columns<T>(x.unchanged(name), rows, y);
     return y;
   }
-  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {one_hot_linear(x, g)}; }
+  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
+    return {one_hot_linear(x.unchanged(name), g)};
+  }
 };
 
 // A few rows read their columns. Many read rows of the transposed weight instead, to which the bias is then
@@ -40,7 +51,7 @@ struct AddToColumns {
 template <Real T>
 struct OneHotLinear {
   static constexpr std::string_view name = "one_hot_linear";
-  Indices x;
+  SavedIndices x;
   bool by_rows;
   std::size_t biases;
 
@@ -48,19 +59,19 @@ struct OneHotLinear {
     const std::int64_t rows = weight.shape()[0], columns = weight.shape()[1];
     Shape shape = x.shape();
     shape.push_back(rows);
-    AnyTensor y = AnyTensor::empty(shape, dtype_of<T>);
-    if (by_rows) {
-      AnyTensor table = AnyTensor::empty({columns, rows}, dtype_of<T>);
-      kernels::transpose_plus_row(rows, columns, weight.data(), bias, detail::data_of<T>(table));
-      kernels::gather_rows(1, columns, rows, x.values(), detail::data_of<T>(table), detail::data_of<T>(y));
-    } else {
-      kernels::gather_columns(rows, columns, x.values(), weight.data(), bias, detail::data_of<T>(y));
-    }
+    AnyTensor y = AnyTensor::empty(shape, dtype_of<T>), table;
+    if (by_rows) table = AnyTensor::empty({columns, rows}, dtype_of<T>);
+    launch([=, x = x.unchanged(name).address(), from = weight.address(), to = detail::data_of<T>(y),
+            table = by_rows ? detail::data_of<T>(table) : nullptr] {
+      if (!table) return kernels::gather_columns(rows, columns, x, from, bias, to);
+      kernels::transpose_plus_row(rows, columns, from, bias, table);
+      kernels::gather_rows(1, columns, rows, x, table, to);
+    });
     return Tensor<T>(std::move(y));
   }
   Tensor<T> forward(const Tensor<T>& weight) const { return read(weight, nullptr); }
   Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias) const {
-    return read(weight, bias.data());
+    return read(weight, bias.address());
   }
   Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias, const Tensor<T>& second_bias) const {
     AnyTensor sum = copy_of(bias);
@@ -73,18 +84,18 @@ struct OneHotLinear {
     if (saved.needs(0) && by_rows) {
       const std::int64_t rows = saved.shape(0)[0], columns = saved.shape(0)[1];
       AnyTensor table = AnyTensor::zeros({columns, rows}, dtype_of<T>);
-      kernels::scatter_add_rows(1, columns, rows, x.values(), reinterpret_cast<const T*>(sums.bytes()),
-                                detail::data_of<T>(table));
+      launch([=, x = x.unchanged(name).address(), from = reinterpret_cast<const T*>(sums.bytes()),
+              to = detail::data_of<T>(table)] { kernels::scatter_add_rows(1, columns, rows, x, from, to); });
       sums = std::move(table);
     }
-    const T* from = reinterpret_cast<const T*>(sums.bytes());
     sink.write(0, [&](AnyTensor& into, bool accumulate) {
-      by_rows ? transposed(from, into, accumulate) : added(from, into, accumulate);
+      by_rows ? transposed(sums, into, accumulate) : added(sums, into, accumulate);
     });
     if (biases == 0) return true;
     AnyTensor sum = AnyTensor::empty({sums.shape().back()}, dtype_of<T>);
-    kernels::column_sums(sums.shape().elements(0, sums.rank() - 1), sums.shape().back(), from, false,
-                         detail::data_of<T>(sum));
+    launch([rows = sums.shape().elements(0, sums.rank() - 1), columns = sums.shape().back(),
+            from = reinterpret_cast<const T*>(sums.bytes()),
+            to = detail::data_of<T>(sum)] { kernels::column_sums(rows, columns, from, false, to); });
     for (std::size_t i = 1; i <= biases; ++i)
       if (sink.wants(i)) sink.add(i, sum, biases == 1 ? Ownership::owned : Ownership::shared);
     return true;
@@ -93,21 +104,21 @@ struct OneHotLinear {
   // The gradients as recorded ops.
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     Gradients<T> result(1);
-    if (saved.needs(0)) result[0] = apply(AddToColumns<T>{x, saved.shape(0)}, Location::current(), g);
+    if (saved.needs(0))
+      result[0] = apply(AddToColumns<T>{x.unchanged(name), saved.shape(0)}, Location::current(), g);
     result.insert(result.end(), biases, g);
     return result;
   }
 
-  void added(const T* rows, AnyTensor& into, bool accumulate) const {
-    const Shape& shape = into.shape();
-    T* out = detail::data_of<T>(into);
-    if (!accumulate) std::fill_n(out, into.elements(), T(0));
-    kernels::scatter_add_columns(shape[0], shape[1], x.values(), rows, out);
+  void added(const AnyTensor& rows, AnyTensor& into, bool accumulate) const {
+    if (!accumulate) into.fill_zero();
+    add_columns<T>(x.unchanged(name), rows, into);
   }
-  void transposed(const T* table, AnyTensor& into, bool accumulate) const {
-    const Shape& shape = into.shape();
-    AnyTensor fresh = accumulate ? AnyTensor::empty(shape, dtype_of<T>) : into;
-    kernels::transpose(shape[1], shape[0], table, shape[0], detail::data_of<T>(fresh), shape[1]);
+  void transposed(const AnyTensor& table, AnyTensor& into, bool accumulate) const {
+    AnyTensor fresh = accumulate ? AnyTensor::empty(into.shape(), dtype_of<T>) : into;
+    launch([rows = into.shape()[0], columns = into.shape()[1],
+            from = reinterpret_cast<const T*>(table.bytes()),
+            to = detail::data_of<T>(fresh)] { kernels::transpose(columns, rows, from, rows, to, columns); });
     if (accumulate) add_into(into, fresh);
   }
 };

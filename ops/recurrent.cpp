@@ -6,8 +6,10 @@
 #include <new>
 
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/op.hpp"
 #include "autograd/profile.hpp"
+#include "autograd/schedule.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/kernels/product.hpp"
 #include "ops/kernels/recurrent.hpp"
@@ -32,9 +34,10 @@ const auto& loops() {
   return kernels::shared_recurrent(T());
 }
 
+// Null for an undefined one.
 template <Real T>
 const T* read(const AnyTensor& x) {
-  return x.defined() ? reinterpret_cast<const T*>(x.storage()->data()) + x.offset() : nullptr;
+  return x.defined() ? reinterpret_cast<const T*>(x.bytes()) : nullptr;
 }
 
 // The gradient of a weight in x · weightᵀ: dzᵀ · x.
@@ -170,7 +173,7 @@ class StepNode final : public Node {
     AnyTensor dz =
         given.ownership == Ownership::owned ? std::move(given.value) : AnyTensor::empty(shape_, dtype_of<T>);
     const auto adjoint = kind == StepKind::tanh ? loops<T>().tanh_adjoint : loops<T>().relu_adjoint;
-    adjoint(shape_.elements(), read<T>(h), dh, data_of<T>(dz));
+    launch([=, n = shape_.elements(), h = read<T>(h), dz = data_of<T>(dz)] { adjoint(n, h, dh, dz); });
     return {std::move(dz)};
   }
 
@@ -187,8 +190,11 @@ class StepNode final : public Node {
     AnyTensor dz = sink.frees_graph() ? gates : AnyTensor::empty(gates_shape_, dtype_of<T>);
     AnyTensor dc = own_dc ? next_dc.value : AnyTensor::empty(shape_, dtype_of<T>);
     if (sink.frees_graph()) saved_[saved_gates].storage = {};
-    loops<T>().lstm_adjoint(shape_[0], shape_[1], read<T>(gates), read<T>(c), read<T>(next_c),
-                            read<T>(dh.value), read<T>(next_dc.value), data_of<T>(dz), data_of<T>(dc));
+    launch([batch = shape_[0], hidden = shape_[1], gates = read<T>(gates), c = read<T>(c),
+            next_c = read<T>(next_c), dh = read<T>(dh.value), next_dc = read<T>(next_dc.value),
+            dz = data_of<T>(dz), dc = data_of<T>(dc)] {
+      loops<T>().lstm_adjoint(batch, hidden, gates, c, next_c, dh, next_dc, dz, dc);
+    });
     return {std::move(dz), std::move(dc)};
   }
 
@@ -287,16 +293,17 @@ void step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, cons
           std::span<Tensor<T>> next, const StepMemory<T>& memory, Location at) {
   const ProfiledOp timed(name_of(kind));
   check_step(kind, zx, h, weight, c);
-  AnyTensor z = memory.take_zx ? zx.detached() : copy_of(zx);
+  AnyTensor z = memory.take_zx && detail::may_overwrite(zx) ? zx.detached() : copy_of(zx);
   next[0] = Tensor<T>(room_for_h(kind, z, h, memory));
   kernels::matrix_product<T>({h}, {weight, true, weight.node() && weight.node()->is_leaf()}, z, true);
   if constexpr (kind == StepKind::lstm) {
     next[1] = Tensor<T>(AnyTensor::empty(h.shape(), dtype_of<T>));
-    loops<T>().lstm(h.shape()[0], h.shape()[1], data_of<T>(z), c->data(), data_of<T>(next[0]),
-                    data_of<T>(next[1]));
+    launch([batch = h.shape()[0], hidden = h.shape()[1], z = data_of<T>(z), c = read<T>(*c),
+            next_h = data_of<T>(next[0]),
+            next_c = data_of<T>(next[1])] { loops<T>().lstm(batch, hidden, z, c, next_h, next_c); });
   } else {
     const auto activation = kind == StepKind::tanh ? loops<T>().tanh : loops<T>().relu;
-    activation(h.elements(), read<T>(z), data_of<T>(next[0]));
+    launch([=, n = h.elements(), z = read<T>(z), next_h = data_of<T>(next[0])] { activation(n, z, next_h); });
   }
   if (this_thread.anomaly)
     for (const Tensor<T>& output : next) check_finite(name_of(kind), output, at, false);

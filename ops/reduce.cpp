@@ -9,6 +9,7 @@
 
 #include "autograd/create.hpp"
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/op.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/kernels/fold.hpp"
@@ -80,11 +81,14 @@ void check_not_empty(std::string_view op, const Shape& shape, AxisSet axes) {
 
 void run_fold(Fold kind, const float* x, const float* centre, float* out,
               const std::array<std::int64_t, 3>& view) {
-  kernels::fold_float().fold[static_cast<int>(kind)](x, centre, out, view[0], view[1], view[2]);
+  launch(
+      [=] { kernels::fold_float().fold[static_cast<int>(kind)](x, centre, out, view[0], view[1], view[2]); });
 }
 void run_fold(Fold kind, const double* x, const double* centre, double* out,
               const std::array<std::int64_t, 3>& view) {
-  kernels::fold_double().fold[static_cast<int>(kind)](x, centre, out, view[0], view[1], view[2]);
+  launch([=] {
+    kernels::fold_double().fold[static_cast<int>(kind)](x, centre, out, view[0], view[1], view[2]);
+  });
 }
 
 // The innermost of the axes to be reduced, with all neighbours that can be reduced in the same walk: [first,
@@ -113,7 +117,7 @@ Tensor<T> fold(Fold kind, const Tensor<T>& x, AxisSet axes, const Tensor<T>& cen
   Tensor<T> result = empty<T>(kept);
   const std::int64_t inner = shape.rank() ? shape.elements(run.last + 1, shape.rank()) : 1;
   const std::int64_t extent = folded(shape, now);
-  run_fold(kind, x.data(), c.defined() ? c.data() : nullptr, detail::data_of<T>(result),
+  run_fold(kind, x.address(), c.defined() ? c.address() : nullptr, detail::data_of<T>(result),
            {kept.elements() / std::max<std::int64_t>(inner, 1), extent, inner});
   const AxisSet rest{axes.bits & ~now.bits};
   return folded(kept, rest) == 1 ? result : fold(kernels::rest_of(kind), result, rest);
@@ -222,7 +226,8 @@ struct Product {
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     const Tensor<T> x = saved[0], y = saved[1];
     const Shape& shape = x.shape();
-    if (x.elements() == 0 || kernels::all_normal(y.values())) return {g * y / x};
+    // A Replay could not decide anew in every run.
+    if (x.elements() == 0 || (!this_thread.schedule && kernels::all_normal(y.values()))) return {g * y / x};
     const Run run = innermost(shape, axes);
     const std::int64_t outer = shape.elements(0, run.first), extent = folded(shape, axes);
     const auto others = products_of_others(reshape(x, {outer, extent, shape.elements() / (outer * extent)}));
@@ -312,8 +317,9 @@ struct CumSum {
   Tensor<T> forward(const Tensor<T>& x) const {
     Tensor<T> y = empty<T>(x.shape());
     const detail::AxisView view(x.shape(), axis);
-    kernels::cumulative_sum(x.data(), detail::data_of<T>(y), view.outer, view.extent, view.inner,
-                            from_the_end);
+    launch([view, from = x.address(), to = detail::data_of<T>(y), from_the_end = from_the_end] {
+      kernels::cumulative_sum(from, to, view.outer, view.extent, view.inner, from_the_end);
+    });
     return y;
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
@@ -326,14 +332,16 @@ Indices place_of_extreme(std::string_view op, Fold kind, const Tensor<T>& x, Axi
   check_not_empty(op, x.shape(), axes);
   const no_grad scope;
   const Tensor<T> y = fold(kind, x, axes);
-  std::vector<std::int64_t> places(static_cast<std::size_t>(y.elements()));
-  if (!places.empty()) {
+  Indices places(result_shape(x.shape(), axes, keepdims),
+                 std::vector<std::int64_t>(static_cast<std::size_t>(y.elements())));
+  if (y.elements() > 0) {
     const Run run = innermost(x.shape(), axes);
     const std::int64_t inner = x.rank() ? x.shape().elements(run.last + 1, x.rank()) : 1;
-    kernels::find_first(x.data(), y.data(), places.data(), y.elements() / inner, folded(x.shape(), axes),
-                        inner);
+    launch([x = x.address(), y = y.address(), to = places.mutable_address(), outer = y.elements() / inner,
+            extent = folded(x.shape(), axes),
+            inner] { kernels::find_first(x, y, to, outer, extent, inner); });
   }
-  return Indices(result_shape(x.shape(), axes, keepdims), std::move(places));
+  return places;
 }
 
 }  // namespace

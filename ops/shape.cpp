@@ -10,6 +10,7 @@
 
 #include "autograd/create.hpp"
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/op.hpp"
 #include "ops/kernels/copy.hpp"
 #include "ops/kernels/transpose.hpp"
@@ -62,7 +63,9 @@ struct Permute {
       strides[i] = from[static_cast<std::size_t>(axes[i])];
     }
     Tensor<T> y = empty<T>(shape);
-    kernels::permute_copy(Extents(shape), {strides.data(), rank}, x.data(), detail::data_of<T>(y));
+    launch([=, extents = Extents(shape), rank = rank, from = x.address(), to = detail::data_of<T>(y)] {
+      kernels::permute_copy(extents, {strides.data(), rank}, from, to);
+    });
     return y;
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
@@ -82,13 +85,15 @@ struct Flip {
     auto strides = contiguous_strides(x.shape());
     Tensor<T> y = empty<T>(x.shape());
     if (x.elements() == 0) return y;
-    const T* last = x.data();
+    const T* last = x.address();
     for (std::size_t i = 0; i < x.rank(); ++i)
       if (reversed[i]) {
         last += (x.shape()[i] - 1) * strides[i];
         strides[i] = -strides[i];
       }
-    kernels::permute_copy(Extents(x.shape()), {strides.data(), x.rank()}, last, detail::data_of<T>(y));
+    launch([=, extents = Extents(x.shape()), rank = x.rank(), to = detail::data_of<T>(y)] {
+      kernels::permute_copy(extents, {strides.data(), rank}, last, to);
+    });
     return y;
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
@@ -122,14 +127,16 @@ struct Pad {
     Tensor<T> kept = x.detach();
     if (core != x.shape() && core.elements() > 0) {
       kept = empty<T>(core);
-      kernels::permute_copy(extents, {strides_in.data(), x.rank()}, x.data() + from,
-                            detail::data_of<T>(kept));
+      launch([=, rank = x.rank(), at = x.address() + from, to = detail::data_of<T>(kept)] {
+        kernels::permute_copy(extents, {strides_in.data(), rank}, at, to);
+      });
       if (core == shape) return kept;
     }
     Tensor<T> y = full<T>(shape, value);
     if (core.elements() > 0)
-      kernels::strided_write(extents, std::span(strides.data(), x.rank()), kept.data(),
-                             detail::data_of<T>(y) + to);
+      launch([=, rank = x.rank(), from = kept.address(), at = detail::data_of<T>(y) + to] {
+        kernels::strided_write(extents, {strides.data(), rank}, from, at);
+      });
     return y;
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {

@@ -7,6 +7,7 @@
 
 #include "autograd/create.hpp"
 #include "autograd/error.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/op.hpp"
 #include "ops/kernels/copy.hpp"
 #include "ops/kernels/transpose.hpp"
@@ -47,7 +48,9 @@ Tensor<T> read(const Tensor<T>& x, const Range& range, const Shape& shape) {
   if (range.is_contiguous(v)) return Tensor<T>(x.view(shape, range.count ? range.offset(v) : 0));
   Tensor<T> y = empty<T>(shape);
   if (y.elements() > 0)
-    kernels::permute_copy(range.extents(v), range.strides(v), x.data() + range.offset(v), data_of<T>(y));
+    launch([=, from = x.address() + range.offset(v), to = data_of<T>(y)] {
+      kernels::permute_copy(range.extents(v), range.strides(v), from, to);
+    });
   return y;
 }
 
@@ -60,13 +63,14 @@ void add_to(AnyTensor& into, const Range& range, const AnyTensor& part) {
     AnyTensor region = into.view(part.shape(), range.offset(v));
     return add_into(region, part);
   }
-  kernels::strided_add(range.extents(v), range.strides(v), reinterpret_cast<const T*>(part.bytes()),
-                       data_of<T>(into) + range.offset(v));
+  launch([=, from = reinterpret_cast<const T*>(part.bytes()), to = data_of<T>(into) + range.offset(v)] {
+    kernels::strided_add(range.extents(v), range.strides(v), from, to);
+  });
 }
 
 template <Real T>
 void fill_zero(AnyTensor& x, std::int64_t first, std::int64_t last) {
-  std::fill(data_of<T>(x) + first, data_of<T>(x) + last, T(0));
+  launch([=, to = data_of<T>(x)] { std::fill(to + first, to + last, T(0)); });
 }
 
 // Overwrites a range of `into` with `part`, or with zeros where that is undefined.
@@ -76,12 +80,14 @@ void overwrite(AnyTensor& into, const Range& range, const AnyTensor& part) {
   if (range.is_contiguous(v)) {
     const std::int64_t first = range.offset(v);
     if (!part.defined()) return fill_zero<T>(into, first, first + range.count * v.inner);
-    std::copy_n(reinterpret_cast<const T*>(part.bytes()), part.elements(), data_of<T>(into) + first);
+    launch([from = reinterpret_cast<const T*>(part.bytes()), n = part.elements(),
+            to = data_of<T>(into) + first] { std::copy_n(from, n, to); });
   } else {
     const AnyTensor source =
         part.defined() ? part : AnyTensor::zeros(range.part_of(into.shape()), dtype_of<T>);
-    kernels::strided_write(range.extents(v), range.strides(v), reinterpret_cast<const T*>(source.bytes()),
-                           data_of<T>(into) + range.offset(v));
+    launch([=, from = reinterpret_cast<const T*>(source.bytes()), to = data_of<T>(into) + range.offset(v)] {
+      kernels::strided_write(range.extents(v), range.strides(v), from, to);
+    });
   }
 }
 

@@ -3,6 +3,7 @@
 #include "ops/softmax.hpp"
 
 #include "autograd/create.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/op.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/kernels/softmax.hpp"
@@ -33,7 +34,9 @@ struct Softmax {
     if (view.inner == 1 && !saved.recording()) {
       Tensor<T> dx = empty<T>(y.shape());
       const auto run = logarithm ? loops(T()).log_softmax_adjoint : loops(T()).softmax_adjoint;
-      run(y.data(), g.data(), detail::data_of<T>(dx), view.outer, view.extent);
+      launch([=, y = y.address(), g = g.address(), to = detail::data_of<T>(dx)] {
+        run(y, g, to, view.outer, view.extent);
+      });
       return {dx};
     }
     if (logarithm) return {g - exp(y) * sum(g, axis, true)};
@@ -46,7 +49,7 @@ struct Softmax {
     if (view.inner == 1 || x.elements() == 0) {
       Tensor<T> y = empty<T>(x.shape());
       const auto run = logarithm ? loops(T()).log_softmax : loops(T()).softmax;
-      run(x.data(), detail::data_of<T>(y), view.outer, view.extent);
+      launch([=, from = x.address(), to = detail::data_of<T>(y)] { run(from, to, view.outer, view.extent); });
       return y;
     }
     const Tensor<T> z = x - amax(x, axis, true);

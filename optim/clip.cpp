@@ -8,13 +8,17 @@
 
 #include "autograd/error.hpp"
 #include "autograd/kernels/optimizer.hpp"
+#include "autograd/launch.hpp"
 #include "autograd/profile.hpp"
 
 namespace xgrad::optim {
 
 namespace {
 
-void check_limit(const char* name, double limit) {
+void check_call(const char* name, double limit) {
+  if (this_thread.schedule)
+    xgrad::detail::refuse_in_replay(
+        name, "it would decide by the gradients once, not in every run; call it after each");
   if (!(limit >= 0)) throw ValueError(fmt::format("{}: the limit is {}; it is at least 0", name, limit));
 }
 
@@ -49,7 +53,7 @@ std::string culprit(const std::vector<Tensor<T>>& parameters) {
 template <Real T>
 double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm, ClipOptions options) {
   const ProfiledOp timed("clip_grad_norm");
-  check_limit("clip_grad_norm", max_norm);
+  check_call("clip_grad_norm", max_norm);
   const auto& loops = kernels::update_loops<T>();
   double squares = 0;
   for (const Tensor<T>& p : parameters)
@@ -69,7 +73,7 @@ double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm,
 template <Real T>
 void clip_grad_value(const std::vector<Tensor<T>>& parameters, double clip_value) {
   const ProfiledOp timed("clip_grad_value");
-  check_limit("clip_grad_value", clip_value);
+  check_call("clip_grad_value", clip_value);
   change(parameters, [&](std::int64_t n, T* x) { kernels::update_loops<T>().clamp(n, x, clip_value); });
 }
 

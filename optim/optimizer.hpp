@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/launch.hpp"
 #include "autograd/node.hpp"
 #include "autograd/profile.hpp"
 #include "autograd/tensor.hpp"
@@ -50,6 +51,9 @@ class Optimizer {
   template <class F>
   void each(F f) {
     const ProfiledOp timed(name_);
+    if (this_thread.schedule)
+      xgrad::detail::refuse_in_replay(
+          name_, "step() would count its steps once, not in every run; call it after each");
     for (std::size_t k = 0; k < parameters_.size(); ++k) {
       const AnyTensor gradient = leaf(k).grad();
       if (gradient.defined())

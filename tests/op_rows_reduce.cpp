@@ -48,6 +48,7 @@ void add_over_axes(OpTable& table, const std::string& name, F f, Domain domain =
     for (const auto axis : c.axes) row.note += std::to_string(axis) + ' ';
     row.note += keepdims ? "} keepdims" : "}";
     row.function = op([f, axes = c.axes, keepdims](const auto& x) { return f(x[0], axes, keepdims); });
+    if (name == "prod") row.replay_tolerance = 4096;  // its gradient takes the way for zeros
     if (empty && c.axes.size() == 1) row.cases.push_back({Shape{0, 0, 2}});
     if (empty && c.axes.size() == 0) row.cases.push_back({Shape{0}});
     table.add(row);

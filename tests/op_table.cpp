@@ -8,11 +8,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 
 #include "autograd/elementwise.hpp"
+#include "autograd/error.hpp"
 #include "autograd/mode.hpp"
 #include "autograd/random.hpp"
+#include "autograd/replay.hpp"
 
 namespace xgrad::testing {
 
@@ -313,6 +316,54 @@ struct Checker {
     return wrong;
   }
 
+  // A Replay made at other values gives the bits of the function at these, of its gradients, and, where
+  // `second`, of theirs.
+  template <Real T>
+  std::string replayed(const Inputs& other, bool second) {
+    const auto x = leaves<T>(other, true);
+    Tensors<T> u, v;
+    const auto results = [&](const Leaves<T>& at) {
+      const auto function = [&]() -> const auto& {
+        if constexpr (std::same_as<T, float>)
+          return row.function.single;
+        else
+          return row.function.twice;
+      };
+      Tensors<T> all = function()(at.arguments);
+      if (u.empty()) u = all.empty() ? u : fixed(all), v = fixed(at.wanted);
+      const auto g = gradients(inner(u, all), at.wanted, second);
+      all.insert(all.end(), g.begin(), g.end());
+      if (second) {
+        const auto h = gradients(inner(v, g), at.wanted);
+        all.insert(all.end(), h.begin(), h.end());
+      }
+      return all;
+    };
+    Replay replay([&] { return results(x); });
+    for (std::size_t i = 0; i < x.all.size(); ++i) {
+      Tensor<T> input = x.all[i];
+      input.assign(make<T>(inputs.shapes[i], inputs.values[i]));
+    }
+    const Tensors<T>& again = replay();
+    const Tensors<T> plain = results(leaves<T>(inputs, true));
+    std::string wrong;
+    for (std::size_t k = 0; k < plain.size(); ++k)
+      if (row.replay_tolerance > 0)
+        wrong += compare("a Replay", Tensor<double>(again[k].template to<double>()).values(),
+                         Tensor<double>(plain[k].template to<double>()).values(),
+                         row.replay_tolerance * static_cast<double>(std::numeric_limits<T>::epsilon()));
+      else if (std::memcmp(again[k].data(), plain[k].data(), plain[k].size_in_bytes()) != 0)
+        wrong += fmt::format("result {} of {} of a Replay is not that of the function\n", k, plain.size());
+    return wrong;
+  }
+  template <Real T>
+  static Tensors<T> fixed(const Tensors<T>& like) {
+    Tensors<T> result;
+    for (const auto& x : like) result.push_back(linspace<T>(-1, 2, x.elements()).clone());
+    for (std::size_t k = 0; k < like.size(); ++k) result[k] = Tensor<T>(result[k].view(like[k].shape()));
+    return result;
+  }
+
   static bool same_bits(std::span<const double> a, std::span<const double> b) {
     return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
   }
@@ -357,6 +408,27 @@ std::string check_row(const OpRow& row) {
   for (const auto& values : row.points)
     wrong += check_inputs(row, at_points(row, values), ", at given points", random);
   return wrong;
+}
+
+std::string check_replay(const OpRow& row, std::string& refusal) {
+  Generator random(hash(row.name + row.note));
+  std::string wrong;
+  for (const auto& shapes : row.cases)
+    for (const bool second : {false, true}) {
+      if (second && !row.no_second_order.empty()) continue;
+      Inputs other = draw(row, shapes, random);
+      const Inputs inputs = draw(row, shapes, random);
+      if (other.values == inputs.values)  // of a domain without choice
+        for (auto& values : other.values) std::ranges::reverse(values);
+      Checker check{row, inputs, random};
+      try {
+        wrong += check.replayed<double>(other, second);
+        wrong += check.replayed<float>(other, second);
+      } catch (const GraphError& error) {
+        refusal = error.what();
+      }
+    }
+  return wrong.empty() ? wrong : fmt::format("{} {}:\n{}", row.name, row.note, wrong);
 }
 
 namespace {

@@ -83,6 +83,7 @@ struct OpRow {
   std::vector<std::vector<std::vector<double>>> points = {};
   bool same_input = true;                  ///< whether it makes sense to pass one tensor twice
   std::string no_second_order = "";        ///< a reason to skip gradients of gradients; printed
+  double replay_tolerance = 0;             ///< in roundings of the largest entry; 0: the same bits
   double float_tolerance = 2e-6;           ///< of the largest entry: float against double, results
   double float_gradient_tolerance = 1e-5;  ///< and gradients
 };
@@ -120,6 +121,11 @@ const OpTable& op_table();
 
 /// Checks a row in every way that op_table_test.cpp lists: one line for each thing that is wrong, or none.
 std::string check_row(const OpRow& row);
+
+/// Checks that the row's function, its gradient and its gradient's gradient can be made a Replay of, which
+/// then gives the same bits, for other values than it was made with. `refusal`: why it refuses to be, if it
+/// does.
+std::string check_replay(const OpRow& row, std::string& refusal);
 
 /// What a header of ops/ declares in namespace xgrad itself: the names of its functions.
 std::vector<std::string> declared_functions(const std::string& header_text);

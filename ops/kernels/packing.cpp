@@ -31,7 +31,8 @@ struct PackedForm {
     return std::uint64_t{version} << 2 | phase;
   }
 
-  const std::int64_t offset, k, n;
+  const void* const matrix;  // where in the storage it begins
+  const std::int64_t k, n;
   const bool transposed;
   PackedForm* const next;
   std::atomic<std::uint64_t> state{0};
@@ -46,14 +47,14 @@ class PackedForms final : public StorageMemo {
   }
 
   /// Null when there are many: somebody multiplies with ever new parts of one storage.
-  PackedForm* find(std::int64_t offset, std::int64_t k, std::int64_t n, bool transposed) {
+  PackedForm* find(const void* matrix, std::int64_t k, std::int64_t n, bool transposed) {
     PackedForm* const head = head_.load(std::memory_order_acquire);
     int count = 0;
     for (PackedForm* form = head; form; form = form->next, ++count)
-      if (form->offset == offset && form->k == k && form->n == n && form->transposed == transposed)
+      if (form->matrix == matrix && form->k == k && form->n == n && form->transposed == transposed)
         return form;
     if (count >= 64) return nullptr;
-    auto made = std::make_unique<PackedForm>(offset, k, n, transposed, head);
+    auto made = std::make_unique<PackedForm>(matrix, k, n, transposed, head);
     PackedForm* expected = head;
     // A second thread that adds the same just now does without.
     return head_.compare_exchange_strong(expected, made.get(), std::memory_order_acq_rel) ? made.release()
@@ -64,45 +65,44 @@ class PackedForms final : public StorageMemo {
   std::atomic<PackedForm*> head_{nullptr};
 };
 
-PackedForm* find_form(const AnyTensor& b, std::int64_t k, std::int64_t n, bool transposed) {
-  Storage& storage = *b.storage();
+template <Real T>
+PackedForm* find_form(const Gemm<T>& g, Storage& storage) {
   StorageMemo* memo = storage.memo();
   if (!memo) memo = storage.attach_memo(std::make_unique<PackedForms>());
-  return static_cast<PackedForms*>(memo)->find(b.offset(), k, n, transposed);
+  return static_cast<PackedForms*>(memo)->find(g.b, g.k, g.n, g.transpose_b);
 }
 
 template <Real T>
-void pack(const AnyTensor& b, bool transposed, std::int64_t k, std::int64_t n, Storage& out) {
-  pack_b(transposed, k, n, reinterpret_cast<const T*>(b.bytes()), transposed ? k : n,
-         reinterpret_cast<T*>(out.data()));
+void pack(const Gemm<T>& g, Storage& out) {
+  pack_b(g.transpose_b, g.k, g.n, g.b, g.ldb, reinterpret_cast<T*>(out.data()));
 }
 
 template <Real T>
-Ref<Storage> room(std::int64_t k, std::int64_t n) {
-  return Ref<Storage>::adopt(Storage::make(static_cast<std::int64_t>(packed_size<T>(k, n)), dtype_of<T>));
+Ref<Storage> room(const Gemm<T>& g) {
+  return Ref<Storage>::adopt(Storage::make(static_cast<std::int64_t>(packed_size<T>(g.k, g.n)), dtype_of<T>));
 }
 
 // The packed operand: the kept one if there is one, or else one for this product only. What was multiplied
 // with twice while it stayed the same is kept, from then on at first sight.
 template <Real T>
-Ref<Storage> packed_form(const AnyTensor& b, bool transposed, std::int64_t k, std::int64_t n) {
+Ref<Storage> packed_form(const Gemm<T>& g, Storage& storage) {
   using enum PackedForm::Phase;
-  if (PackedForm* form = find_form(b, k, n, transposed)) {
-    const std::uint32_t version = b.version();
+  if (PackedForm* form = find_form(g, storage)) {
+    const std::uint32_t version = storage.version();
     std::uint64_t state = form->state.load(std::memory_order_acquire);
     if (state == PackedForm::state_of(version, ready)) return form->elements;
     const bool again = state == PackedForm::state_of(version, seen) || (state & 3) == ready;
     const std::uint64_t next = PackedForm::state_of(version, again ? filling : seen);
     if (state != PackedForm::state_of(version, filling) &&
         form->state.compare_exchange_strong(state, next, std::memory_order_acq_rel) && again) {
-      if (!form->elements) form->elements = room<T>(k, n);
-      pack<T>(b, transposed, k, n, *form->elements);
+      if (!form->elements) form->elements = room(g);
+      pack(g, *form->elements);
       form->state.store(PackedForm::state_of(version, ready), std::memory_order_release);
       return form->elements;
     }
   }
-  Ref<Storage> scratch = room<T>(k, n);
-  pack<T>(b, transposed, k, n, *scratch);
+  Ref<Storage> scratch = room(g);
+  pack(g, *scratch);
   return scratch;
 }
 
@@ -123,12 +123,12 @@ bool pays(bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, DTyp
 }
 
 template <Real T>
-void multiply(const AnyTensor& a, const AnyTensor& b, bool transpose_b, std::int64_t m, std::int64_t n,
-              std::int64_t k, bool accumulate, AnyTensor& c) {
-  const Ref<Storage> form = packed_form<T>(b, transpose_b, k, n);
-  gemm_packed(m, n, k, T(1), reinterpret_cast<const T*>(a.bytes()), k,
-              reinterpret_cast<const T*>(form->data()), T(accumulate),
-              reinterpret_cast<T*>(c.mutable_bytes()), n);
+bool multiply(const Gemm<T>& g, Storage& storage) {
+  if (!packing() || !pays(g.transpose_b, g.m, g.n, g.k, dtype_of<T>)) return false;
+  const Ref<Storage> form = packed_form(g, storage);
+  gemm_packed(g.m, g.n, g.k, g.alpha, g.a, g.lda, reinterpret_cast<const T*>(form->data()), g.beta, g.c,
+              g.ldc);
+  return true;
 }
 
 }  // namespace
@@ -137,14 +137,7 @@ bool packing() { return packing_switch().load(std::memory_order_relaxed); }
 
 void set_packing(bool on) { packing_switch().store(on, std::memory_order_relaxed); }
 
-bool packed_product(const AnyTensor& a, const AnyTensor& b, bool transpose_b, std::int64_t m, std::int64_t n,
-                    std::int64_t k, bool accumulate, AnyTensor& c) {
-  if (!packing() || !pays(transpose_b, m, n, k, b.dtype())) return false;
-  if (b.dtype() == DType::float32)
-    multiply<float>(a, b, transpose_b, m, n, k, accumulate, c);
-  else
-    multiply<double>(a, b, transpose_b, m, n, k, accumulate, c);
-  return true;
-}
+bool packed_product(const Gemm<float>& product, Storage& storage) { return multiply(product, storage); }
+bool packed_product(const Gemm<double>& product, Storage& storage) { return multiply(product, storage); }
 
 }  // namespace xgrad::kernels

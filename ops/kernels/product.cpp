@@ -81,9 +81,9 @@ void batched_product(const Matrices& a, const Matrices& b, AnyTensor& c, bool ac
   batch.fold(a.transposed, b.transposed, m, k);
   const std::int64_t count = batch.count();
   if (count == 1) return detail::one_product<T>(a, b, c, accumulate, m, n, k);
-  Gemm<T> g = detail::as_matrices<T>(a, b, c, accumulate, m, n, k);
+  Gemm<T> g = detail::as_matrices<T>(a, b, c, accumulate, m, n, k).gemm;
   if (batch.sums() || count == 0) {
-    if (!accumulate) std::fill_n(g.c, c.elements(), T(0));
+    if (!accumulate) c.fill_zero();
     g.beta = T(1);
   }
   const Gemm<T> first = g;
@@ -91,7 +91,7 @@ void batched_product(const Matrices& a, const Matrices& b, AnyTensor& c, bool ac
     g.a = first.a + i * m * k;
     g.b = first.b + j * k * n;
     g.c = first.c + l * m * n;
-    gemm(g);
+    launch(detail::Product<T>{g, nullptr});
   });
 }
 

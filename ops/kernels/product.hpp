@@ -2,6 +2,7 @@
 #pragma once
 
 #include "autograd/any_tensor.hpp"
+#include "autograd/launch.hpp"
 #include "ops/kernels/gemm.hpp"
 #include "ops/kernels/packing.hpp"
 
@@ -16,26 +17,40 @@ struct Matrices {
 
 namespace detail {
 
+// A product for launch().
+template <Real T>
+struct Product {
+  Gemm<T> gemm;
+  Storage* storage_of_b;  // null where b is not worth packing
+
+  [[gnu::always_inline]] void operator()() const {
+    if (!storage_of_b || !packed_product(gemm, *storage_of_b)) kernels::gemm(gemm);
+  }
+};
+
 // The product of the tensors' first elements on as matrices: op(a) is m × k, op(b) is k × n.
 template <Real T>
-[[gnu::always_inline]] inline Gemm<T> as_matrices(const Matrices& a, const Matrices& b, const AnyTensor& c,
-                                                  bool accumulate, std::int64_t m, std::int64_t n,
-                                                  std::int64_t k) {
+[[gnu::always_inline]] inline Product<T> as_matrices(const Matrices& a, const Matrices& b, const AnyTensor& c,
+                                                     bool accumulate, std::int64_t m, std::int64_t n,
+                                                     std::int64_t k) {
+  if (this_thread.schedule) [[unlikely]]
+    for (const AnyTensor* x : {&a.tensor, &b.tensor, &c}) x->hold_in_replay();
   const auto elements = [](const AnyTensor& x) {
     return reinterpret_cast<T*>(x.storage()->data()) + x.offset();
   };
-  return {.transpose_a = a.transposed,
-          .transpose_b = b.transposed,
-          .m = m,
-          .n = n,
-          .k = k,
-          .a = elements(a.tensor),
-          .lda = a.tensor.shape().back(),
-          .b = elements(b.tensor),
-          .ldb = b.tensor.shape().back(),
-          .beta = accumulate ? T(1) : T(0),
-          .c = elements(c),
-          .ldc = n};
+  return {{.transpose_a = a.transposed,
+           .transpose_b = b.transposed,
+           .m = m,
+           .n = n,
+           .k = k,
+           .a = elements(a.tensor),
+           .lda = a.tensor.shape().back(),
+           .b = elements(b.tensor),
+           .ldb = b.tensor.shape().back(),
+           .beta = accumulate ? T(1) : T(0),
+           .c = elements(c),
+           .ldc = n},
+          b.constant && !a.transposed && m >= packing_least_rows ? b.tensor.storage().get() : nullptr};
 }
 
 // One product of whole tensors.
@@ -43,10 +58,7 @@ template <Real T>
 [[gnu::always_inline]] inline void one_product(const Matrices& a, const Matrices& b, AnyTensor& c,
                                                bool accumulate, std::int64_t m, std::int64_t n,
                                                std::int64_t k) {
-  if (b.constant && !a.transposed && m >= packing_least_rows &&
-      packed_product(a.tensor, b.tensor, b.transposed, m, n, k, accumulate, c))
-    return;
-  gemm(as_matrices<T>(a, b, c, accumulate, m, n, k));
+  launch(as_matrices<T>(a, b, c, accumulate, m, n, k));
 }
 
 }  // namespace detail

@@ -22,10 +22,8 @@ void target_weights(std::span<const std::int64_t> targets, std::int64_t ignored,
 template void target_weights(std::span<const std::int64_t>, std::int64_t, float, float*);
 template void target_weights(std::span<const std::int64_t>, std::int64_t, double, double*);
 
-std::vector<std::int64_t> without_ignored(std::span<const std::int64_t> targets, std::int64_t ignored) {
-  std::vector<std::int64_t> result(targets.begin(), targets.end());
-  std::ranges::replace(result, ignored, 0);
-  return result;
+void without_ignored(std::span<const std::int64_t> targets, std::int64_t ignored, std::int64_t* out) {
+  std::ranges::replace_copy(targets, out, ignored, 0);
 }
 
 }  // namespace xgrad::kernels

@@ -18,7 +18,7 @@ TargetCount count_targets(std::span<const std::int64_t> targets, std::int64_t cl
 template <class T>
 void target_weights(std::span<const std::int64_t> targets, std::int64_t ignored, T weight, T* out);
 
-/// The targets with 0, which is a class, in place of the ignored ones.
-std::vector<std::int64_t> without_ignored(std::span<const std::int64_t> targets, std::int64_t ignored);
+/// Writes the targets, with 0, which is a class, in place of the ignored ones.
+void without_ignored(std::span<const std::int64_t> targets, std::int64_t ignored, std::int64_t* out);
 
 }  // namespace xgrad::kernels

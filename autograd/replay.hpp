@@ -1,0 +1,84 @@
+// A training step, or any function of tensors, whose kernels are run again without the work of recording
+// them.
+#pragma once
+
+#include <concepts>
+#include <memory>
+#include <optional>
+#include <type_traits>
+
+#include "autograd/launch.hpp"
+#include "autograd/schedule.hpp"
+
+namespace xgrad {
+
+/// A function that has run once, and can be run again at the cost of its kernels alone: no shapes are
+/// checked, no nodes recorded, no memory looked for (CUDA's graphs; PyTorch's torch.cuda.graph).
+///
+///   Replay step([&] {
+///     optimizer.zero_grad();
+///     Tensor<> loss = mse_loss(net(x), y);
+///     loss.backward();
+///     return loss;
+///   });                                  // runs the function, once
+///   for (const auto& batch : batches) {
+///     x.assign(batch.x), y.assign(batch.y);
+///     const double loss = step().item();  // computes loss and gradients of what x and y hold now
+///     optimizer.step();
+///   }
+///
+/// Every run works in the same memory: it reads the tensors and Indices that the function read, as they are
+/// now (write into them with assign(); binding a name to another tensor changes nothing here), and writes
+/// its results, and the gradients of leaves, where the first run left them. Gradients are computed anew, not
+/// added to what is there. It keeps all memory that the function asked for, more than an ordinary step needs.
+///
+/// Only kernels run again. Whatever else the function does happened once: branches, prints, counters, hooks,
+/// anomaly's checks. What would go wrong by that throws GraphError as the function runs: to read values
+/// (item(), values(), clip_grad_norm), to write them by hand, to draw random numbers (dropout), to step an
+/// optimizer, to go backward through a graph from before, and ops that decide by values (see
+/// docs/performance.md). Those come after a run, or in between.
+///
+/// Not to be run by two threads at a time.
+template <class R>
+class Replay {
+ public:
+  using Result = std::add_lvalue_reference_t<std::conditional_t<std::is_void_v<R>, void, const R>>;
+
+  /// Runs `function`, with no arguments, and writes down its kernels. Throws what it throws.
+  template <std::invocable F>
+    requires std::same_as<std::decay_t<std::invoke_result_t<F&>>, R>
+  explicit Replay(F&& function) : schedule_(std::make_unique<Schedule>()) {
+    const auto scope = written();
+    if constexpr (std::is_void_v<R>)
+      function();
+    else
+      result_.emplace(function());
+    schedule_->finish();
+  }
+
+  /// Runs the kernels again. Returns what the function returned, which now holds the new values. Throws
+  /// ValueError for Indices that do not fit, before anything is computed.
+  Result operator()() {
+    schedule_->run();
+    if constexpr (!std::is_void_v<R>) return *result_;
+  }
+
+  /// How many kernels there are.
+  std::size_t kernels() const { return schedule_->kernels(); }
+
+ private:
+  detail::ScheduleScope written() {
+    if (this_thread.schedule)
+      detail::refuse_in_replay("Replay", "another cannot be made; call its function instead");
+    return detail::ScheduleScope(schedule_.get());
+  }
+
+  struct Nothing {};
+  std::unique_ptr<Schedule> schedule_;
+  std::conditional_t<std::is_void_v<R>, Nothing, std::optional<R>> result_;
+};
+
+template <class F>
+Replay(F&&) -> Replay<std::decay_t<std::invoke_result_t<F&>>>;
+
+}  // namespace xgrad

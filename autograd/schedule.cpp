@@ -1,0 +1,99 @@
+// Writing down a function's kernels, and running them again.
+#include "autograd/schedule.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "autograd/error.hpp"
+#include "autograd/launch.hpp"
+#include "autograd/profile.hpp"
+
+namespace xgrad {
+
+Schedule::Schedule()
+    : arena_(Ref<StorageArena>::adopt(new StorageArena)), first_sequence_(this_thread.sequence) {}
+
+Schedule::~Schedule() = default;
+
+void* Schedule::keep(const void* data, std::size_t bytes) {
+  void* const copy = kept_.allocate(bytes, alignof(std::max_align_t));
+  std::memcpy(copy, data, bytes);
+  return copy;
+}
+
+void Schedule::append(Run function, const void* kernel, std::size_t bytes) {
+  launches_.push_back({function, keep(kernel, bytes)});
+}
+
+void Schedule::hold(const Ref<Storage>& storage) {
+  if (!made(*storage) && known_.insert(storage.get()).second) held_.push_back(storage);
+}
+
+void Schedule::writes(const Ref<Storage>& storage) {
+  if (made(*storage)) return;  // finish() finds those
+  hold(storage);
+  if (std::ranges::find(changed_, storage.get()) == changed_.end()) changed_.push_back(storage.get());
+}
+
+void Schedule::sets_gradient_of(Leaf& leaf) {
+  const auto same = [&](const LeafGradient& g) { return g.leaf.get() == &leaf; };
+  if (std::ranges::any_of(gradients_, same)) return;
+  if (const AnyTensor before = leaf.grad(); before.defined() && !made(*before.storage()))
+    throw GraphError(fmt::format(
+        "backward: inside the function of a Replay, a leaf of shape {} has a gradient from before; "
+        "call zero_grad() first in the function: every run then computes the gradients anew",
+        to_string(leaf.output_shape(0))));
+  gradients_.push_back({Ref<Leaf>::share(&leaf), {}});
+}
+
+void Schedule::check_inside(const Node& node) const {
+  if (node.sequence() <= first_sequence_)
+    throw GraphError(fmt::format(
+        "backward: inside the function of a Replay, the pass reaches '{}', which was recorded before it{}; "
+        "compute it inside the function, or detach() its result",
+        node.name(), fmt::format(" ({}:{})", node.location().file_name(), node.location().line())));
+}
+
+void Schedule::finish() {
+  for (LeafGradient& g : gradients_) g.value = g.leaf->grad();
+  std::erase_if(gradients_, [](const LeafGradient& g) { return !g.value.defined(); });
+  arena_->for_each_in_use([&](Storage& storage) { changed_.push_back(&storage); });
+  launches_.shrink_to_fit();
+}
+
+void Schedule::run() {
+  if (this_thread.schedule)
+    detail::refuse_in_replay("Replay", "another cannot be run; call its function instead");
+  const ProfiledOp timed("replay");
+  for (const Launch& check : checks_) check.run(check.kernel);
+  for (Storage* storage : changed_) storage->raise_version();
+  for (std::uint32_t* version : changed_indices_) ++*version;
+  for (const Launch& launch : launches_) launch.run(launch.kernel);
+  for (const LeafGradient& g : gradients_) g.leaf->bind_grad(g.value);
+}
+
+void detail::launch_in_replay(Schedule::Run run, const void* kernel, std::size_t bytes) {
+  Schedule& schedule = *this_thread.schedule;
+  const ScheduleScope outside(nullptr);  // what the kernel itself launches is part of it
+  run(kernel);
+  schedule.append(run, kernel, bytes);
+}
+
+void detail::refuse_in_replay(std::string_view what, std::string_view why) {
+  throw GraphError(fmt::format("{}: inside the function of a Replay {}", what, why));
+}
+
+void detail::hold_in_replay(const Ref<Storage>& storage) { this_thread.schedule->hold(storage); }
+
+void detail::repeat_values(const AnyTensor& fresh) {
+  if (!this_thread.schedule || fresh.elements() == 0) return;
+  const std::size_t bytes = static_cast<std::size_t>(fresh.elements()) * size_of(fresh.dtype());
+  AnyTensor into = fresh;
+  std::byte* const to = into.mutable_bytes();
+  const void* const from = this_thread.schedule->keep(to, bytes);
+  launch([=] { std::memcpy(to, from, bytes); });
+}
+
+}  // namespace xgrad

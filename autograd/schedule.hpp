@@ -1,0 +1,106 @@
+// What a Replay runs: kernels in the order in which a function launched them, and the memory they work in.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <memory_resource>
+#include <type_traits>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "autograd/any_tensor.hpp"
+#include "autograd/node.hpp"
+
+namespace xgrad {
+
+/// Written while a function runs on this thread (`this_thread.schedule` points here), and run any number of
+/// times afterwards. Storages that are made meanwhile keep their memory for as long as the schedule lives, so
+/// that no kernel writes to what another one still reads.
+class Schedule {
+ public:
+  Schedule();
+  Schedule(const Schedule&) = delete;
+  Schedule& operator=(const Schedule&) = delete;
+  ~Schedule();
+
+  // While it is written:
+  using Run = void (*)(const void* kernel);
+  /// Copies the kernel, which has run already.
+  void append(Run function, const void* kernel, std::size_t bytes);
+  /// To be called before any kernel runs again: throws where an input has become unfit.
+  template <class Check>
+    requires std::is_trivially_copyable_v<Check>
+  void append_check(const Check& check) {
+    checks_.push_back({[](const void* c) { (*static_cast<const Check*>(c))(); }, keep(&check, sizeof check)});
+  }
+  /// A copy that lasts as long as the schedule.
+  void* keep(const void* data, std::size_t bytes);
+  /// Keeps what kernels read and the function did not make.
+  void hold(const Ref<Storage>& storage);
+  void hold(std::shared_ptr<const void> indices) { indices_.push_back(std::move(indices)); }
+  /// Has the version of a storage from outside, or of Indices, raised by every run.
+  void writes(const Ref<Storage>& storage);
+  void writes(std::uint32_t& version_of_indices) { changed_indices_.push_back(&version_of_indices); }
+  /// Has every run leave the gradient where this one does. Throws GraphError for a leaf that has one from
+  /// outside: kernels would add to it again and again.
+  void sets_gradient_of(Leaf& leaf);
+  /// Throws GraphError for a node that is older than the schedule.
+  void check_inside(const Node& node) const;
+  bool made(const Storage& storage) const { return storage.arena() == arena_.get(); }
+  StorageArena& arena() { return *arena_; }
+  /// Ends the writing.
+  void finish();
+
+  void run();
+  std::size_t kernels() const { return launches_.size(); }
+
+ private:
+  struct Launch {
+    Run run;
+    const void* kernel;
+  };
+  struct LeafGradient {
+    Ref<Leaf> leaf;
+    AnyTensor value;
+  };
+
+  Ref<StorageArena> arena_;
+  std::pmr::monotonic_buffer_resource kept_;
+  std::vector<Launch> checks_, launches_;
+  std::vector<Storage*> changed_;  // whose version every run raises
+  std::vector<std::uint32_t*> changed_indices_;
+  std::vector<LeafGradient> gradients_;
+  std::unordered_set<const Storage*> known_;
+  std::vector<Ref<Storage>> held_;
+  std::vector<std::shared_ptr<const void>> indices_;
+  std::uint64_t first_sequence_;  // of nodes made from here on
+};
+
+namespace detail {
+
+/// Has a schedule, or none, written on this thread until the end of the scope.
+class ScheduleScope {
+ public:
+  explicit ScheduleScope(Schedule* schedule) : before_(std::exchange(this_thread.schedule, schedule)) {}
+  ScheduleScope(const ScheduleScope&) = delete;
+  ScheduleScope& operator=(const ScheduleScope&) = delete;
+  ~ScheduleScope() { this_thread.schedule = before_; }
+
+ private:
+  Schedule* before_;
+};
+
+// Whether an op may overwrite this tensor's elements, if it has its memory to itself: not in a Replay what
+// was made before, for the next run reads it again.
+inline bool may_overwrite(const AnyTensor& x) {
+  return !this_thread.schedule || this_thread.schedule->made(*x.storage());
+}
+
+// Has elements that the program itself wrote to a new tensor written again in a Replay.
+void repeat_values(const AnyTensor& fresh);
+
+}  // namespace detail
+
+}  // namespace xgrad
