@@ -13,7 +13,7 @@
 namespace xgrad {
 
 /// A function that has run once, and can be run again at the cost of its kernels alone: no shapes are
-/// checked, no nodes recorded, no memory looked for (CUDA's graphs; PyTorch's torch.cuda.graph).
+/// checked, no nodes recorded, no memory looked for (as PyTorch's torch.cuda.graph).
 ///
 ///   Replay step([&] {
 ///     optimizer.zero_grad();
@@ -33,10 +33,10 @@ namespace xgrad {
 /// added to what is there. It keeps all memory that the function asked for, more than an ordinary step needs.
 ///
 /// Only kernels run again. Whatever else the function does happened once: branches, prints, counters, hooks,
-/// anomaly's checks. What would go wrong by that throws GraphError as the function runs: to read values
-/// (item(), values(), clip_grad_norm), to write them by hand, to draw random numbers (dropout), to step an
-/// optimizer, to go backward through a graph from before, and ops that decide by values (see
-/// docs/performance.md). Those come after a run, or in between.
+/// anomaly's checks; numbers, and tensors made from them, are the same in every run. What would go wrong by
+/// that throws GraphError as the function runs: to read values (item(), values(), clip_grad_norm), to write
+/// them by hand, to draw random numbers (dropout), to step an optimizer, to go backward through a graph from
+/// before, and linear algebra, which decides by values. Those come after a run, or in between.
 ///
 /// Not to be run by two threads at a time.
 template <class R>

@@ -8,12 +8,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "autograd/kernels/simd_level.hpp"
+#include "autograd/replay.hpp"
 #include "benchmarks/handwritten/handwritten.hpp"
 #include "models/char_rnn.hpp"
 #include "ops/kernels/gemm.hpp"
@@ -112,31 +114,42 @@ void run_products(benchmark::State& state, const Workload& w) {
   for (auto _ : state) by_hand.run_products();
 }
 
+struct How {
+  bool packed = false, replayed = false;
+};
+
 template <class Optimizer>
-void run_xgrad(benchmark::State& state, const Workload& w, const Problem& problem, Optimizer optimizer) {
+void run_xgrad(benchmark::State& state, const Workload& w, How how, const Problem& problem,
+               Optimizer optimizer) {
   const Shape shape{static_cast<std::int64_t>(w.sizes.time), static_cast<std::int64_t>(w.sizes.batch)};
   const Indices inputs(shape, problem.inputs), targets(shape, problem.targets);
   const auto& model = problem.model;
-  time_steps(state, [&] {
+  const auto forward_and_backward = [&] {
     optimizer.zero_grad();
     const auto output = model(inputs, model.zero_state(shape[1]));
     const Tensor<> loss = model.loss(output.logits, targets);
     loss.backward();
+    return loss;
+  };
+  std::optional<Replay<Tensor<>>> replay;
+  if (how.replayed) replay.emplace(forward_and_backward);
+  time_steps(state, [&] {
+    const Tensor<> loss = replay ? (*replay)() : forward_and_backward();
     if (w.update.max_norm > 0) optim::clip_grad_norm(optimizer.parameters(), w.update.max_norm);
     optimizer.step();
     return loss.item();
   });
 }
 
-void run_xgrad(benchmark::State& state, const Workload& w, bool packed) {
+void run_xgrad(benchmark::State& state, const Workload& w, How how) {
   set_threads(step_threads);
-  set_packing(packed);
+  set_packing(how.packed);
   const Problem problem(w);
   const auto parameters = nn::parameters(problem.model);
   if (w.update.rule == Update::Rule::sgd)
-    run_xgrad(state, w, problem, optim::SGD<float>(parameters, {.lr = w.update.lr}));
+    run_xgrad(state, w, how, problem, optim::SGD<float>(parameters, {.lr = w.update.lr}));
   else
-    run_xgrad(state, w, problem, optim::Adam<float>(parameters, {.lr = w.update.lr}));
+    run_xgrad(state, w, how, problem, optim::Adam<float>(parameters, {.lr = w.update.lr}));
 }
 
 void add(const Workload& w) {
@@ -146,8 +159,9 @@ void add(const Workload& w) {
   };
   add("handwritten", [&w](benchmark::State& state) { run_handwritten(state, w); });
   add("products", [&w](benchmark::State& state) { run_products(state, w); });
-  add("xgrad", [&w](benchmark::State& state) { run_xgrad(state, w, false); });
-  add("xgrad_packed", [&w](benchmark::State& state) { run_xgrad(state, w, true); });
+  add("xgrad", [&w](benchmark::State& state) { run_xgrad(state, w, {}); });
+  add("xgrad_packed", [&w](benchmark::State& state) { run_xgrad(state, w, {.packed = true}); });
+  add("xgrad_replayed", [&w](benchmark::State& state) { run_xgrad(state, w, {.replayed = true}); });
 }
 
 /// Takes --step_threads=N out of the arguments; 1 without it.

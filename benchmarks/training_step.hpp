@@ -1,8 +1,10 @@
 // A training step of the library's CharRNN on random characters, as benchmarks/step_bench.cpp times it.
 #pragma once
 
+#include <optional>
 #include <random>
 
+#include "autograd/replay.hpp"
 #include "models/char_rnn.hpp"
 #include "optim/adam.hpp"
 #include "optim/clip.hpp"
@@ -29,20 +31,30 @@ class TrainingStep {
         targets_(characters(s)) {}
 
   float operator()() {
-    optimizer_.zero_grad();
-    const auto output = model_(inputs_, model_.zero_state(inputs_.shape()[1]));
-    const Tensor<> loss = model_.loss(output.logits, targets_);
-    nodes_ = live_counts().nodes;
-    loss.backward();
+    const Tensor<> loss = replay_ ? (*replay_)() : forward_and_backward();
     optim::clip_grad_norm(optimizer_.parameters(), 5);
     optimizer_.step();
     return loss.item();
+  }
+
+  /// From now on, forward and backward are runs of a Replay.
+  void replay() {
+    replay_.emplace([this] { return forward_and_backward().detach(); });
   }
 
   /// Nodes that were alive when the last step's graph was complete, parameters included.
   std::int64_t nodes() const { return nodes_; }
 
  private:
+  Tensor<> forward_and_backward() {
+    optimizer_.zero_grad();
+    const auto output = model_(inputs_, model_.zero_state(inputs_.shape()[1]));
+    const Tensor<> loss = model_.loss(output.logits, targets_);
+    nodes_ = live_counts().nodes;
+    loss.backward();
+    return loss;
+  }
+
   Indices characters(const StepSizes& s) {
     std::vector<std::int64_t> values;
     for (std::int64_t k = 0; k < s.time * s.batch; ++k)
@@ -55,6 +67,7 @@ class TrainingStep {
   models::CharRNN<> model_;
   optim::Adam<float> optimizer_;
   Indices inputs_, targets_;
+  std::optional<Replay<Tensor<>>> replay_;
   std::int64_t nodes_ = 0;
 };
 

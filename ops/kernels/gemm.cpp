@@ -126,32 +126,29 @@ void gemm_together(const Gemm<T>& g, double nanoseconds) {
 }
 
 template <class T>
-void any_gemm(Gemm<T>& g) {
+void any_gemm(const Gemm<T>& g) {
   if (g.m == 0 || g.n == 0) return;
   if (g.k == 0) return scale(g.m, g.n, g.beta, g.c, g.ldc);
   if (g.n == 1 && g.m > 1 && g.ldc == 1) {  // a contiguous column of C is a row of its transpose
-    g = {.transpose_a = !g.transpose_b,
-         .transpose_b = !g.transpose_a,
-         .m = 1,
-         .n = g.m,
-         .k = g.k,
-         .alpha = g.alpha,
-         .a = g.b,
-         .lda = g.ldb,
-         .b = g.a,
-         .ldb = g.lda,
-         .beta = g.beta,
-         .c = g.c,
-         .ldc = g.m};
-    return any_gemm(g);
+    return any_gemm<T>({.transpose_a = !g.transpose_b,
+                        .transpose_b = !g.transpose_a,
+                        .m = 1,
+                        .n = g.m,
+                        .k = g.k,
+                        .alpha = g.alpha,
+                        .a = g.b,
+                        .lda = g.ldb,
+                        .b = g.a,
+                        .ldb = g.lda,
+                        .beta = g.beta,
+                        .c = g.c,
+                        .ldc = g.m});
   }
-  if (g.transpose_a && g.lda == 1) {  // contiguous vectors need no transposing
-    g.transpose_a = false;
-    g.lda = g.k;
-  }
-  if (g.transpose_b && g.ldb == 1) {
-    g.transpose_b = false;
-    g.ldb = g.n;
+  if ((g.transpose_a && g.lda == 1) || (g.transpose_b && g.ldb == 1)) {
+    Gemm<T> plain = g;  // contiguous vectors need no transposing
+    if (g.transpose_a && g.lda == 1) plain.transpose_a = false, plain.lda = g.k;
+    if (g.transpose_b && g.ldb == 1) plain.transpose_b = false, plain.ldb = g.n;
+    return any_gemm(plain);
   }
   const double nanoseconds = nanoseconds_for(g.m, g.n, g.k);
   worth_sharing(nanoseconds) ? gemm_together(g, nanoseconds) : gemm_alone(g);
@@ -181,8 +178,8 @@ void any_gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, co
 
 }  // namespace
 
-void gemm(Gemm<float> product) { any_gemm(product); }
-void gemm(Gemm<double> product) { any_gemm(product); }
+void gemm(const Gemm<float>& product) { any_gemm(product); }
+void gemm(const Gemm<double>& product) { any_gemm(product); }
 
 template <class T>
 std::size_t packed_size(std::int64_t k, std::int64_t n) {

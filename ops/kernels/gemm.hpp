@@ -25,8 +25,8 @@ struct Gemm {
 };
 
 /// Computes it, on the team's threads. Throws Error where BLAS is needed and cannot count a size.
-void gemm(Gemm<float> product);
-void gemm(Gemm<double> product);
+void gemm(const Gemm<float>& product);
+void gemm(const Gemm<double>& product);
 
 /// How many elements the packed form of a k × n right operand takes. T is float or double.
 template <class T>

@@ -110,21 +110,25 @@ Ref<Storage> packed_form(const Gemm<T>& g, Storage& storage) {
 // where it serves one product only: many rows make up for that, few do only where gemm would have to reorder
 // b too. With hundreds of rows nothing is left to save, unless b is so small that its panels stay in the
 // first-level cache; and what is large is better shared between BLAS's threads.
-bool pays(bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, DType type) {
+template <Real T>
+bool pays(const Gemm<T>& g) {
 #if defined(__x86_64__)
   static const bool fast_loops = simd_level() != SimdLevel::sse2;
 #else
   constexpr bool fast_loops = false;  // not measured
 #endif
-  const std::int64_t area = n * k, least_rows = !transpose_b ? 32 : area > 1 << 14 ? 8 : packing_least_rows;
+  const std::int64_t m = g.m, area = g.n * g.k,
+                     least_rows = !g.transpose_b   ? 32
+                                  : area > 1 << 14 ? 8
+                                                   : packing_least_rows;
   if (m < least_rows || m > (area > 1 << 14 ? 512 : 4096) || !fast_loops) return false;
-  if (area > 1 << 22 || area * static_cast<std::int64_t>(size_of(type)) < 1024) return false;
+  if (area > 1 << 22 || area * static_cast<std::int64_t>(sizeof(T)) < 1024) return false;
   return m * area <= 1 << 20 || blas_threads() == 1;
 }
 
 template <Real T>
 bool multiply(const Gemm<T>& g, Storage& storage) {
-  if (!packing() || !pays(g.transpose_b, g.m, g.n, g.k, dtype_of<T>)) return false;
+  if (!packing() || !pays(g)) return false;
   const Ref<Storage> form = packed_form(g, storage);
   gemm_packed(g.m, g.n, g.k, g.alpha, g.a, g.lda, reinterpret_cast<const T*>(form->data()), g.beta, g.c,
               g.ldc);

@@ -17,7 +17,7 @@ total() {
     sed -nE 's/.*Collected *: *([0-9]+).*/\1/p'
 }
 status=0 known=yes
-for workload in hello lstm; do
+for workload in hello lstm hello_replayed lstm_replayed; do
   per_step=$((($(total $workload 100) - $(total $workload 50)) / 50))
   figure=$(awk -v pair="$pair" -v w=$workload '$1 " " $2 == pair && $3 == w { print $4 }' "$figures")
   if [[ -n $print || -z $figure ]]; then
