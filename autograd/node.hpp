@@ -72,6 +72,7 @@ class Node {
   std::uint32_t scope() const { return scope_; }
   DType dtype() const { return dtype_; }
   bool is_leaf() const { return leaf_; }
+  bool has_hooks() const { return hooks_ && !hooks_->empty(); }
 
   void retain() { references_.add(); }
   void release() noexcept {

@@ -32,11 +32,12 @@ namespace xgrad {
 /// its results, and the gradients of leaves, where the first run left them. Gradients are computed anew, not
 /// added to what is there. It keeps all memory that the function asked for, more than an ordinary step needs.
 ///
-/// Only kernels run again. Whatever else the function does happened once: branches, prints, counters, hooks,
-/// anomaly's checks; numbers, and tensors made from them, are the same in every run. What would go wrong by
-/// that throws GraphError as the function runs: to read values (item(), values(), clip_grad_norm), to write
-/// them by hand, to draw random numbers (dropout), to step an optimizer, to go backward through a graph from
-/// before, and linear algebra, which decides by values. Those come after a run, or in between.
+/// Only kernels run again. Whatever else the function does happened once: branches, prints, counters, hooks;
+/// numbers, and tensors made from them, are the same in every run. What would go wrong by that throws
+/// GraphError as the function runs: to read values (item(), values(), clip_grad_norm), to write them by hand,
+/// to draw random numbers (dropout), to step an optimizer, to go backward through a graph from before, and
+/// linear algebra, which decides by values. Those come after a run, or in between. Under an `anomaly` scope a
+/// Replay can neither be made nor run.
 ///
 /// Not to be run by two threads at a time.
 template <class R>
@@ -60,6 +61,11 @@ class Replay {
   /// ValueError for Indices that do not fit, before anything is computed.
   Result operator()() {
     schedule_->run();
+    return result();
+  }
+
+  /// What the function returned, as the last run left it.
+  Result result() const {
     if constexpr (!std::is_void_v<R>) return *result_;
   }
 

@@ -12,8 +12,21 @@
 
 namespace xgrad {
 
+namespace {
+
+void check_mode() {
+  if (this_thread.anomaly)
+    throw GraphError(
+        "Replay: an anomaly scope is on, and replayed kernels are not looked after; call the function itself "
+        "there");
+}
+
+}  // namespace
+
 Schedule::Schedule()
-    : arena_(Ref<StorageArena>::adopt(new StorageArena)), first_sequence_(this_thread.sequence) {}
+    : arena_(Ref<StorageArena>::adopt(new StorageArena)), first_sequence_(this_thread.sequence) {
+  check_mode();
+}
 
 Schedule::~Schedule() = default;
 
@@ -66,6 +79,7 @@ void Schedule::finish() {
 void Schedule::run() {
   if (this_thread.schedule)
     detail::refuse_in_replay("Replay", "another cannot be run; call its function instead");
+  check_mode();
   const ProfiledOp timed("replay");
   for (const Launch& check : checks_) check.run(check.kernel);
   for (Storage* storage : changed_) storage->raise_version();

@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <vector>
 
 #include "autograd/error.hpp"
 #include "autograd/mode.hpp"
+#include "autograd/replay.hpp"
 #include "models/text.hpp"
 
 namespace xgrad::models {
@@ -29,6 +32,68 @@ struct TrainingScope {
   ~TrainingScope() { nn::eval(model); }
 };
 
+// Forward and backward of one window after another, of one shape, with the state carried along. They are
+// replayed where nothing is lost by it, which makes a small model up to half as fast again.
+template <Real T>
+class Steps {
+ public:
+  Steps(const CharRNN<T>& model, const Windows& windows)
+      : model_(model),
+        x_(windows[0].x),
+        y_(windows[0].y),
+        state_(model.zero_state(windows.batch())),
+        start_(model.zero_state(windows.batch())),
+        replays_(model.config.dropout == 0 && !this_thread.anomaly && !any_hooks()) {}
+  Steps(const Steps&) = delete;
+
+  void reset() { carry(start_); }
+
+  /// Leaves the gradients in the parameters. Returns the loss.
+  double operator()(const Window& window) {
+    x_.assign(window.x);
+    y_.assign(window.y);
+    if (!replays_) return static_cast<double>(run().item());
+    if (replay_ && parameters() == replayed_) {
+      (*replay_)();
+    } else {
+      replayed_ = parameters();
+      replay_.emplace([this] { return run(); });
+    }
+    return static_cast<double>(replay_->result().item());
+  }
+
+ private:
+  bool any_hooks() const {
+    return std::ranges::any_of(nn::parameters(model_),
+                               [](const auto& p) { return p.node() && p.node()->has_hooks(); });
+  }
+  // The callbacks may put others in their place.
+  std::vector<const T*> parameters() const {
+    std::vector<const T*> result;
+    for (const Tensor<T>& p : nn::parameters(model_)) result.push_back(p.data());
+    return result;
+  }
+  Tensor<T> run() {
+    nn::zero_grad(model_);
+    const auto output = model_(x_, state_);
+    const Tensor<T> loss = model_.loss(output.logits, y_);
+    loss.backward();
+    carry(output.state);
+    return loss.detach();
+  }
+  void carry(const nn::RecurrentState<T>& next) {
+    for (std::size_t k = 0; k < state_.h.size(); ++k) state_.h[k].assign(next.h[k]);
+    for (std::size_t k = 0; k < state_.c.size(); ++k) state_.c[k].assign(next.c[k]);
+  }
+
+  const CharRNN<T>& model_;
+  Indices x_, y_;
+  nn::RecurrentState<T> state_, start_;
+  bool replays_;
+  std::optional<Replay<Tensor<T>>> replay_;
+  std::vector<const T*> replayed_;
+};
+
 }  // namespace
 
 template <Real T>
@@ -38,21 +103,15 @@ void train(CharRNN<T>& model, std::span<const std::int64_t> text, const TrainOpt
   const Windows windows(text, options.batch, options.seq_len);
   const TrainingScope<T> scope(model);
   const std::int64_t steps = options.steps > 0 ? options.steps : options.epochs * windows.size();
-  auto state = model.zero_state(options.batch);
+  Steps<T> forward_and_backward(model, windows);
   for (std::int64_t step = 0; step < steps; ++step) {
-    if (step % windows.size() == 0) state = model.zero_state(options.batch);
-    const Window window = windows[step % windows.size()];
-    const auto output = model(window.x, state);
-    const Tensor<T> loss = model.loss(output.logits, window.y);
-    const double value = static_cast<double>(loss.item());
-    if (!std::isfinite(value))
+    if (step % windows.size() == 0) forward_and_backward.reset();
+    const double loss = forward_and_backward(windows[step % windows.size()]);
+    if (!std::isfinite(loss))
       throw NonFiniteError(
-          fmt::format("train: the loss is {} at step {}; try a smaller learning rate", value, step + 1));
-    nn::zero_grad(model);
-    loss.backward();
+          fmt::format("train: the loss is {} at step {}; try a smaller learning rate", loss, step + 1));
     update();
-    state = detach(output.state);
-    if (progress && !progress({step + 1, steps, value, (step + 1) * options.batch * options.seq_len})) return;
+    if (progress && !progress({step + 1, steps, loss, (step + 1) * options.batch * options.seq_len})) return;
   }
 }
 

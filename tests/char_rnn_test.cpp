@@ -129,6 +129,60 @@ TEST_CASE("train: the loss falls far below that of counting characters, for ever
   CHECK_FALSE(model.rnn.training);  // as evaluate wants it
 }
 
+TEST_CASE("train: the bits of the loop written out", "[models]") {
+  const Cell cell = GENERATE(Cell::rnn, Cell::lstm, Cell::gru);
+  const Vocabulary vocabulary = Vocabulary::of(story);
+  const auto text = vocabulary.encode(story);
+  auto model = small_model(vocabulary, cell, 2), by_loop = small_model(vocabulary, cell, 2);
+  std::vector<double> losses, expected;
+  train_adam(model, text, {.batch = 4, .seq_len = 20, .epochs = 2}, 2e-3, [&](const TrainProgress& p) {
+    losses.push_back(p.loss);
+    return true;
+  });
+
+  optim::Adam<float> optimizer(nn::parameters(by_loop), {.lr = 2e-3});
+  const Windows windows(text, 4, 20);
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    auto state = by_loop.zero_state(4);
+    for (std::int64_t i = 0; i < windows.size(); ++i) {
+      const auto output = by_loop(windows[i].x, state);
+      const Tensor<> loss = by_loop.loss(output.logits, windows[i].y);
+      expected.push_back(static_cast<double>(loss.item()));
+      optimizer.zero_grad();
+      loss.backward();
+      optim::clip_grad_norm(optimizer.parameters(), 5);
+      optimizer.step();
+      state = detach(output.state);
+    }
+  }
+  CHECK(losses == expected);
+  CHECK(same_bits(model, by_loop));
+}
+
+TEST_CASE("train: hooks are called at every step, and replaced parameters trained", "[models]") {
+  const Vocabulary vocabulary = Vocabulary::of(story);
+  const auto text = vocabulary.encode(story);
+  const TrainOptions options{.batch = 4, .seq_len = 20, .steps = 6};
+  auto model = small_model(vocabulary);
+  int calls = 0;
+  HookHandle hook = model.fc.bias.register_hook([&](const Tensor<>& gradient) {
+    calls += std::isfinite(gradient.values()[0]);
+    return Tensor<>();
+  });
+  train_adam(model, text, options);
+  CHECK(calls == 6);
+  hook.remove();
+
+  const Tensor<> fresh = zeros(model.fc.weight.shape()).set_requires_grad();
+  train(
+      model, text, options, [&] {},
+      [&](const TrainProgress& p) {
+        if (p.step == 3) model.fc.weight = fresh;
+        return true;
+      });
+  CHECK(fresh.grad().defined());
+}
+
 TEST_CASE("train: passes over the text, stopping, and the same bits again", "[models]") {
   const Vocabulary vocabulary = Vocabulary::of(story);
   const auto text = vocabulary.encode(story);

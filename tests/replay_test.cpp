@@ -436,6 +436,14 @@ TEST_CASE("a Replay refuses gradients and graphs from before it") {
   CHECK(!x.grad().defined());
 }
 
+TEST_CASE("a Replay is neither made nor run under an anomaly scope") {
+  Tensor<> x{1};
+  Replay step([&] { return x + 1; });
+  const anomaly scope;
+  CHECK_THROWS_WITH(step(), Contains("Replay: an anomaly scope is on"));
+  CHECK_THROWS_WITH(Replay([&] { return x + 1; }), Contains("Replay: an anomaly scope is on"));
+}
+
 TEST_CASE("an exception of the function comes through, and its tensors stay good") {
   Tensor<> kept;
   CHECK_THROWS_AS(Replay([&] {
