@@ -258,7 +258,7 @@ void Engine::backward(std::span<const AnyTensor> outputs, std::span<const AnyTen
     if (entry.leaf->hooks_) run_hooks(*entry.leaf, {&entry.slot, 1});
   if (this_thread.schedule) [[unlikely]]
     for (LeafSlot& entry : leaves_)
-      if (entry.slot.value.defined()) this_thread.schedule->sets_gradient_of(*entry.leaf);
+      if (entry.slot.value.defined()) this_thread.schedule->adds_to_gradient_of(*entry.leaf);
   for (LeafSlot& entry : leaves_)  // only now, so that an exception on the way changes no gradient
     if (entry.slot.value.defined()) entry.leaf->accumulate(std::move(entry.slot));
 }

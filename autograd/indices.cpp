@@ -55,12 +55,23 @@ std::span<const std::int64_t> Indices::values() const {
 
 void Indices::hold_in_replay() const { this_thread.schedule->hold(block_); }
 
-std::int64_t* Indices::mutable_address() {
+std::int64_t* Indices::mutable_address(std::int64_t limit) {
   if (this_thread.schedule) {
     hold_in_replay();
-    this_thread.schedule->writes(block_->version);
+    block_->limit_in_replay = limit;
   }
+  launch([version = &block_->version] { ++*version; });
   return block_->values.data() + offset_;
+}
+
+bool Indices::check_limit_in_replay(std::string_view op, std::int64_t limit) const {
+  const auto below = block_->limit_in_replay;
+  if (below && *below > limit)
+    detail::refuse_in_replay(op,
+                             fmt::format("indices are computed that may reach {}, and only those in [0, {}) "
+                                         "fit; compute them before each run, and assign() them",
+                                         *below - 1, limit));
+  return !below;
 }
 
 void Indices::assign(const Indices& values) {
@@ -76,9 +87,9 @@ void Indices::assign(const Indices& values) {
 
 void SavedIndices::changed(std::string_view op) const {
   throw GraphError(
-      fmt::format("backward of '{}': its indices of shape {} were changed by assign() after the op read "
-                  "them; go backward "
-                  "first, or give the op other Indices",
+      fmt::format("backward of '{}': its indices of shape {}, or some that share memory with them, were "
+                  "overwritten after "
+                  "the op read them; go backward first, or give the op other Indices",
                   op, to_string(indices_.shape())));
 }
 
@@ -113,6 +124,7 @@ void check_indices(std::string_view op, const Indices& indices, std::int64_t lim
         throw ValueError(fmt::format("{}: index {} at position {} of {} is not in [0, {})", op, values[i], i,
                                      to_string(shape), limit));
   };
+  if (this_thread.schedule && !indices.check_limit_in_replay(op, limit)) return;
   check();
   if (this_thread.schedule) this_thread.schedule->append_check(check);
 }

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <iosfwd>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <span>
 #include <string>
@@ -58,8 +59,11 @@ class Indices {
     return span();
   }
 
-  /// Where a kernel may write the values of indices that are new, nobody else's yet.
-  std::int64_t* mutable_address();
+  /// Where a kernel may write the values, all in [0, limit), of indices that are new, nobody else's yet.
+  std::int64_t* mutable_address(std::int64_t limit);
+  /// Whether the values are there, and so to be checked, before a Replay runs. Throws GraphError naming `op`
+  /// if kernels of the run compute them, and they might not be below `limit`.
+  bool check_limit_in_replay(std::string_view op, std::int64_t limit) const;
 
   /// Overwrites the values, in all handles that share them: the next batch for a Replay. A graph that reads
   /// them will refuse to go backward. Throws ShapeError for another shape.
@@ -97,6 +101,7 @@ class Indices {
   struct Block {
     std::vector<std::int64_t> values;
     std::uint32_t version = 0;
+    std::optional<std::int64_t> limit_in_replay = {};
   };
   std::span<const std::int64_t> span() const {
     return {block_->values.data() + offset_, static_cast<std::size_t>(elements())};

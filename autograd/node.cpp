@@ -6,6 +6,7 @@
 
 #include "autograd/elementwise.hpp"
 #include "autograd/error.hpp"
+#include "autograd/schedule.hpp"
 #include "autograd/thread_state.hpp"
 
 namespace xgrad {
@@ -44,6 +45,8 @@ AnyTensor Leaf::grad() const {
 }
 
 void Leaf::set_grad(AnyTensor value) {
+  if (this_thread.schedule) [[unlikely]]
+    this_thread.schedule->sets_gradient_of(*this);
   const auto lock = locked();
   grad_ = std::move(value);
 }
@@ -58,11 +61,12 @@ void Leaf::accumulate(GradientSlot slot) {
   AnyTensor& value = slot.value;
   const bool recorded = value.node() != nullptr || (grad_.defined() && grad_.node());
   if (!grad_.defined())
-    grad_ =
-        recorded || value.unique() ? std::move(value) : copy_of(value);  // nobody else writes into a gradient
+    grad_ = recorded || (value.unique() && detail::may_overwrite(value))
+                ? std::move(value)
+                : copy_of(value);  // nobody else writes into a gradient
   else if (recorded)
     grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());
-  else if (grad_.unique())
+  else if (grad_.unique() && detail::may_overwrite(grad_))
     add_into(grad_, value);
   else
     grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());

@@ -7,6 +7,7 @@
 #include <optional>
 #include <type_traits>
 
+#include "autograd/error.hpp"
 #include "autograd/launch.hpp"
 #include "autograd/schedule.hpp"
 
@@ -39,7 +40,8 @@ namespace xgrad {
 /// linear algebra, which decides by values. Those come after a run, or in between. Under an `anomaly` scope a
 /// Replay can neither be made nor run.
 ///
-/// Not to be run by two threads at a time.
+/// The function does its work on the thread that calls it: what it starts on others is not seen here. A
+/// Replay is not to be run by two threads at a time.
 template <class R>
 class Replay {
  public:
@@ -60,19 +62,24 @@ class Replay {
   /// Runs the kernels again. Returns what the function returned, which now holds the new values. Throws
   /// ValueError for Indices that do not fit, before anything is computed.
   Result operator()() {
-    schedule_->run();
+    schedule().run();
     return result();
   }
 
   /// What the function returned, as the last run left it.
   Result result() const {
+    schedule();
     if constexpr (!std::is_void_v<R>) return *result_;
   }
 
   /// How many kernels there are.
-  std::size_t kernels() const { return schedule_->kernels(); }
+  std::size_t kernels() const { return schedule().kernels(); }
 
  private:
+  Schedule& schedule() const {
+    if (!schedule_) throw GraphError("Replay: this one was moved from; use the one that it was moved to");
+    return *schedule_;
+  }
   detail::ScheduleScope written() {
     if (this_thread.schedule)
       detail::refuse_in_replay("Replay", "another cannot be made; call its function instead");

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "autograd/error.hpp"
@@ -23,12 +24,14 @@ void check_mode() {
 
 }  // namespace
 
-Schedule::Schedule()
-    : arena_(Ref<StorageArena>::adopt(new StorageArena)), first_sequence_(this_thread.sequence) {
+Schedule::Schedule() : arena_(Ref<StorageArena>::adopt(new StorageArena)) {
   check_mode();
+  // Above the numbers of all threads' nodes.
+  static std::atomic<std::uint64_t> schedules{0};
+  first_sequence_ = this_thread.sequence = std::max(this_thread.sequence, ++schedules << 36);
 }
 
-Schedule::~Schedule() = default;
+Schedule::~Schedule() { arena_->close(); }
 
 void* Schedule::keep(const void* data, std::size_t bytes) {
   void* const copy = kept_.allocate(bytes, alignof(std::max_align_t));
@@ -44,19 +47,18 @@ void Schedule::hold(const Ref<Storage>& storage) {
   if (!made(*storage) && known_.insert(storage.get()).second) held_.push_back(storage);
 }
 
-void Schedule::writes(const Ref<Storage>& storage) {
-  if (made(*storage)) return;  // finish() finds those
-  hold(storage);
-  if (std::ranges::find(changed_, storage.get()) == changed_.end()) changed_.push_back(storage.get());
-}
-
 void Schedule::sets_gradient_of(Leaf& leaf) {
   const auto same = [&](const LeafGradient& g) { return g.leaf.get() == &leaf; };
+  if (std::ranges::none_of(gradients_, same)) gradients_.push_back({Ref<Leaf>::share(&leaf), {}});
+}
+
+void Schedule::adds_to_gradient_of(Leaf& leaf) {
+  const auto same = [&](const LeafGradient& g) { return g.leaf.get() == &leaf; };
   if (std::ranges::any_of(gradients_, same)) return;
-  if (const AnyTensor before = leaf.grad(); before.defined() && !made(*before.storage()))
+  if (leaf.grad().defined())
     throw GraphError(fmt::format(
-        "backward: inside the function of a Replay, a leaf of shape {} has a gradient from before; "
-        "call zero_grad() first in the function: every run then computes the gradients anew",
+        "backward: inside the function of a Replay, a leaf of shape {} has a gradient from before; call "
+        "zero_grad() first in the function: every run then computes the gradients anew",
         to_string(leaf.output_shape(0))));
   gradients_.push_back({Ref<Leaf>::share(&leaf), {}});
 }
@@ -71,8 +73,7 @@ void Schedule::check_inside(const Node& node) const {
 
 void Schedule::finish() {
   for (LeafGradient& g : gradients_) g.value = g.leaf->grad();
-  std::erase_if(gradients_, [](const LeafGradient& g) { return !g.value.defined(); });
-  arena_->for_each_in_use([&](Storage& storage) { changed_.push_back(&storage); });
+  arena_->for_each_in_use([&](Storage& storage) { results_.push_back(&storage); });
   launches_.shrink_to_fit();
 }
 
@@ -82,8 +83,7 @@ void Schedule::run() {
   check_mode();
   const ProfiledOp timed("replay");
   for (const Launch& check : checks_) check.run(check.kernel);
-  for (Storage* storage : changed_) storage->raise_version();
-  for (std::uint32_t* version : changed_indices_) ++*version;
+  for (Storage* storage : results_) storage->raise_version();
   for (const Launch& launch : launches_) launch.run(launch.kernel);
   for (const LeafGradient& g : gradients_) g.leaf->bind_grad(g.value);
 }

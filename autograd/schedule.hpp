@@ -39,16 +39,15 @@ class Schedule {
   void* keep(const void* data, std::size_t bytes);
   /// Keeps what kernels read and the function did not make.
   void hold(const Ref<Storage>& storage);
-  void hold(std::shared_ptr<const void> indices) { indices_.push_back(std::move(indices)); }
-  /// Has the version of a storage from outside, or of Indices, raised by every run.
-  void writes(const Ref<Storage>& storage);
-  void writes(std::uint32_t& version_of_indices) { changed_indices_.push_back(&version_of_indices); }
-  /// Has every run leave the gradient where this one does. Throws GraphError for a leaf that has one from
-  /// outside: kernels would add to it again and again.
+  void hold(std::shared_ptr<const void> data) { others_.push_back(std::move(data)); }
+  /// Has every run leave the leaf with the gradient that this one leaves it with.
   void sets_gradient_of(Leaf& leaf);
+  /// The same for one that is added to. Throws GraphError where it comes from outside: kernels would add to
+  /// it again and again.
+  void adds_to_gradient_of(Leaf& leaf);
   /// Throws GraphError for a node that is older than the schedule.
   void check_inside(const Node& node) const;
-  bool made(const Storage& storage) const { return storage.arena() == arena_.get(); }
+  bool made(const Storage& storage) const { return arena_->made(storage); }
   StorageArena& arena() { return *arena_; }
   /// Ends the writing.
   void finish();
@@ -69,12 +68,11 @@ class Schedule {
   Ref<StorageArena> arena_;
   std::pmr::monotonic_buffer_resource kept_;
   std::vector<Launch> checks_, launches_;
-  std::vector<Storage*> changed_;  // whose version every run raises
-  std::vector<std::uint32_t*> changed_indices_;
+  std::vector<Storage*> results_;
   std::vector<LeafGradient> gradients_;
   std::unordered_set<const Storage*> known_;
   std::vector<Ref<Storage>> held_;
-  std::vector<std::shared_ptr<const void>> indices_;
+  std::vector<std::shared_ptr<const void>> others_;
   std::uint64_t first_sequence_;  // of nodes made from here on
 };
 
@@ -92,10 +90,12 @@ class ScheduleScope {
   Schedule* before_;
 };
 
-// Whether an op may overwrite this tensor's elements, if it has its memory to itself: not in a Replay what
-// was made before, for the next run reads it again.
+// Whether an op may overwrite this tensor's elements, if it has its memory to itself: neither in a Replay
+// what was made before, for the next run reads it again, nor elsewhere what a Replay made, which it writes
+// again.
 inline bool may_overwrite(const AnyTensor& x) {
-  return !this_thread.schedule || this_thread.schedule->made(*x.storage());
+  const Storage& storage = *x.storage();
+  return this_thread.schedule ? this_thread.schedule->made(storage) : !storage.in_arena();
 }
 
 // Has elements that the program itself wrote to a new tensor written again in a Replay.

@@ -57,16 +57,11 @@ StorageMemo* Storage::attach_memo(std::unique_ptr<StorageMemo> memo) {
 void Storage::destroy() noexcept {
   if (in_arena_) {
     StorageArena::Place& place = StorageArena::Place::of(*this);
-    place.in_use = false;
-    return place.arena->release();
+    return place.arena->end(place);
   }
   const std::size_t bytes = block_bytes_;
   this->~Storage();
   pool::deallocate(this, bytes);
-}
-
-const StorageArena* Storage::arena() const {
-  return in_arena_ ? StorageArena::Place::of(const_cast<Storage&>(*this)).arena : nullptr;
 }
 
 Storage* StorageArena::make(std::int64_t elements, DType type) {
@@ -85,12 +80,26 @@ Storage* StorageArena::make(std::int64_t elements, DType type) {
   }
 }
 
-StorageArena::~StorageArena() {
-  for (Place* place : places_) {
-    if (!place) continue;  // there was no memory for it
-    place->storage()->~Storage();
-    pool::deallocate(place, place->bytes);
+void StorageArena::free(Place* place) noexcept {
+  const std::size_t bytes = place->bytes;
+  place->storage()->~Storage();
+  pool::deallocate(place, bytes);
+}
+
+void StorageArena::end(Place& place) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    place.in_use = false;
+    if (closed_) free(&place);
   }
+  release();
+}
+
+void StorageArena::close() noexcept {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  for (Place* place : places_)
+    if (place && !place->in_use) free(place);
 }
 
 }  // namespace xgrad

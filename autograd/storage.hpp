@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -77,8 +78,8 @@ class Storage {
     version_.store(version() + 1, std::memory_order_relaxed);
   }  // its writer is one thread
   bool unique() const { return references_.is_one(); }
-  /// Where it was made; null for the pool.
-  const StorageArena* arena() const;
+  /// Whether it was made in an arena, where a Replay writes to it.
+  bool in_arena() const { return in_arena_; }
 
   void retain() { references_.add(); }
   void release() noexcept {
@@ -144,7 +145,7 @@ class Ref {
   T* object_ = nullptr;
 };
 
-/// Storages that keep their memory until none of them, and nobody else, needs the arena any more.
+/// Storages that keep their memory, also unused, until the arena is closed.
 class StorageArena {
  public:
   StorageArena() = default;
@@ -153,12 +154,17 @@ class StorageArena {
 
   /// As Storage::make.
   Storage* make(std::int64_t elements, DType type);
+  bool made(const Storage& storage) const {
+    return storage.in_arena() && Place::of(const_cast<Storage&>(storage)).arena == this;
+  }
   /// f(storage) for each that somebody refers to.
   template <class F>
   void for_each_in_use(F f) {
     for (Place* place : places_)
       if (place && place->in_use) f(*place->storage());
   }
+  /// Gives unused memory back, and from now on each storage's with its last reference.
+  void close() noexcept;
 
   void retain() { references_.add(); }
   void release() noexcept {
@@ -176,10 +182,14 @@ class StorageArena {
     Storage* storage() { return reinterpret_cast<Storage*>(this + 1); }
     static Place& of(Storage& storage) { return reinterpret_cast<Place*>(&storage)[-1]; }
   };
-  ~StorageArena();
+  ~StorageArena() = default;
+  void end(Place& place) noexcept;
+  static void free(Place* place) noexcept;
 
   ReferenceCount references_;
+  std::mutex mutex_;  // storages may end on other threads
   std::vector<Place*> places_;
+  bool closed_ = false;
 };
 
 }  // namespace xgrad

@@ -137,9 +137,9 @@ std::span<T> Tensor<T>::mutable_values() {
 template <Real T>
 T* Tensor<T>::mutable_address() {
   check_writable(*this, "mutable_address");
-  storage()->raise_version();
-  if (this_thread.schedule) this_thread.schedule->writes(storage());
-  return reinterpret_cast<T*>(mutable_bytes());
+  T* const address = reinterpret_cast<T*>(mutable_bytes());
+  launch([changed = storage().get()] { changed->raise_version(); });
+  return address;
 }
 
 template <Real T>

@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/error.hpp"
+#include "autograd/schedule.hpp"
 
 namespace xgrad::nn {
 
@@ -239,6 +240,7 @@ Safetensors load_safetensors(const Path& file) {
     in.seekg(static_cast<std::streamoff>(data_begin + entry.begin));
     in.read(reinterpret_cast<char*>(tensor.mutable_bytes()), static_cast<std::streamsize>(entry.bytes()));
     if (!in) fail(file, "'{}': cannot read its values", entry.name);
+    xgrad::detail::repeat_values(tensor);
     result.tensors.push_back({std::move(entry.name), std::move(tensor)});
   }
   return result;

@@ -53,8 +53,8 @@ struct TargetCheck {
 struct Targets {
   SavedIndices values;
   ClassLossOptions options;
-  std::int64_t used = 0;                      // how many are not to be ignored
-  const std::int64_t* used_in_run = nullptr;  // of a Replay
+  std::int64_t used = 0;                                // how many are not to be ignored
+  std::shared_ptr<std::int64_t> used_in_run = nullptr;  // the same in a Replay
 
   // What kernels work with: the loss of a row that is used counts weight() in the result.
   struct Rows {
@@ -65,7 +65,7 @@ struct Targets {
     double weight() const { return mean ? 1 / static_cast<double>(*used) : 1; }
   };
   Rows rows(std::string_view op) const {
-    return {values.unchanged(op).address(), options.ignore_index, used_in_run ? used_in_run : &used,
+    return {values.unchanged(op).address(), options.ignore_index, used_in_run ? used_in_run.get() : &used,
             options.reduction == Reduction::mean};
   }
 
@@ -81,11 +81,11 @@ struct Targets {
   // Not in a Replay, whose next targets may be others.
   bool all_used() const { return used == values.shape().elements() && !used_in_run; }
   // The targets with a class in place of those to be ignored.
-  Indices classes(std::string_view op) const {
+  Indices classes(std::string_view op, std::int64_t classes) const {
     if (all_used()) return values.unchanged(op);
     Indices result(values.shape(),
                    std::vector<std::int64_t>(static_cast<std::size_t>(values.shape().elements())));
-    launch([rows = rows(op), to = result.mutable_address()] {
+    launch([rows = rows(op), to = result.mutable_address(classes)] {
       kernels::without_ignored(rows.targets, rows.ignored, to);
     });
     return result;
@@ -104,12 +104,15 @@ Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets,
         "has one target",
         op, to_string(x.shape()), to_string(rows), to_string(targets.shape())));
   const TargetCheck check{op, x.shape(), targets.address(), options};
-  Targets result{targets, options, check()};
-  if (this_thread.schedule) {
-    auto* used = static_cast<std::int64_t*>(this_thread.schedule->keep(&result.used, sizeof result.used));
-    this_thread.schedule->append_check([=] { *used = check(); });
-    result.used_in_run = used;
-  }
+  if (!this_thread.schedule) return {targets, options, check()};
+  const bool computed = !targets.check_limit_in_replay(op, x.shape().back());
+  if (computed && options.ignore_index >= 0)
+    detail::refuse_in_replay(op, "targets that are computed there cannot be ignored; give no ignore_index");
+  Targets result{targets, options, computed ? targets.elements() : check()};
+  result.used_in_run = std::make_shared<std::int64_t>(result.used);
+  this_thread.schedule->hold(result.used_in_run);
+  if (!computed)
+    this_thread.schedule->append_check([check, used = result.used_in_run.get()] { *used = check(); });
   return result;
 }
 
@@ -161,7 +164,8 @@ struct CrossEntropy {
     const Tensor<T> logits = saved[0], scales = g * targets.weights<T>(name);
     const Tensor<T> used =
         targets.all_used() ? logits : where(unsqueeze(targets.weights<T>(name), -1), logits, 0);
-    return {(softmax(used, -1) - one_hot<T>(targets.classes(name), logits.shape().back())) *
+    return {(softmax(used, -1) -
+             one_hot<T>(targets.classes(name, logits.shape().back()), logits.shape().back())) *
             unsqueeze(scales, -1)};
   }
 };
@@ -209,8 +213,9 @@ Tensor<T> nll_loss(const Tensor<T>& log_probabilities, const Indices& targets, C
   const Targets t = checked(op, log_probabilities, targets, options);
   Shape column = targets.shape();
   column.push_back(1);
-  Tensor<T> picked =
-      reshape(gather(log_probabilities, -1, t.classes(op).reshape(column), at), targets.shape(), at);
+  Tensor<T> picked = reshape(
+      gather(log_probabilities, -1, t.classes(op, log_probabilities.shape().back()).reshape(column), at),
+      targets.shape(), at);
   const Tensor<T> weights = t.weights<T>(op);
   if (!t.all_used()) picked = where(weights, picked, 0, at);  // an ignored row may hold an infinity
   const Tensor<T> losses = picked * (-weights);

@@ -187,9 +187,10 @@ class StepNode final : public Node {
     const AnyTensor c = saved(saved_c), next_c = saved(saved_result), gates = saved(saved_gates);
     const GradientSlot &dh = gradients[0], &next_dc = gradients[1];
     const bool own_dc = next_dc.value.defined() && next_dc.ownership == Ownership::owned;
-    AnyTensor dz = sink.frees_graph() ? gates : AnyTensor::empty(gates_shape_, dtype_of<T>);
+    const bool over_gates = sink.frees_graph() && detail::may_overwrite(gates);
+    AnyTensor dz = over_gates ? gates : AnyTensor::empty(gates_shape_, dtype_of<T>);
     AnyTensor dc = own_dc ? next_dc.value : AnyTensor::empty(shape_, dtype_of<T>);
-    if (sink.frees_graph()) saved_[saved_gates].storage = {};
+    if (over_gates) saved_[saved_gates].storage = {};
     launch([batch = shape_[0], hidden = shape_[1], gates = read<T>(gates), c = read<T>(c),
             next_c = read<T>(next_c), dh = read<T>(dh.value), next_dc = read<T>(next_dc.value),
             dz = data_of<T>(dz), dc = data_of<T>(dc)] {

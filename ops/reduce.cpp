@@ -337,8 +337,8 @@ Indices place_of_extreme(std::string_view op, Fold kind, const Tensor<T>& x, Axi
   if (y.elements() > 0) {
     const Run run = innermost(x.shape(), axes);
     const std::int64_t inner = x.rank() ? x.shape().elements(run.last + 1, x.rank()) : 1;
-    launch([x = x.address(), y = y.address(), to = places.mutable_address(), outer = y.elements() / inner,
-            extent = folded(x.shape(), axes),
+    launch([x = x.address(), y = y.address(), to = places.mutable_address(folded(x.shape(), axes)),
+            outer = y.elements() / inner, extent = folded(x.shape(), axes),
             inner] { kernels::find_first(x, y, to, outer, extent, inner); });
   }
   return places;

@@ -1,11 +1,13 @@
 // Threads that build graphs over the same parameters at the same time, and differentiate them.
 #include <array>
 #include <atomic>
+#include <optional>
 #include <thread>
 
 #include "autograd/create.hpp"
 #include "autograd/mode.hpp"
 #include "autograd/op.hpp"
+#include "autograd/replay.hpp"
 #include "autograd/scope.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
@@ -107,6 +109,34 @@ TEST_CASE("threads: a graph made on one thread is differentiated and dropped on 
   }
   CHECK(x.grad().item() == 20 * 27);
   CHECK(live_counts().nodes == nodes);
+}
+
+TEST_CASE("threads: a Replay refuses a graph that another thread recorded before", "[threads]") {
+  Tensor<double> x = ones<double>({3}).set_requires_grad(), y;
+  std::thread([&] {
+    for (int i = 0; i < 1000; ++i) y = tanh(x);
+  }).join();
+  CHECK_THROWS_AS(Replay([&] { sum(y * 2).backward(); }), GraphError);
+}
+
+TEST_CASE("threads: results of a Replay end on other threads while it does", "[threads]") {
+  for (int round = 0; round < 50; ++round) {
+    Tensor<double> x = full<double>({8}, round);
+    std::vector<Tensor<double>> results;
+    std::optional<Replay<void>> step;
+    step.emplace([&] {
+      for (int i = 0; i < 4; ++i) results.push_back(x * i + 1);
+    });
+    (*step)();
+    std::array<bool, 4> right{};
+    in_parallel(4, [&](int i) {
+      const auto k = static_cast<std::size_t>(i);
+      if (i == 0) step.reset();
+      const Tensor<double> mine = std::move(results[k]);
+      right[k] = mine.values()[7] == round * i + 1;
+    });
+    for (const bool r : right) CHECK(r);
+  }
 }
 
 TEST_CASE("threads: modes and scopes belong to their thread", "[threads]") {

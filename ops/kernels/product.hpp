@@ -33,8 +33,11 @@ template <Real T>
 [[gnu::always_inline]] inline Product<T> as_matrices(const Matrices& a, const Matrices& b, const AnyTensor& c,
                                                      bool accumulate, std::int64_t m, std::int64_t n,
                                                      std::int64_t k) {
-  if (this_thread.schedule) [[unlikely]]
+  bool packs = b.constant && !a.transposed && m >= packing_least_rows;
+  if (this_thread.schedule) [[unlikely]] {
     for (const AnyTensor* x : {&a.tensor, &b.tensor, &c}) x->hold_in_replay();
+    packs = packs && !b.tensor.storage()->in_arena();  // whose values every run computes anew
+  }
   const auto elements = [](const AnyTensor& x) {
     return reinterpret_cast<T*>(x.storage()->data()) + x.offset();
   };
@@ -50,7 +53,7 @@ template <Real T>
            .beta = accumulate ? T(1) : T(0),
            .c = elements(c),
            .ldc = n},
-          b.constant && !a.transposed && m >= packing_least_rows ? b.tensor.storage().get() : nullptr};
+          packs ? b.tensor.storage().get() : nullptr};
 }
 
 // One product of whole tensors.
