@@ -81,6 +81,11 @@ void Indices::assign(const Indices& values) {
     throw ShapeError(fmt::format("Indices::assign: values of shape {} to indices of shape {}; give as many",
                                  to_string(values.shape_), to_string(shape_)));
   const auto from = values.span();
+  if (const auto limit = block_->limit_in_replay)  // on which kernels rely
+    for (const std::int64_t value : from)
+      if (value < 0 || value >= *limit)
+        throw ValueError(fmt::format("Indices::assign: {} to indices that a Replay computes, all in [0, {})",
+                                     value, *limit));
   std::memmove(block_->values.data() + offset_, from.data(), from.size_bytes());
   ++block_->version;
 }

@@ -66,7 +66,8 @@ class Indices {
   bool check_limit_in_replay(std::string_view op, std::int64_t limit) const;
 
   /// Overwrites the values, in all handles that share them: the next batch for a Replay. A graph that reads
-  /// them will refuse to go backward. Throws ShapeError for another shape.
+  /// them will refuse to go backward. Throws ShapeError for another shape, and ValueError for values beyond
+  /// the limit of indices that a Replay computes.
   void assign(const Indices& values);
   /// How often the values were overwritten.
   std::uint32_t version() const { return block_->version; }
@@ -101,7 +102,7 @@ class Indices {
   struct Block {
     std::vector<std::int64_t> values;
     std::uint32_t version = 0;
-    std::optional<std::int64_t> limit_in_replay = {};
+    std::optional<std::int64_t> limit_in_replay = {};  // of values that a Replay's kernel writes
   };
   std::span<const std::int64_t> span() const {
     return {block_->values.data() + offset_, static_cast<std::size_t>(elements())};

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "autograd/elementwise.hpp"
 #include "autograd/error.hpp"
 #include "autograd/launch.hpp"
 #include "autograd/profile.hpp"
@@ -68,13 +69,14 @@ void Schedule::check_inside(const Node& node) const {
     throw GraphError(fmt::format(
         "backward: inside the function of a Replay, the pass reaches '{}', which was recorded before it{}; "
         "compute it inside the function, or detach() its result",
-        node.name(), fmt::format(" ({}:{})", node.location().file_name(), node.location().line())));
+        node.name(), describe(node.location())));
 }
 
 void Schedule::finish() {
   for (LeafGradient& g : gradients_) g.value = g.leaf->grad();
   arena_->for_each_in_use([&](Storage& storage) { results_.push_back(&storage); });
   launches_.shrink_to_fit();
+  known_.clear();
 }
 
 void Schedule::run() {

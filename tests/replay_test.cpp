@@ -324,8 +324,7 @@ TEST_CASE("what a Replay gave is changed in place by its next run, which graphs 
                  picked = index_select(w, 0, largest.reshape({1}));
   step();
   CHECK_THROWS_WITH(loss.backward(), Contains("was changed in place after the op saved it"));
-  CHECK_THROWS_WITH(sum(picked).backward(),
-                    Contains("backward of 'index_select': its indices of shape [1]"));
+  CHECK_THROWS_WITH(sum(picked).backward(), Contains("backward of 'index_select': its indices of shape [1]"));
 }
 
 TEST_CASE("Indices can be overwritten for the next run; wrong ones are refused before anything is computed") {
@@ -546,6 +545,10 @@ TEST_CASE("indices that kernels compute are used where they always fit, and refu
     for (const auto& y : step()) again.push_back(y.clone());
     CHECK(same_bits(again, function()));
   }
+  Indices largest;
+  Replay finder([&] { largest = argmax(x, 0); });
+  CHECK(error_of([&] { largest.assign(Indices(Shape{}, {4})); }) ==
+        "Indices::assign: 4 to indices that a Replay computes, all in [0, 4)");
   CHECK(error_of([&] { Replay replay([&] { return embedding(narrow(table, 0, 0, 3), argmax(x, 0)); }); }) ==
         "embedding: inside the function of a Replay indices are computed that may reach 3, and only those in "
         "[0, 3) fit; compute them before each run, and assign() them");
