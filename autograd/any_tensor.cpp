@@ -64,7 +64,7 @@ AnyTensor copy_of(const AnyTensor& tensor) {
 
 void copy_into(AnyTensor& into, const AnyTensor& from) {
   launch([to = into.mutable_bytes(), from = from.bytes(), n = from.size_in_bytes()] {
-    if (n > 0) std::memcpy(to, from, n);
+    std::memcpy(to, from, n);
   });
 }
 

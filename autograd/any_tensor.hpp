@@ -5,15 +5,20 @@
 
 #include "autograd/shape.hpp"
 #include "autograd/storage.hpp"
+#include "autograd/thread_state.hpp"
 
 namespace xgrad {
 
+class AnyTensor;
 class Node;
 struct Edge;
 
 namespace detail {
 
+// For a Replay that is being made (schedule.cpp): has it keep the storage; has it write again, in every run,
+// what the program itself wrote to a new tensor.
 [[gnu::cold]] void hold_in_replay(const Ref<Storage>& storage);
+void repeat_values(const AnyTensor& fresh);
 
 }  // namespace detail
 

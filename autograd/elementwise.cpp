@@ -631,15 +631,15 @@ std::array<bool, Program::max_instructions> steps_behind(const Program& program,
 
 void FormulaInfo::launch_copy(kernels::LoopKernel kernel, const kernels::Loop& loop,
                               const kernels::LoopSizes& sizes, int constants) {
-  const auto copy = [&]<class X>(const X*& list, int n) {
+  const auto keep = [&]<class X>(const X*& list, int n) {
     if (list)
       list = static_cast<const X*>(this_thread.schedule->keep(list, static_cast<std::size_t>(n) * sizeof(X)));
   };
-  kernels::Loop lasting = loop;
-  copy(lasting.inputs, sizes.inputs);
-  copy(lasting.outputs, sizes.outputs);
-  copy(lasting.constants, constants);
-  launch([=] { kernels::run_loop(kernel, lasting, sizes); });
+  kernels::Loop copy = loop;
+  keep(copy.inputs, sizes.inputs);
+  keep(copy.outputs, sizes.outputs);
+  keep(copy.constants, constants);
+  launch([=] { kernels::run_loop(kernel, copy, sizes); });
 }
 
 FormulaInfo analyzed(FormulaInfo info) {

@@ -58,35 +58,32 @@ void Indices::hold_in_replay() const { this_thread.schedule->hold(block_); }
 std::int64_t* Indices::mutable_address(std::int64_t limit) {
   if (this_thread.schedule) {
     hold_in_replay();
-    block_->limit_in_replay = limit;
+    block_->computed_by = this_thread.schedule->number();
+    block_->limit = limit;
   }
   launch([version = &block_->version] { ++*version; });
   return block_->values.data() + offset_;
 }
 
-bool Indices::check_limit_in_replay(std::string_view op, std::int64_t limit) const {
-  const auto below = block_->limit_in_replay;
-  if (below && *below > limit)
+bool Indices::computed_in_replay(std::string_view op, std::int64_t limit) const {
+  if (!this_thread.schedule || block_->computed_by != this_thread.schedule->number()) return false;
+  if (block_->limit > limit)
     detail::refuse_in_replay(op,
                              fmt::format("indices are computed that may reach {}, and only those in [0, {}) "
                                          "fit; compute them before each run, and assign() them",
-                                         *below - 1, limit));
-  return !below;
+                                         block_->limit - 1, limit));
+  return true;
 }
 
 void Indices::assign(const Indices& values) {
   if (this_thread.schedule)
     detail::refuse_in_replay("Indices::assign", "it would happen once, not in every run; do it before each");
   if (values.shape_ != shape_)
-    throw ShapeError(fmt::format("Indices::assign: values of shape {} to indices of shape {}; give as many",
-                                 to_string(values.shape_), to_string(shape_)));
+    throw ShapeError(
+        fmt::format("Indices::assign: values of shape {} to indices of shape {}; reshape() them first",
+                    to_string(values.shape_), to_string(shape_)));
   const auto from = values.span();
-  if (const auto limit = block_->limit_in_replay)  // on which kernels rely
-    for (const std::int64_t value : from)
-      if (value < 0 || value >= *limit)
-        throw ValueError(fmt::format("Indices::assign: {} to indices that a Replay computes, all in [0, {})",
-                                     value, *limit));
-  std::memmove(block_->values.data() + offset_, from.data(), from.size_bytes());
+  if (!from.empty()) std::memmove(block_->values.data() + offset_, from.data(), from.size_bytes());
   ++block_->version;
 }
 
@@ -122,16 +119,31 @@ bool operator==(const Indices& a, const Indices& b) {
   return a.shape_ == b.shape_ && std::ranges::equal(a.values(), b.values());
 }
 
-void check_indices(std::string_view op, const Indices& indices, std::int64_t limit) {
-  const auto check = [op, values = indices.address(), shape = indices.shape(), limit] {
+namespace {
+
+struct IndexCheck {
+  std::string_view op;
+  std::span<const std::int64_t> values;
+  Shape shape;
+  std::int64_t limit;
+
+  void operator()() const {
     for (std::size_t i = 0; i < values.size(); ++i)
       if (values[i] < 0 || values[i] >= limit)
         throw ValueError(fmt::format("{}: index {} at position {} of {} is not in [0, {})", op, values[i], i,
                                      to_string(shape), limit));
-  };
-  if (this_thread.schedule && !indices.check_limit_in_replay(op, limit)) return;
+  }
+};
+
+}  // namespace
+
+void check_indices(std::string_view op, const Indices& indices, std::int64_t limit) {
+  if (indices.computed_in_replay(op, limit)) return;
+  IndexCheck check{op, indices.address(), indices.shape(), limit};
   check();
-  if (this_thread.schedule) this_thread.schedule->append_check(check);
+  if (!this_thread.schedule) return;
+  check.op = {static_cast<const char*>(this_thread.schedule->keep(op.data(), op.size())), op.size()};
+  this_thread.schedule->append_check(check);
 }
 
 }  // namespace xgrad

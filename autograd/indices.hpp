@@ -6,10 +6,11 @@
 #include <initializer_list>
 #include <iosfwd>
 #include <memory>
-#include <optional>
 #include <ranges>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "autograd/shape.hpp"
@@ -26,7 +27,7 @@ concept IntegerArray =
       values.dimension(), values.shape(), values.begin(), values.end();
     };
 
-/// A shared, row-major array of 64-bit integers. Made from lists, ranges of integers, or any
+/// A row-major array of 64-bit integers; copies share the values. Made from lists, ranges of integers, or any
 /// integer xtensor expression.
 class Indices {
   // A value in a list: being converted it loses to a nested list, which makes `Indices{{2}}` one row.
@@ -61,13 +62,12 @@ class Indices {
 
   /// Where a kernel may write the values, all in [0, limit), of indices that are new, nobody else's yet.
   std::int64_t* mutable_address(std::int64_t limit);
-  /// Whether the values are there, and so to be checked, before a Replay runs. Throws GraphError naming `op`
-  /// if kernels of the run compute them, and they might not be below `limit`.
-  bool check_limit_in_replay(std::string_view op, std::int64_t limit) const;
+  /// Whether kernels of the Replay that is being made compute the values, so that they cannot be checked
+  /// before it runs. Throws GraphError naming `op` if they might then not be below `limit`.
+  bool computed_in_replay(std::string_view op, std::int64_t limit) const;
 
   /// Overwrites the values, in all handles that share them: the next batch for a Replay. A graph that reads
-  /// them will refuse to go backward. Throws ShapeError for another shape, and ValueError for values beyond
-  /// the limit of indices that a Replay computes.
+  /// them will refuse to go backward. Throws ShapeError for another shape.
   void assign(const Indices& values);
   /// How often the values were overwritten.
   std::uint32_t version() const { return block_->version; }
@@ -80,6 +80,13 @@ class Indices {
   friend bool operator==(const Indices& a, const Indices& b);
 
  private:
+  struct Block {
+    std::vector<std::int64_t> values;
+    std::uint32_t version = 0;
+    std::uint64_t computed_by = 0;  // number of the schedule whose kernels write the values, in [0, limit)
+    std::int64_t limit = 0;
+  };
+
   template <class R>
   static Shape shape_of(const R& values) {
     if constexpr (requires {
@@ -98,12 +105,6 @@ class Indices {
   }
 
   void hold_in_replay() const;
-
-  struct Block {
-    std::vector<std::int64_t> values;
-    std::uint32_t version = 0;
-    std::optional<std::int64_t> limit_in_replay = {};  // of values that a Replay's kernel writes
-  };
   std::span<const std::int64_t> span() const {
     return {block_->values.data() + offset_, static_cast<std::size_t>(elements())};
   }

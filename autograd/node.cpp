@@ -53,7 +53,8 @@ void Leaf::set_grad(AnyTensor value) {
 
 void Leaf::bind_grad(const AnyTensor& value) {
   const auto lock = locked();
-  if (grad_.storage().get() != value.storage().get() || grad_.node()) grad_ = value;
+  if (grad_.storage().get() != value.storage().get() || grad_.offset() != value.offset() || grad_.node())
+    grad_ = value;
 }
 
 void Leaf::accumulate(GradientSlot slot) {

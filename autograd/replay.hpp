@@ -3,6 +3,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -10,6 +11,7 @@
 #include "autograd/error.hpp"
 #include "autograd/launch.hpp"
 #include "autograd/schedule.hpp"
+#include "autograd/thread_state.hpp"
 
 namespace xgrad {
 
@@ -20,7 +22,7 @@ namespace xgrad {
 ///     optimizer.zero_grad();
 ///     Tensor<> loss = mse_loss(net(x), y);
 ///     loss.backward();
-///     return loss;
+///     return loss.detach();
 ///   });                                  // runs the function, once
 ///   for (const auto& batch : batches) {
 ///     x.assign(batch.x), y.assign(batch.y);
@@ -31,7 +33,7 @@ namespace xgrad {
 /// Every run works in the same memory: it reads the tensors and Indices that the function read, as they are
 /// now (write into them with assign(); binding a name to another tensor changes nothing here), and writes
 /// its results, and the gradients of leaves, where the first run left them. Gradients are computed anew, not
-/// added to what is there. It keeps all memory that the function asked for, more than an ordinary step needs.
+/// added to what is there.
 ///
 /// Only kernels run again. Whatever else the function does happened once: branches, prints, counters, hooks;
 /// numbers, and tensors made from them, are the same in every run. What would go wrong by that throws
@@ -48,10 +50,11 @@ class Replay {
   using Result = std::add_lvalue_reference_t<std::conditional_t<std::is_void_v<R>, void, const R>>;
 
   /// Runs `function`, with no arguments, and writes down its kernels. Throws what it throws.
-  template <std::invocable F>
-    requires std::same_as<std::decay_t<std::invoke_result_t<F&>>, R>
+  template <class F>
+    requires(!std::same_as<std::remove_cvref_t<F>, Replay> && std::invocable<F&> &&
+             std::same_as<std::decay_t<std::invoke_result_t<F&>>, R>)
   explicit Replay(F&& function) : schedule_(std::make_unique<Schedule>()) {
-    const auto scope = written();
+    const auto scope = writing();
     if constexpr (std::is_void_v<R>)
       function();
     else
@@ -60,7 +63,9 @@ class Replay {
   }
 
   /// Runs the kernels again. Returns what the function returned, which now holds the new values. Throws
-  /// ValueError for Indices that do not fit, before anything is computed.
+  /// ValueError for Indices that do not fit, and GraphError under an `anomaly` scope and inside another
+  /// Replay's function, all before anything is computed; as the functions below, GraphError for a Replay that
+  /// was moved from.
   Result operator()() {
     schedule().run();
     return result();
@@ -80,7 +85,7 @@ class Replay {
     if (!schedule_) throw GraphError("Replay: this one was moved from; use the one that it was moved to");
     return *schedule_;
   }
-  detail::ScheduleScope written() {
+  detail::ScheduleScope writing() {
     if (this_thread.schedule)
       detail::refuse_in_replay("Replay", "another cannot be made; call its function instead");
     return detail::ScheduleScope(schedule_.get());

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <string_view>
 
 #include "autograd/elementwise.hpp"
 #include "autograd/error.hpp"
@@ -19,17 +20,19 @@ namespace {
 void check_mode() {
   if (this_thread.anomaly)
     throw GraphError(
-        "Replay: an anomaly scope is on, and replayed kernels are not looked after; call the function itself "
-        "there");
+        "Replay: an anomaly scope is on, and a Replay cannot look for NaN or infinity; end the scope, or "
+        "call the "
+        "function itself");
 }
 
 }  // namespace
 
 Schedule::Schedule() : arena_(Ref<StorageArena>::adopt(new StorageArena)) {
   check_mode();
-  // Above the numbers of all threads' nodes.
   static std::atomic<std::uint64_t> schedules{0};
-  first_sequence_ = this_thread.sequence = std::max(this_thread.sequence, ++schedules << 36);
+  number_ = ++schedules;
+  // Above the numbers of all threads' nodes, if none records 2^44 between two schedules.
+  first_sequence_ = this_thread.sequence = std::max(this_thread.sequence, number_ << 44);
 }
 
 Schedule::~Schedule() { arena_->close(); }
@@ -48,20 +51,25 @@ void Schedule::hold(const Ref<Storage>& storage) {
   if (!made(*storage) && known_.insert(storage.get()).second) held_.push_back(storage);
 }
 
+void Schedule::hold(std::shared_ptr<const void> data) {
+  if (known_.insert(data.get()).second) others_.push_back(std::move(data));
+}
+
+bool Schedule::knows(const Leaf& leaf) const {
+  return std::ranges::any_of(gradients_, [&](const LeafGradient& g) { return g.leaf.get() == &leaf; });
+}
+
 void Schedule::sets_gradient_of(Leaf& leaf) {
-  const auto same = [&](const LeafGradient& g) { return g.leaf.get() == &leaf; };
-  if (std::ranges::none_of(gradients_, same)) gradients_.push_back({Ref<Leaf>::share(&leaf), {}});
+  if (!knows(leaf)) gradients_.push_back({Ref<Leaf>::share(&leaf), {}});
 }
 
 void Schedule::adds_to_gradient_of(Leaf& leaf) {
-  const auto same = [&](const LeafGradient& g) { return g.leaf.get() == &leaf; };
-  if (std::ranges::any_of(gradients_, same)) return;
-  if (leaf.grad().defined())
+  if (!knows(leaf) && leaf.grad().defined())
     throw GraphError(fmt::format(
         "backward: inside the function of a Replay, a leaf of shape {} has a gradient from before; call "
         "zero_grad() first in the function: every run then computes the gradients anew",
         to_string(leaf.output_shape(0))));
-  gradients_.push_back({Ref<Leaf>::share(&leaf), {}});
+  sets_gradient_of(leaf);
 }
 
 void Schedule::check_inside(const Node& node) const {
@@ -74,7 +82,7 @@ void Schedule::check_inside(const Node& node) const {
 
 void Schedule::finish() {
   for (LeafGradient& g : gradients_) g.value = g.leaf->grad();
-  arena_->for_each_in_use([&](Storage& storage) { results_.push_back(&storage); });
+  results_ = arena_->in_use();
   launches_.shrink_to_fit();
   known_.clear();
 }

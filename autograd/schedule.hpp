@@ -12,12 +12,15 @@
 
 #include "autograd/any_tensor.hpp"
 #include "autograd/node.hpp"
+#include "autograd/storage.hpp"
+#include "autograd/storage_arena.hpp"
+#include "autograd/thread_state.hpp"
 
 namespace xgrad {
 
 /// Written while a function runs on this thread (`this_thread.schedule` points here), and run any number of
-/// times afterwards. Storages that are made meanwhile keep their memory for as long as the schedule lives, so
-/// that no kernel writes to what another one still reads.
+/// times afterwards. Storages that are made meanwhile get memory that nobody else uses as long as the
+/// schedule lives.
 class Schedule {
  public:
   Schedule();
@@ -39,7 +42,7 @@ class Schedule {
   void* keep(const void* data, std::size_t bytes);
   /// Keeps what kernels read and the function did not make.
   void hold(const Ref<Storage>& storage);
-  void hold(std::shared_ptr<const void> data) { others_.push_back(std::move(data)); }
+  void hold(std::shared_ptr<const void> data);
   /// Has every run leave the leaf with the gradient that this one leaves it with.
   void sets_gradient_of(Leaf& leaf);
   /// The same for one that is added to. Throws GraphError where it comes from outside: kernels would add to
@@ -49,6 +52,8 @@ class Schedule {
   void check_inside(const Node& node) const;
   bool made(const Storage& storage) const { return arena_->made(storage); }
   StorageArena& arena() { return *arena_; }
+  /// Told apart from those of all other schedules.
+  std::uint64_t number() const { return number_; }
   /// Ends the writing.
   void finish();
 
@@ -60,6 +65,8 @@ class Schedule {
     Run run;
     const void* kernel;
   };
+  bool knows(const Leaf& leaf) const;
+
   struct LeafGradient {
     Ref<Leaf> leaf;
     AnyTensor value;
@@ -70,10 +77,10 @@ class Schedule {
   std::vector<Launch> checks_, launches_;
   std::vector<Storage*> results_;
   std::vector<LeafGradient> gradients_;
-  std::unordered_set<const Storage*> known_;
+  std::unordered_set<const void*> known_;  // that are held
   std::vector<Ref<Storage>> held_;
   std::vector<std::shared_ptr<const void>> others_;
-  std::uint64_t first_sequence_;  // of nodes made from here on
+  std::uint64_t number_, first_sequence_;  // of nodes made from here on
 };
 
 namespace detail {
@@ -90,16 +97,12 @@ class ScheduleScope {
   Schedule* before_;
 };
 
-// Whether an op may overwrite this tensor's elements, if it has its memory to itself: neither in a Replay
-// what was made before, for the next run reads it again, nor elsewhere what a Replay made, which it writes
-// again.
+// Whether an op may overwrite this tensor's elements if nobody else holds them. In a Replay: only if they
+// were made there, for the next run reads all others again. Elsewhere: only if no Replay made them.
 inline bool may_overwrite(const AnyTensor& x) {
   const Storage& storage = *x.storage();
   return this_thread.schedule ? this_thread.schedule->made(storage) : !storage.in_arena();
 }
-
-// Has elements that the program itself wrote to a new tensor written again in a Replay.
-void repeat_values(const AnyTensor& fresh);
 
 }  // namespace detail
 

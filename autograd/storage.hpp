@@ -5,9 +5,7 @@
 #include <concepts>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
-#include <vector>
 
 #include "autograd/device.hpp"
 #include "autograd/pool.hpp"
@@ -93,8 +91,19 @@ class Storage {
 
  private:
   friend class StorageArena;
-  Storage(std::size_t block_bytes, std::uint8_t data_offset, DType type)
-      : block_bytes_(block_bytes), data_offset_(data_offset), dtype_(type) {}
+
+  // How large a block is, and where in it the elements lie. Throws ValueError for more than max_elements.
+  struct Layout {
+    Layout(std::int64_t elements, DType type);
+    std::size_t offset, bytes;
+  };
+  [[noreturn]] static void out_of_memory(std::int64_t elements, std::size_t bytes);
+
+  Storage(const Layout& layout, DType type, bool in_arena)
+      : block_bytes_(layout.bytes),
+        data_offset_(static_cast<std::uint8_t>(layout.offset)),
+        dtype_(type),
+        in_arena_(in_arena) {}
   ~Storage() { delete memo_.load(std::memory_order_relaxed); }
   void destroy() noexcept;
 
@@ -105,7 +114,7 @@ class Storage {
   std::uint8_t data_offset_;
   DType dtype_;
   Device device_ = Device::cpu();
-  bool in_arena_ = false;
+  bool in_arena_;
 };
 
 /// Owning reference to an intrusively counted T (`retain`, `release`); may be null.
@@ -143,53 +152,6 @@ class Ref {
  private:
   explicit Ref(T* object) : object_(object) {}
   T* object_ = nullptr;
-};
-
-/// Storages that keep their memory, also unused, until the arena is closed.
-class StorageArena {
- public:
-  StorageArena() = default;
-  StorageArena(const StorageArena&) = delete;
-  StorageArena& operator=(const StorageArena&) = delete;
-
-  /// As Storage::make.
-  Storage* make(std::int64_t elements, DType type);
-  bool made(const Storage& storage) const {
-    return storage.in_arena() && Place::of(const_cast<Storage&>(storage)).arena == this;
-  }
-  /// f(storage) for each that somebody refers to.
-  template <class F>
-  void for_each_in_use(F f) {
-    for (Place* place : places_)
-      if (place && place->in_use) f(*place->storage());
-  }
-  /// Gives unused memory back, and from now on each storage's with its last reference.
-  void close() noexcept;
-
-  void retain() { references_.add(); }
-  void release() noexcept {
-    if (references_.remove()) delete this;
-  }
-
- private:
-  friend class Storage;
-  // Stands in front of each storage; of 64 bytes, so that large data starts on a cache line.
-  struct Place {
-    StorageArena* arena;
-    std::size_t bytes;  // of place and storage
-    bool in_use = true;
-    std::byte filling[64 - 17]{};
-    Storage* storage() { return reinterpret_cast<Storage*>(this + 1); }
-    static Place& of(Storage& storage) { return reinterpret_cast<Place*>(&storage)[-1]; }
-  };
-  ~StorageArena() = default;
-  void end(Place& place) noexcept;
-  static void free(Place* place) noexcept;
-
-  ReferenceCount references_;
-  std::mutex mutex_;  // storages may end on other threads
-  std::vector<Place*> places_;
-  bool closed_ = false;
 };
 
 }  // namespace xgrad

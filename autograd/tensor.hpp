@@ -66,8 +66,6 @@ struct NestedList {
 
 namespace detail {
 
-void repeat_values(const AnyTensor& fresh);
-
 [[noreturn]] void no_shape(const char* why);
 [[noreturn]] void other_element_type(DType wanted);
 [[noreturn]] void values_in_replay(const char* function);

@@ -114,12 +114,12 @@ void run_products(benchmark::State& state, const Workload& w) {
   for (auto _ : state) by_hand.run_products();
 }
 
-struct How {
+struct Variant {
   bool packed = false, replayed = false;
 };
 
 template <class Optimizer>
-void run_xgrad(benchmark::State& state, const Workload& w, How how, const Problem& problem,
+void run_xgrad(benchmark::State& state, const Workload& w, Variant variant, const Problem& problem,
                Optimizer optimizer) {
   const Shape shape{static_cast<std::int64_t>(w.sizes.time), static_cast<std::int64_t>(w.sizes.batch)};
   const Indices inputs(shape, problem.inputs), targets(shape, problem.targets);
@@ -129,10 +129,10 @@ void run_xgrad(benchmark::State& state, const Workload& w, How how, const Proble
     const auto output = model(inputs, model.zero_state(shape[1]));
     const Tensor<> loss = model.loss(output.logits, targets);
     loss.backward();
-    return loss;
+    return loss.detach();
   };
   std::optional<Replay<Tensor<>>> replay;
-  if (how.replayed) replay.emplace(forward_and_backward);
+  if (variant.replayed) replay.emplace(forward_and_backward);
   time_steps(state, [&] {
     const Tensor<> loss = replay ? (*replay)() : forward_and_backward();
     if (w.update.max_norm > 0) optim::clip_grad_norm(optimizer.parameters(), w.update.max_norm);
@@ -141,15 +141,15 @@ void run_xgrad(benchmark::State& state, const Workload& w, How how, const Proble
   });
 }
 
-void run_xgrad(benchmark::State& state, const Workload& w, How how) {
+void run_xgrad(benchmark::State& state, const Workload& w, Variant variant) {
   set_threads(step_threads);
-  set_packing(how.packed);
+  set_packing(variant.packed);
   const Problem problem(w);
   const auto parameters = nn::parameters(problem.model);
   if (w.update.rule == Update::Rule::sgd)
-    run_xgrad(state, w, how, problem, optim::SGD<float>(parameters, {.lr = w.update.lr}));
+    run_xgrad(state, w, variant, problem, optim::SGD<float>(parameters, {.lr = w.update.lr}));
   else
-    run_xgrad(state, w, how, problem, optim::Adam<float>(parameters, {.lr = w.update.lr}));
+    run_xgrad(state, w, variant, problem, optim::Adam<float>(parameters, {.lr = w.update.lr}));
 }
 
 void add(const Workload& w) {

@@ -28,6 +28,10 @@ struct TrainProgress {
 ///   optim::Adam optimizer(nn::parameters(model), {.lr = 2e-3});
 ///   train(model, text, {}, [&] { optim::clip_grad_norm(optimizer.parameters(), 5); optimizer.step(); });
 ///
+/// Forward and backward are replayed (see Replay) unless there is dropout, a hook on a parameter, or an
+/// `anomaly` or `profile` scope: the same bits, in less time for small models. The callbacks may replace,
+/// freeze and unfreeze parameters.
+///
 /// Throws ValueError for options or a text that do not do (see Windows), NonFiniteError when the loss is not
 /// finite any more, before the step that would spoil the parameters.
 template <Real T>

@@ -8,7 +8,6 @@
 
 #include "autograd/create.hpp"
 #include "autograd/error.hpp"
-#include "autograd/schedule.hpp"
 #include "autograd/scope.hpp"
 #include "ops/dropout.hpp"
 #include "ops/matmul.hpp"
@@ -163,8 +162,7 @@ Tensor<T> advance(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& l
 template <Real T>
 Tensor<T> unroll(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
                  Tensor<T>& h, Tensor<T>& c, Location at) {
-  // No op saved it: each step may work in its part.
-  const bool take_zx = zx.unique() && xgrad::detail::may_overwrite(zx);
+  const bool take_zx = zx.unique();  // no op saved it: each step may work in its part
   const bool in_place = take_zx && rnn.cell == Cell::rnn;
   auto steps = xgrad::detail::rows(zx, at);  // of zx, and then of h
   const auto time = static_cast<std::int64_t>(steps.size());

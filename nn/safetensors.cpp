@@ -16,8 +16,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "autograd/any_tensor.hpp"
 #include "autograd/error.hpp"
-#include "autograd/schedule.hpp"
 
 namespace xgrad::nn {
 

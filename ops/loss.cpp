@@ -3,6 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+#include <span>
+#include <vector>
+
 #include "autograd/create.hpp"
 #include "autograd/error.hpp"
 #include "autograd/launch.hpp"
@@ -105,9 +109,11 @@ Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets,
         op, to_string(x.shape()), to_string(rows), to_string(targets.shape())));
   const TargetCheck check{op, x.shape(), targets.address(), options};
   if (!this_thread.schedule) return {targets, options, check()};
-  const bool computed = !targets.check_limit_in_replay(op, x.shape().back());
+  const bool computed = targets.computed_in_replay(op, x.shape().back());
   if (computed && options.ignore_index >= 0)
-    detail::refuse_in_replay(op, "targets that are computed there cannot be ignored; give no ignore_index");
+    detail::refuse_in_replay(op,
+                             "targets that the function computes cannot be ignored; give no ignore_index, or "
+                             "compute them before each run and assign() them");
   Targets result{targets, options, computed ? targets.elements() : check()};
   result.used_in_run = std::make_shared<std::int64_t>(result.used);
   this_thread.schedule->hold(result.used_in_run);

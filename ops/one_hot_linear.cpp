@@ -1,8 +1,6 @@
 // Products of one-hot rows, which are never formed, with a weight.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "autograd/create.hpp"
 #include "autograd/error.hpp"
 #include "autograd/launch.hpp"

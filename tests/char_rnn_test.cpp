@@ -173,6 +173,18 @@ TEST_CASE("train: hooks are called at every step, and replaced parameters traine
   CHECK(calls == 6);
   hook.remove();
 
+  // So are those that a callback freezes, or makes a new leaf of.
+  std::vector<bool> had_gradient;
+  train(
+      model, text, options, [&] { had_gradient.push_back(model.fc.bias.grad().defined()); },
+      [&](const TrainProgress& p) {
+        if (p.step == 2) model.fc.bias.zero_grad(), model.fc.bias.set_requires_grad(false);
+        if (p.step == 3) model.fc.bias.set_requires_grad();
+        if (p.step == 4) model.fc.bias = model.fc.bias.detach().set_requires_grad();
+        return true;
+      });
+  CHECK(had_gradient == std::vector<bool>{true, true, false, true, true, true});
+
   const Tensor<> fresh = zeros(model.fc.weight.shape()).set_requires_grad();
   train(
       model, text, options, [&] {},

@@ -108,6 +108,20 @@ TEST_CASE("counts: the memory of a large step is near that of the step written b
   CHECK(bytes < 1.2 * static_cast<double>(by_hand.bytes()));
 }
 
+TEST_CASE("counts: a replayed step takes little more memory", "[counts]") {
+  const auto cell = GENERATE(nn::Cell::rnn, nn::Cell::lstm, nn::Cell::gru);
+  const auto peak_of = [&](bool replayed) {
+    const auto before = live_counts().bytes;
+    TrainingStep step({cell, 65, 128, 64, 32});
+    if (replayed) step.replay();
+    step();
+    reset_peak_bytes();
+    step();
+    return static_cast<double>(live_counts().peak_bytes - before);
+  };
+  CHECK(peak_of(true) < 1.1 * peak_of(false));
+}
+
 TEST_CASE("counts: memory is linear in the number of time steps", "[counts]") {
   const auto bytes_of = [](std::int64_t time) {
     TrainingStep step({nn::Cell::lstm, 17, 16, time, 1});

@@ -85,10 +85,10 @@ Ref<Storage> room(const Gemm<T>& g) {
 // The packed operand: the kept one if there is one, or else one for this product only. What was multiplied
 // with twice while it stayed the same is kept, from then on at first sight.
 template <Real T>
-Ref<Storage> packed_form(const Gemm<T>& g, Storage& storage) {
+Ref<Storage> packed_form(const Gemm<T>& g, Storage* storage) {
   using enum PackedForm::Phase;
-  if (PackedForm* form = find_form(g, storage)) {
-    const std::uint32_t version = storage.version();
+  if (PackedForm* form = storage ? find_form(g, *storage) : nullptr) {
+    const std::uint32_t version = storage->version();
     std::uint64_t state = form->state.load(std::memory_order_acquire);
     if (state == PackedForm::state_of(version, ready)) return form->elements;
     const bool again = state == PackedForm::state_of(version, seen) || (state & 3) == ready;
@@ -127,7 +127,7 @@ bool pays(const Gemm<T>& g) {
 }
 
 template <Real T>
-bool multiply(const Gemm<T>& g, Storage& storage) {
+bool multiply(const Gemm<T>& g, Storage* storage) {
   if (!packing() || !pays(g)) return false;
   const Ref<Storage> form = packed_form(g, storage);
   gemm_packed(g.m, g.n, g.k, g.alpha, g.a, g.lda, reinterpret_cast<const T*>(form->data()), g.beta, g.c,
@@ -141,7 +141,7 @@ bool packing() { return packing_switch().load(std::memory_order_relaxed); }
 
 void set_packing(bool on) { packing_switch().store(on, std::memory_order_relaxed); }
 
-bool packed_product(const Gemm<float>& product, Storage& storage) { return multiply(product, storage); }
-bool packed_product(const Gemm<double>& product, Storage& storage) { return multiply(product, storage); }
+bool packed_product(const Gemm<float>& product, Storage* storage) { return multiply(product, storage); }
+bool packed_product(const Gemm<double>& product, Storage* storage) { return multiply(product, storage); }
 
 }  // namespace xgrad::kernels

@@ -91,7 +91,7 @@ void batched_product(const Matrices& a, const Matrices& b, AnyTensor& c, bool ac
     g.a = first.a + i * m * k;
     g.b = first.b + j * k * n;
     g.c = first.c + l * m * n;
-    launch(detail::Product<T>{g, nullptr});
+    launch(detail::Product<T>{g, false, nullptr});
   });
 }
 

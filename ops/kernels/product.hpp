@@ -21,10 +21,11 @@ namespace detail {
 template <Real T>
 struct Product {
   Gemm<T> gemm;
-  Storage* storage_of_b;  // null where b is not worth packing
+  bool packs;             // whether b may be worth packing
+  Storage* storage_of_b;  // null: the packed form is not kept
 
   [[gnu::always_inline]] void operator()() const {
-    if (!storage_of_b || !packed_product(gemm, *storage_of_b)) kernels::gemm(gemm);
+    if (!packs || !packed_product(gemm, storage_of_b)) kernels::gemm(gemm);
   }
 };
 
@@ -33,10 +34,10 @@ template <Real T>
 [[gnu::always_inline]] inline Product<T> as_matrices(const Matrices& a, const Matrices& b, const AnyTensor& c,
                                                      bool accumulate, std::int64_t m, std::int64_t n,
                                                      std::int64_t k) {
-  bool packs = b.constant && !a.transposed && m >= packing_least_rows;
+  Storage* storage_of_b = b.tensor.storage().get();
   if (this_thread.schedule) [[unlikely]] {
     for (const AnyTensor* x : {&a.tensor, &b.tensor, &c}) x->hold_in_replay();
-    packs = packs && !b.tensor.storage()->in_arena();  // whose values every run computes anew
+    if (storage_of_b->in_arena()) storage_of_b = nullptr;  // every run computes b anew
   }
   const auto elements = [](const AnyTensor& x) {
     return reinterpret_cast<T*>(x.storage()->data()) + x.offset();
@@ -53,7 +54,8 @@ template <Real T>
            .beta = accumulate ? T(1) : T(0),
            .c = elements(c),
            .ldc = n},
-          packs ? b.tensor.storage().get() : nullptr};
+          b.constant && !a.transposed && m >= packing_least_rows,
+          storage_of_b};
 }
 
 // One product of whole tensors.
