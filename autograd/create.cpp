@@ -7,7 +7,6 @@
 #include <cmath>
 
 #include "autograd/error.hpp"
-#include "autograd/schedule.hpp"
 
 namespace xgrad {
 

@@ -12,7 +12,6 @@
 #include "autograd/error.hpp"
 #include "autograd/launch.hpp"
 #include "autograd/op.hpp"
-#include "autograd/schedule.hpp"
 
 namespace xgrad {
 

@@ -173,7 +173,8 @@ def as_json(results):
 
 def svg(results):
     """Bars of times, for each workload on a scale of its own."""
-    colours = ["#777777", "#1b6ca8", "#4fa3d9", "#8fcbe8", "#c0561f", "#e39a6b", "#5b7f2b", "#9dbb6d", "#7a4f9a", "#b394cc"]
+    ours = ["#777777", "#1b6ca8", "#4fa3d9", "#8fcbe8"]
+    colours = ours + ["#c0561f", "#e39a6b", "#5b7f2b", "#9dbb6d", "#7a4f9a", "#b394cc"]
     shown = [(key, label) for key, label in programs(results) if key != "products"]
     left, width, bar, y = 190, 480, 15, 48
     title = "Time of one training step, and its ratio to the hand-written one"

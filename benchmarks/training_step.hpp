@@ -39,7 +39,7 @@ class TrainingStep {
 
   /// From now on, forward and backward are runs of a Replay.
   void replay() {
-    replay_.emplace([this] { return forward_and_backward().detach(); });
+    replay_.emplace([this] { return forward_and_backward(); });
   }
 
   /// Nodes that were alive when the last step's graph was complete, parameters included.
@@ -52,7 +52,7 @@ class TrainingStep {
     const Tensor<> loss = model_.loss(output.logits, targets_);
     nodes_ = live_counts().nodes;
     loss.backward();
-    return loss;
+    return loss.detach();
   }
 
   Indices characters(const StepSizes& s) {

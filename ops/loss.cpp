@@ -114,7 +114,7 @@ Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets,
     detail::refuse_in_replay(op,
                              "targets that the function computes cannot be ignored; give no ignore_index, or "
                              "compute them before each run and assign() them");
-  Targets result{targets, options, computed ? targets.elements() : check()};
+  Targets result{targets, options, check()};
   result.used_in_run = std::make_shared<std::int64_t>(result.used);
   this_thread.schedule->hold(result.used_in_run);
   if (!computed)

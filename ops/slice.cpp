@@ -68,9 +68,8 @@ void add_to(AnyTensor& into, const Range& range, const AnyTensor& part) {
   });
 }
 
-template <Real T>
-void fill_zero(AnyTensor& x, std::int64_t first, std::int64_t last) {
-  launch([=, to = data_of<T>(x)] { std::fill(to + first, to + last, T(0)); });
+void fill_zero(const AnyTensor& x, std::int64_t first, std::int64_t last) {
+  x.view({last - first}, first).fill_zero();
 }
 
 // Overwrites a range of `into` with `part`, or with zeros where that is undefined.
@@ -79,9 +78,9 @@ void overwrite(AnyTensor& into, const Range& range, const AnyTensor& part) {
   const AxisView v(into.shape(), range.along());
   if (range.is_contiguous(v)) {
     const std::int64_t first = range.offset(v);
-    if (!part.defined()) return fill_zero<T>(into, first, first + range.count * v.inner);
-    launch([from = reinterpret_cast<const T*>(part.bytes()), n = part.elements(),
-            to = data_of<T>(into) + first] { std::copy_n(from, n, to); });
+    if (!part.defined()) return fill_zero(into, first, first + range.count * v.inner);
+    AnyTensor region = into.view(part.shape(), first);
+    copy_into(region, part);
   } else {
     const AnyTensor source =
         part.defined() ? part : AnyTensor::zeros(range.part_of(into.shape()), dtype_of<T>);
@@ -96,9 +95,9 @@ template <Real T>
 void place(AnyTensor& into, const Range& range, const AnyTensor& part) {
   const AxisView v(into.shape(), range.along());
   const bool contiguous = range.is_contiguous(v);
-  fill_zero<T>(into, 0, contiguous ? range.offset(v) : into.elements());
+  fill_zero(into, 0, contiguous ? range.offset(v) : into.elements());
   overwrite<T>(into, range, part);
-  if (contiguous) fill_zero<T>(into, range.offset(v) + part.elements(), into.elements());
+  if (contiguous) fill_zero(into, range.offset(v) + part.elements(), into.elements());
 }
 
 template <Real T, bool drop_axis>

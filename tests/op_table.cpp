@@ -330,7 +330,7 @@ struct Checker {
           return row.function.twice;
       };
       Tensors<T> all = function()(at.arguments);
-      if (u.empty()) u = all.empty() ? u : fixed(all), v = fixed(at.wanted);
+      if (u.empty()) u = fixed(all), v = fixed(at.wanted);
       const auto g = gradients(inner(u, all), at.wanted, second);
       all.insert(all.end(), g.begin(), g.end());
       if (second) {
@@ -359,8 +359,7 @@ struct Checker {
   template <Real T>
   static Tensors<T> fixed(const Tensors<T>& like) {
     Tensors<T> result;
-    for (const auto& x : like) result.push_back(linspace<T>(-1, 2, x.elements()).clone());
-    for (std::size_t k = 0; k < like.size(); ++k) result[k] = Tensor<T>(result[k].view(like[k].shape()));
+    for (const auto& x : like) result.emplace_back(linspace<T>(-1, 2, x.elements()).view(x.shape()));
     return result;
   }
 

@@ -558,6 +558,9 @@ TEST_CASE("indices that kernels compute are used where they always fit, and refu
         "[0, 3) fit; compute them before each run, and assign() them");
   CHECK_THROWS_WITH(Replay([&] { return cross_entropy(logits, argmax(x, 0, true), {.ignore_index = 1}); }),
                     Contains("targets that the function computes cannot be ignored"));
+  const Tensor<> nothing = zeros({0, 4});
+  CHECK_THROWS_WITH(Replay([&] { return cross_entropy(nothing, argmax(nothing, 1)); }),
+                    Contains("there are no rows"));
   CHECK_THROWS_WITH(
       Replay([&] { return nll_loss(narrow(logits, 1, 0, 2), argmax(x, 0, true)); }),
       Contains("nll_loss: inside the function of a Replay indices are computed that may reach 3"));
