@@ -36,7 +36,7 @@ SizeClass size_class(std::size_t bytes, pool::Use use) {
   const std::size_t exponent = std::bit_width(bytes - 1) - 1;  // 2^exponent < bytes <= 2^(exponent + 1)
   const std::size_t step = std::size_t{1} << (exponent - 2);
   const std::size_t quarter = (bytes - (std::size_t{1} << exponent) + step - 1) / step;  // 1 … 4
-  return {2 * ThreadState::small_classes + 4 * (exponent - 9) + quarter - 1,
+  return {ThreadState::all_small_classes + 4 * (exponent - 9) + quarter - 1,
           (std::size_t{1} << exponent) + quarter * step};
 }
 
@@ -45,7 +45,7 @@ struct Registry {
   std::mutex mutex;
   std::vector<ThreadState*> threads;
   std::vector<std::byte*> slabs;
-  std::array<ThreadState::FreeBlock*, 2 * ThreadState::small_classes + ThreadState::large_classes> orphans{};
+  std::array<ThreadState::FreeBlock*, ThreadState::all_small_classes + ThreadState::large_classes> orphans{};
   std::int64_t ended_nodes = 0, ended_bytes = 0, ended_reserved = 0;
 };
 
@@ -109,7 +109,8 @@ void* take_orphan(std::size_t index) {
   if (!thread.registered) {
     if (one_thread_promised)
       throw GraphError(
-          "a second thread makes a tensor in a program that called promise_one_thread(); leave that call out, "
+          "a second thread makes a tensor in a program that called promise_one_thread(); leave that call "
+          "out, "
           "or use tensors on the thread that made it only");
     enter_registry(thread);
   }
@@ -173,7 +174,7 @@ void reset_peak_bytes() { this_thread.peak_bytes = this_thread.live_bytes; }
 void empty_cache() noexcept {
   ThreadState& thread = this_thread;
   std::size_t bytes = small_limit;
-  for (std::size_t i = 2 * ThreadState::small_classes; i < thread.free.size(); ++i) {
+  for (std::size_t i = ThreadState::all_small_classes; i < thread.free.size(); ++i) {
     bytes = size_class(bytes + 1, pool::Use::data).bytes;  // the classes in order
     while (auto* block = thread.free[i]) {
       thread.free[i] = block->next;

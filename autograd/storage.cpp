@@ -33,7 +33,8 @@ Storage* Storage::make(std::int64_t elements, DType type) {
     return this_thread.schedule->arena().make(elements, type);
   const Layout layout(elements, type);
   try {
-    return new (pool::allocate(layout.bytes)) Storage(layout, type, false);
+    const pool::Use use = this_thread.backward_depth ? pool::Use::gradient : pool::Use::data;
+    return new (pool::allocate(layout.bytes, use)) Storage(layout, type, use);
   } catch (const std::bad_alloc&) {
     out_of_memory(elements, layout.bytes);
   }
@@ -48,8 +49,9 @@ StorageMemo* Storage::attach_memo(std::unique_ptr<StorageMemo> memo) {
 void Storage::destroy() noexcept {
   if (in_arena_) return StorageArena::end(*this);
   const std::size_t bytes = block_bytes_;
+  const pool::Use use = use_;
   this->~Storage();
-  pool::deallocate(this, bytes);
+  pool::deallocate(this, bytes, use);
 }
 
 }  // namespace xgrad

@@ -14,7 +14,7 @@ namespace xgrad {
 
 enum class DType : std::uint8_t { float32, float64 };
 
-constexpr std::size_t size_of(DType type) { return type == DType::float32 ? 4 : 8; }
+constexpr std::size_t size_of(DType type) { return std::size_t{4} << static_cast<int>(type); }
 
 template <class T>
 concept Real = std::same_as<T, float> || std::same_as<T, double>;
@@ -99,10 +99,11 @@ class Storage {
   };
   [[noreturn]] static void out_of_memory(std::int64_t elements, std::size_t bytes);
 
-  Storage(const Layout& layout, DType type, bool in_arena)
+  Storage(const Layout& layout, DType type, pool::Use use, bool in_arena = false)
       : block_bytes_(layout.bytes),
         data_offset_(static_cast<std::uint8_t>(layout.offset)),
         dtype_(type),
+        use_(use),
         in_arena_(in_arena) {}
   ~Storage() { delete memo_.load(std::memory_order_relaxed); }
   void destroy() noexcept;
@@ -114,6 +115,7 @@ class Storage {
   std::uint8_t data_offset_;
   DType dtype_;
   Device device_ = Device::cpu();
+  pool::Use use_;  // whose list the block came from
   bool in_arena_;
 };
 

@@ -30,7 +30,8 @@ class Node;
 class Schedule;
 
 struct ThreadState {
-  static constexpr std::size_t small_classes = 33;  // 16, 32, … 512 bytes
+  static constexpr std::size_t small_classes = 33;  // 16, 32, … 512 bytes, for each use
+  static constexpr std::size_t all_small_classes = 3 * small_classes;
   static constexpr std::size_t large_classes = 4 * 40;
 
   struct FreeBlock {
@@ -51,9 +52,9 @@ struct ThreadState {
   std::atomic<std::int64_t> live_nodes{0}, live_bytes{0}, reserved_bytes{0};
   std::int64_t peak_bytes = 0;
 
-  std::array<FreeBlock*, 2 * small_classes + large_classes> free{};  // small for data, small for nodes, large
-  Node* dead = nullptr;                                              // nodes that wait for their end
-  bool burying = false;                                              // the loop that ends them is running
+  std::array<FreeBlock*, all_small_classes + large_classes> free{};
+  Node* dead = nullptr;  // nodes that wait for their end
+  bool burying = false;  // the loop that ends them is running
 
   std::byte* slab = nullptr;  // small blocks are cut from here
   std::byte* slab_end = nullptr;
