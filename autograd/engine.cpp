@@ -19,21 +19,21 @@ inline void Engine::free_slots(Node& node, std::size_t outputs) noexcept {
   GradientSlot* const slots = std::exchange(node.slots_, nullptr);
   if (!slots) return;
   if (outputs == 1 && !spare_) {
-    const AnyTensor rest = std::move(slots->value);
+    if (slots->value.defined()) *slots = {};
     slots->ownership = Ownership::shared;
     spare_ = slots;
     return;
   }
   std::destroy_n(slots, outputs);
-  pool::deallocate(slots, outputs * sizeof(GradientSlot));
+  pool::deallocate(slots, outputs * sizeof(GradientSlot), pool::Use::gradient);
 }
 
 Engine::~Engine() {
   --this_thread.backward_depth;
   if (next_) free_slots(*next_, next_->outputs());  // these two only after an exception
   for (const Queued& queued : heap_) free_slots(*queued.node, queued.node->outputs());
-  if (spare_) pool::deallocate(spare_, sizeof(GradientSlot));
-  for (Node* node : visited_) node->wanted_ = false;
+  if (spare_) pool::deallocate(spare_, sizeof(GradientSlot), pool::Use::gradient);
+  for (const Ref<Node>& node : visited_) node->wanted_ = false;
 }
 
 bool Engine::wants(const Edge& edge) const {
@@ -55,16 +55,16 @@ GradientSlot& Engine::leaf_slot(Leaf* leaf) {
   constexpr std::size_t few = 8;
   if (leaves_.size() <= few) {
     for (LeafSlot& entry : leaves_)
-      if (entry.leaf == leaf) return entry.slot;
-    if (leaves_.size() < few) return leaves_.emplace_back(leaf).slot;
+      if (entry.leaf.get() == leaf) return entry.slot;
+    if (leaves_.size() < few) return leaves_.emplace_back(Ref<Leaf>::share(leaf)).slot;
   }
   if (leaf_index_.size() < 2 * (leaves_.size() + 1)) {
     leaf_index_.assign(std::max<std::size_t>(64, 4 * leaf_index_.size()), 0);
-    for (std::uint32_t i = 0; i < leaves_.size(); ++i) leaf_index_[place_of(leaves_[i].leaf)] = i + 1;
+    for (std::uint32_t i = 0; i < leaves_.size(); ++i) leaf_index_[place_of(leaves_[i].leaf.get())] = i + 1;
   }
   const std::size_t at = place_of(leaf);
   if (leaf_index_[at]) return leaves_[leaf_index_[at] - 1].slot;
-  leaves_.emplace_back(leaf);
+  leaves_.emplace_back(Ref<Leaf>::share(leaf));
   leaf_index_[at] = static_cast<std::uint32_t>(leaves_.size());
   return leaves_.back().slot;
 }
@@ -73,24 +73,26 @@ GradientSlot& Engine::leaf_slot(Leaf* leaf) {
 std::size_t Engine::place_of(const Leaf* leaf) const {
   const std::size_t mask = leaf_index_.size() - 1;
   std::size_t at = (reinterpret_cast<std::uintptr_t>(leaf) >> 4) & mask;
-  while (leaf_index_[at] && leaves_[leaf_index_[at] - 1].leaf != leaf) at = (at + 1) & mask;
+  while (leaf_index_[at] && leaves_[leaf_index_[at] - 1].leaf.get() != leaf) at = (at + 1) & mask;
   return at;
 }
 
 inline GradientSlot* Engine::take_slots(std::size_t outputs) {
   if (outputs == 1 && spare_) return std::exchange(spare_, nullptr);
-  auto* slots = static_cast<GradientSlot*>(pool::allocate(outputs * sizeof(GradientSlot)));
+  auto* slots =
+      static_cast<GradientSlot*>(pool::allocate(outputs * sizeof(GradientSlot), pool::Use::gradient));
   std::uninitialized_default_construct_n(slots, outputs);
   return slots;
 }
 
-inline void Engine::enqueue(Node* node) {
+inline void Engine::enqueue(Ref<Node> node) {
   if (const Node* last = newest(); !last || last->sequence_ < node->sequence_) std::swap(node, next_);
-  if (node) push(node);
+  if (node) push(std::move(node));
 }
 
-void Engine::push(Node* node) {
-  heap_.push_back({node->sequence_, node});
+void Engine::push(Ref<Node> node) {
+  const std::uint64_t sequence = node->sequence_;
+  heap_.push_back({sequence, std::move(node)});
   std::push_heap(heap_.begin(), heap_.end());
 }
 
@@ -99,9 +101,9 @@ GradientSlot* Engine::slot(const Edge& edge) {
   if (node->is_leaf()) return &leaf_slot(static_cast<Leaf*>(node));
   if (!node->slots_) {
     node->slots_ = take_slots(node->outputs_);
-    enqueue(node);
-  } else if (nested_ && next_ != node &&
-             std::ranges::none_of(heap_, [&](const Queued& q) { return q.node == node; })) {
+    enqueue(edge.node);
+  } else if (nested_ && next_.get() != node &&
+             std::ranges::none_of(heap_, [&](const Queued& q) { return q.node.get() == node; })) {
     throw GraphError(
         fmt::format("backward: a backward pass over '{}' is under way, and this one, started in a hook, "
                     "meets it there; differentiate another graph, or after that pass",
@@ -110,18 +112,25 @@ GradientSlot* Engine::slot(const Edge& edge) {
   return &node->slots_[edge.output];
 }
 
+// Whether an input might have been reached through a node that was freed and has let go of what it read.
+bool Engine::may_lead_to_input(const Node& node) const {
+  return node.released_ && oldest_input_ < node.sequence_ &&
+         std::ranges::none_of(node.edges(), [](const Edge& edge) { return bool(edge.node); });
+}
+
 // Marks the nodes from which an input can be reached: depth first, with a stack of its own.
 void Engine::find_wanted(std::span<const AnyTensor> outputs, std::span<const AnyTensor> inputs) {
   selective_ = true;
   for (std::size_t i = 0; i < inputs.size(); ++i)
     captures_.push_back({inputs[i].node(), inputs[i].output(), i});
   std::ranges::sort(captures_, std::less(), &Capture::node);
+  for (const AnyTensor& input : inputs) oldest_input_ = std::min(oldest_input_, input.node()->sequence());
   PoolVector<Node*> order;
   PoolVector<std::pair<Node*, std::size_t>> stack;
   const auto enter = [&](Node* node) {
     if (!node || node->is_leaf() || node->wanted_) return;
     node->wanted_ = true;  // for now: seen
-    visited_.push_back(node);
+    visited_.push_back(Ref<Node>::share(node));
     stack.push_back({node, 0});
   };
   for (const AnyTensor& output : outputs) {
@@ -139,12 +148,13 @@ void Engine::find_wanted(std::span<const AnyTensor> outputs, std::span<const Any
   }
   for (Node* node : order) node->wanted_ = false;
   for (Node* node : order) {  // inputs before their users
-    node->wanted_ = !captures_of(*node).empty() ||
+    node->wanted_ = !captures_of(*node).empty() || may_lead_to_input(*node) ||
                     std::ranges::any_of(node->edges(), [&](const Edge& e) { return wants(e); });
   }
 }
 
 void Engine::seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds) {
+  outputs_ = outputs;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const AnyTensor& output = outputs[i];
     if (!output.defined()) throw GraphError("backward: the tensor is undefined (default constructed)");
@@ -181,10 +191,10 @@ void Engine::seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor>
   }
 }
 
-inline Node& Engine::take_newest() {
-  if (next_) return *std::exchange(next_, nullptr);
+inline Ref<Node> Engine::take_newest() {
+  if (next_) return std::move(next_);
   std::pop_heap(heap_.begin(), heap_.end());
-  Node& node = *heap_.back().node;
+  Ref<Node> node = std::move(heap_.back().node);
   heap_.pop_back();
   return node;
 }
@@ -200,7 +210,9 @@ inline void Engine::visit(Node& node) {
   const std::span<GradientSlot> slots(node.slots_, cleanup.outputs);
   if (node.hooks_) run_hooks(node, slots);
   if (!captures_.empty()) capture(node, slots);
-  if (selective_ && std::ranges::none_of(node.edges(), [&](const Edge& e) { return wants(e); })) return;
+  if (selective_ && std::ranges::none_of(node.edges(), [&](const Edge& e) { return wants(e); }) &&
+      !may_lead_to_input(node))
+    return;
   if (node.released_)
     throw GraphError(
         fmt::format("backward: the graph of '{}' was freed by an earlier backward through it{}; pass "
@@ -212,17 +224,25 @@ inline void Engine::visit(Node& node) {
   const ProfiledOp timed(this_thread.profile ? node.name() : std::string_view(), true);
   GradientSink sink(*this, node, options_.create_graph, frees_graph, selective_);
   node.backward(slots, sink);
-  if (frees_graph) {
-    node.release_saved();
-    node.released_ = true;
-  }
+  if (frees_graph) free_graph(node);
+}
+
+// Nodes that nobody else holds end right after their visit, while they are still in the cache: the outputs,
+// which somebody holds, let go of what they were computed from.
+inline void Engine::free_graph(Node& node) {
+  if (node.references_.is_one()) return;
+  node.release_saved();
+  node.released_ = true;
+  for (const AnyTensor& output : outputs_)
+    if (output.node() == &node) [[unlikely]]
+      for (Edge& edge : node.edges()) edge.node = {};
 }
 
 void Engine::run() {
   for (;;) {
     if (!pending_.empty() && (!newest() || !newest()->batches_)) carry_out_pending();
     if (!newest()) return;
-    visit(take_newest());
+    visit(*take_newest());
   }
 }
 

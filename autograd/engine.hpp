@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <limits>
 #include <vector>
 
 #include "autograd/node.hpp"
@@ -30,8 +31,8 @@ class Engine {
   using PoolVector = std::vector<T, pool::Allocator<T>>;
 
   struct LeafSlot {
-    explicit LeafSlot(Leaf* of) : leaf(of) {}
-    Leaf* leaf;
+    explicit LeafSlot(Ref<Leaf> of) : leaf(std::move(of)) {}
+    Ref<Leaf> leaf;
     GradientSlot slot;
   };
   struct Capture {
@@ -41,7 +42,7 @@ class Engine {
   };
   struct Queued {
     std::uint64_t sequence;
-    Node* node;
+    Ref<Node> node;
     bool operator<(const Queued& other) const { return sequence < other.sequence; }
   };
   struct Pending {  // a deferred gradient that waits for others to be taken in
@@ -50,17 +51,19 @@ class Engine {
   };
 
   bool wants(const Edge& edge) const;
+  bool may_lead_to_input(const Node& freed) const;
   GradientSlot* slot(const Edge& edge);
   GradientSlot& leaf_slot(Leaf* leaf);
   std::size_t place_of(const Leaf* leaf) const;
   void find_wanted(std::span<const AnyTensor> outputs, std::span<const AnyTensor> inputs);
   void seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds);
   void run();
-  void enqueue(Node* node);
-  void push(Node* node);
-  Node* newest() const { return next_ || heap_.empty() ? next_ : heap_.front().node; }
-  Node& take_newest();
+  void enqueue(Ref<Node> node);
+  void push(Ref<Node> node);
+  Node* newest() const { return next_ || heap_.empty() ? next_.get() : heap_.front().node.get(); }
+  Ref<Node> take_newest();
   void visit(Node& node);
+  void free_graph(Node& node);
   GradientSlot& destination(const Edge& edge, bool& accumulate, GradientSlot* spare);
   DeferredGradient* waiting(const Edge& edge);
   void defer(const Edge& edge, const DeferredGradient& gradient);
@@ -76,15 +79,18 @@ class Engine {
   Location at_;
   bool nested_;             // a hook of another pass started this one
   bool selective_ = false;  // grad(): only towards the inputs
-  // Nodes to visit. The newest of all may stand apart, as next_: most nodes are visited right after the one
-  // that sent them their gradient, and so never enter the heap.
-  Node* next_ = nullptr;
+  std::uint64_t oldest_input_ = std::numeric_limits<std::uint64_t>::max();  // of grad()
+  std::span<const AnyTensor> outputs_;
+  // Nodes to visit, kept until then: a graph that is freed ends behind the pass, node by node. The newest of
+  // all may stand apart, as next_: most nodes are visited right after the one that sent them their gradient,
+  // and so never enter the heap.
+  Ref<Node> next_;
   PoolVector<Queued> heap_;
   GradientSlot* spare_ = nullptr;  // an empty one, for the next node of one output
   PoolVector<Pending> pending_;
   std::deque<LeafSlot, pool::Allocator<LeafSlot>> leaves_;  // slots stay where they are
   PoolVector<std::uint32_t> leaf_index_;  // open addressing by address: place in leaves_, plus one
-  PoolVector<Node*> visited_;
+  PoolVector<Ref<Node>> visited_;
   PoolVector<Capture> captures_;  // by node
   std::vector<AnyTensor> captured_;
 };

@@ -26,7 +26,7 @@ struct ArrayView;  // array.hpp: the one place that names xtensor's types
 
 /// Options of backward() and grad().
 struct BackwardOptions {
-  bool retain_graph = false;  ///< keep what the graph saved, for another backward
+  bool retain_graph = false;  ///< keep the graph, and what it saved, for another backward
   bool create_graph = false;  ///< record the backward pass itself, for gradients of gradients
 };
 
@@ -160,9 +160,9 @@ class Tensor : public AnyTensor {
   void set_grad(const Tensor& gradient);
   void zero_grad() { set_grad({}); }
 
-  /// Adds the gradients of this scalar to every leaf it was computed from (PyTorch's Tensor.backward). An
-  /// exception on the way leaves every gradient as it was; the part of the graph that was passed by then is
-  /// freed, unless `retain_graph`.
+  /// Adds the gradients of this scalar to every leaf it was computed from (PyTorch's Tensor.backward), and
+  /// frees the graph as it goes, unless `retain_graph`: what was saved, and every node that no tensor holds.
+  /// An exception on the way leaves every gradient as it was.
   void backward(BackwardOptions options = {}, Location at = Location::current()) const;
   /// The same for any shape, with the gradient of this tensor given.
   void backward(const Tensor& gradient, BackwardOptions options = {},

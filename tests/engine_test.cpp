@@ -220,6 +220,45 @@ TEST_CASE("backward: twice only when asked to keep the graph", "[engine]") {
   CHECK(list(x.grad()) == Vector{42});
 }
 
+TEST_CASE("backward: nodes end as they are passed, but for those that are held", "[engine]") {
+  auto x = leaf({3});
+  const auto before = live_counts().nodes;
+  const auto held = x * x;
+  Tensor<double> y = held;
+  for (int i = 0; i < 10; ++i) y = tanh(y);
+  CHECK(live_counts().nodes == before + 11);
+  y.backward();
+  CHECK(live_counts().nodes == before + 2);  // held and y
+  CHECK(count_nodes(y) == 1);
+  CHECK(count_nodes(held) == 2);
+  (x * held.detach()).backward({.retain_graph = true});
+  CHECK(live_counts().nodes == before + 2);
+}
+
+TEST_CASE("grad: a freed output hides what it was computed from", "[engine]") {
+  auto x = leaf({3});
+  const auto y = x * x;
+  y.backward();
+  auto later = leaf({5});
+  const auto z = y * later + x * 4;
+  const GradOptions again{.retain_graph = true};
+  CHECK(list(grad(z, {y}, again)[0]) == Vector{5});  // nothing beyond y is asked for
+  CHECK(list(grad(z, {later}, again)[0]) == Vector{9});
+  CHECK_THROWS_WITH(grad(z, {x}, again), Contains("the graph of 'mul' was freed by an earlier backward"));
+  CHECK_THROWS_WITH(grad(z, {later, x}, again),
+                    Contains("the graph of 'mul' was freed by an earlier backward"));
+}
+
+TEST_CASE("grad: leaves that only the graph held, on the way and at its end", "[engine]") {
+  auto x = leaf({3});
+  Tensor<double> y = x;
+  for (int i = 0; i < 20; ++i) y = y * leaf({2}) * 0.5;
+  const auto gradient = grad(y, {x}, {.retain_graph = true})[0];
+  CHECK(list(gradient) == Vector{1});
+  y.backward();
+  CHECK(list(x.grad()) == Vector{1});
+}
+
 TEST_CASE("backward: a value changed in place after it was saved", "[engine]") {
   auto x = leaf({3}), w = leaf({5});
   const auto y = x * w;
