@@ -32,6 +32,7 @@ class FormulaLoop {
     T constants[at_least_one<n_const>];
     for (int i = 0; i < n_const; ++i) constants[i] = static_cast<T>(loop.constants[i]);
     if (loop.inner == 0) return;
+    if (loop.outer_rank == 0 && loop.padded && loop.inner <= W) return run_register(loop, constants);
     std::int64_t index[LoopInput::max_outer];
     for (int axis = 0; axis < loop.outer_rank; ++axis) {
       if (loop.outer[static_cast<std::size_t>(axis)] == 0) return;
@@ -60,6 +61,20 @@ class FormulaLoop {
   }
 
  private:
+  // A small array, which fits into one register: nothing to walk.
+  XGRAD_INLINE static void run_register(const Loop& loop, const T* constants) {
+    Row row;
+    for (int i = 0; i < n_out; ++i) row.out[i] = reinterpret_cast<T*>(loop.outputs[i].data);
+    B values[at_least_one<program.instructions>];
+    const auto input = [&](int i) __attribute__((always_inline)) {
+      const T* const data = reinterpret_cast<const T*>(loop.inputs[i].data);
+      return loop.inputs[i].inner ? load(data) : B(*data);
+    };
+    compute(input, constants, values,
+            std::make_index_sequence<static_cast<std::size_t>(program.instructions)>());
+    emit(loop, row, nullptr, 0, W, values, std::make_index_sequence<static_cast<std::size_t>(n_out)>());
+  }
+
   XGRAD_INLINE static bool next_row(const Loop& loop, std::int64_t* index) {
     for (int axis = loop.outer_rank; axis-- > 0;) {
       if (++index[axis] < loop.outer[static_cast<std::size_t>(axis)]) return true;
@@ -101,18 +116,22 @@ class FormulaLoop {
   XGRAD_INLINE static void block(const Loop& loop, const Row& row, const T* constants, B* sums,
                                  std::int64_t from, std::int64_t to, std::int64_t valid) {
     B values[at_least_one<program.instructions>];
-    compute(row, constants, from, values,
+    const auto input = [&](int i) __attribute__((always_inline)) {
+      return load(row.in[i] + row.step[i] * from);
+    };
+    compute(input, constants, values,
             std::make_index_sequence<static_cast<std::size_t>(program.instructions)>());
     emit(loop, row, sums, to, valid, values, std::make_index_sequence<static_cast<std::size_t>(n_out)>());
   }
 
+  // Every step of the program; `input(i)` gives a register of input i.
   template <std::size_t... I>
-  XGRAD_INLINE static void compute([[maybe_unused]] const Row& row, [[maybe_unused]] const T* constants,
-                                   [[maybe_unused]] std::int64_t from, [[maybe_unused]] B* values,
-                                   std::index_sequence<I...>) {
-    ((values[I] = evaluate<program.code[I]>(row, constants, from, values)), ...);
+  XGRAD_INLINE static void compute([[maybe_unused]] auto input, [[maybe_unused]] const T* constants,
+                                   [[maybe_unused]] B* values, std::index_sequence<I...>) {
+    ((values[I] = evaluate<program.code[I]>(input, constants, values)), ...);
   }
 
+  // Stores every output, or adds it to `sums` where it has one element for the whole row.
   template <std::size_t... K>
   XGRAD_INLINE static void emit(const Loop& loop, const Row& row, B* sums, std::int64_t to,
                                 std::int64_t valid, const B* values, std::index_sequence<K...>) {
@@ -128,7 +147,7 @@ class FormulaLoop {
         if (K < static_cast<std::size_t>(n_out - program.kept) || row.out[K]) store(row.out[K] + to, value);
       } else {
         if (!row.out[K]) return;
-        if (loop.outputs[K].inner == 0)
+        if (sums && loop.outputs[K].inner == 0)
           sums[K] += valid == W ? value : first_lanes(value, valid);
         else if (loop.outputs[K].accumulate)
           store(row.out[K] + to, load(row.out[K] + to) + value);
@@ -162,11 +181,11 @@ class FormulaLoop {
   }
 
   template <Instruction i>
-  XGRAD_INLINE static B evaluate([[maybe_unused]] const Row& row, [[maybe_unused]] const T* constants,
-                                 [[maybe_unused]] std::int64_t from, [[maybe_unused]] const B* v) {
+  XGRAD_INLINE static B evaluate([[maybe_unused]] auto input, [[maybe_unused]] const T* constants,
+                                 [[maybe_unused]] const B* v) {
     namespace k = kernels::XGRAD_ARCH;
     if constexpr (i.op == Opcode::input)
-      return load(row.in[i.a] + row.step[i.a] * from);
+      return input(i.a);
     else if constexpr (i.op == Opcode::constant)
       return B(constants[i.a]);
     else if constexpr (i.op == Opcode::neg)
