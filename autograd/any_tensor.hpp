@@ -130,8 +130,6 @@ class AnyTensor {
   bool unique() const { return storage_->unique(); }
   /// Whether the data ends where the storage does, so that loops may write into its slack.
   bool owns_tail() const { return offset_ == 0 && unique(); }
-  /// Whether the storage is all this handle's: nobody else holds it, and it has no more elements.
-  bool owns_storage() const { return owns_tail() && storage_->fits(elements()); }
 
  protected:
   Ref<Storage> storage_;

@@ -82,9 +82,11 @@ Shape common_shape(const FormulaInfo& info, std::span<const FormulaArgument> arg
   return shape;
 }
 
-// A formula's arguments, and what one look at them tells; sets of arguments have a bit for each.
+// A formula's arguments, and what one look at them tells; sets of arguments have a bit for each. `count`: how
+// many arguments, where that is known to the compiler.
+template <std::size_t count>
 struct Call {
-  Call(const FormulaInfo& formula, std::span<const FormulaArgument> given, Location where)
+  Call(const FormulaInfo& formula, std::span<const FormulaArgument, count> given, Location where)
       : info(formula), arguments(given), at(where) {
     const bool recording = is_recording();
     const AnyTensor* some = nullptr;
@@ -103,7 +105,8 @@ struct Call {
       wanted |= 1u << k;
       reads |= info.reads[k];
     }
-    shape = alike ? some->shape() : common_shape(info, arguments);
+    if (!alike) common = common_shape(info, arguments);
+    shape = alike ? &some->shape() : &common;
     dtype = some->dtype();
     reads &= bit(info.leaf_gradient(0)) - 1;
   }
@@ -111,9 +114,9 @@ struct Call {
   AnyTensor& temporary(std::size_t k) const { return const_cast<AnyTensor&>(*arguments[k].tensor); }
 
   const FormulaInfo& info;
-  std::span<const FormulaArgument> arguments;
+  std::span<const FormulaArgument, count> arguments;
   Location at;
-  Shape shape;  // of the outputs
+  const Shape* shape;  // of the outputs
   DType dtype;
   bool alike = true;                      // every tensor has this shape and is read whole
   bool blocked = false;                   // some tensor is read in column blocks
@@ -122,6 +125,8 @@ struct Call {
   std::uint64_t reads = 0;                // leaves of the adjoint that backward will read, gradients aside
 
  private:
+  Shape common;  // of tensors that are not alike
+
   bool is_once(std::size_t k) const {
     for (std::size_t j = 0; j < arguments.size(); ++j)
       if (j != k && arguments[j].tensor == arguments[k].tensor) return false;
@@ -151,7 +156,8 @@ struct BlockArgument {
 // where there are any, the saved tensors' shapes, captured constants and the block arguments.
 class FormulaNode final : public Node {
  public:
-  static Ref<FormulaNode> make(const Call& call, std::span<const AnyTensor> outputs,
+  template <std::size_t count>
+  static Ref<FormulaNode> make(const Call<count>& call, std::span<const AnyTensor> outputs,
                                std::span<const AnyTensor> kept, const double* captured);
 
   std::string_view name() const override { return info_.name; }
@@ -168,8 +174,11 @@ class FormulaNode final : public Node {
     std::uint16_t bytes_behind = 0;  // the object
   };
 
-  FormulaNode(const Call& call, Parts parts)
-      : Node(call.dtype, call.at, false), parts_(parts), info_(call.info), shape_(call.shape) {}
+  FormulaNode(const auto& call, Parts parts)
+      : Node(call.dtype, call.at, static_cast<std::size_t>(call.info.outputs + call.info.kept)),
+        parts_(parts),
+        info_(call.info),
+        shape_(*call.shape) {}
   void destroy() noexcept override;
 
   static std::uint16_t bytes_behind(const FormulaInfo& info, Parts parts) {
@@ -213,8 +222,8 @@ class FormulaNode final : public Node {
     return parts_.blocked ? first_block()[k] : BlockArgument{0, 1, static_cast<std::uint8_t>(k)};
   }
 
-  void save(const Call& call, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept);
-  void save_blocks(const Call& call);
+  void save(const auto& call, std::span<const AnyTensor> outputs, std::span<const AnyTensor> kept);
+  void save_blocks(const auto& call);
   void check_unchanged(const SavedTensor& saved) {
     if (saved.storage->version() != saved.version) [[unlikely]]
       throw_changed(saved);
@@ -224,9 +233,12 @@ class FormulaNode final : public Node {
   class Targets;
   std::uint32_t passed_on(const GradientSink& sink, std::uint32_t wanted);
   void pass_on(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t passed);
+  template <class Plan>
   void run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted,
                    bool overwrite);
-  void lay_leaves(LoopPlan& plan, std::span<const GradientSlot> gradients);
+  template <class Plan>
+  void lay_leaves(Plan& plan, std::span<const GradientSlot> gradients);
+  void run_to_one(FlatLoop& loop, int k, GradientSink& sink, GradientSlot* spare);
   void find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted, GradientSlot* spare);
   bool join_earlier(Targets& targets, int k, const GradientSink& sink, std::uint32_t wanted);
   bool blocks_fill(int k, const AnyTensor& buffer, std::uint32_t wanted);
@@ -242,7 +254,8 @@ class FormulaNode final : public Node {
   Shape shape_;
 };
 
-Ref<FormulaNode> FormulaNode::make(const Call& call, std::span<const AnyTensor> outputs,
+template <std::size_t count>
+Ref<FormulaNode> FormulaNode::make(const Call<count>& call, std::span<const AnyTensor> outputs,
                                    std::span<const AnyTensor> kept, const double* captured) {
   const std::size_t n = call.arguments.size();
   Parts parts{.tensors = count_bits(call.reads & ~std::uint64_t{call.numbers}),
@@ -261,14 +274,14 @@ Ref<FormulaNode> FormulaNode::make(const Call& call, std::span<const AnyTensor> 
       new (edges + k)
           Edge(call.expiring >> k & 1 ? call.temporary(k).take_edge() : call.arguments[k].tensor->edge());
   }
-  node->connect(edges, n, static_cast<std::size_t>(call.info.outputs + call.info.kept));
+  node->connect({edges, n});
   node->save(call, outputs, kept);
   if (captured) std::copy_n(captured, call.info.adjoint->captured, node->first_constant());
   if (call.blocked) node->save_blocks(call);
   return Ref<FormulaNode>::adopt(node);
 }
 
-void FormulaNode::save(const Call& call, std::span<const AnyTensor> outputs,
+void FormulaNode::save(const auto& call, std::span<const AnyTensor> outputs,
                        std::span<const AnyTensor> kept) {
   SavedTensor* tensor = first_tensor();
   SavedNumber* number = first_number();
@@ -289,7 +302,7 @@ void FormulaNode::save(const Call& call, std::span<const AnyTensor> outputs,
   });
 }
 
-void FormulaNode::save_blocks(const Call& call) {
+void FormulaNode::save_blocks(const auto& call) {
   for (std::size_t k = 0; k < call.arguments.size(); ++k) {
     const FormulaArgument& a = call.arguments[k];
     std::size_t first = k;
@@ -331,14 +344,14 @@ void FormulaNode::backward(std::span<GradientSlot> gradients, GradientSink& sink
     if (sink.wants(static_cast<std::size_t>(k))) wanted |= 1u << k;
   });
   if (!wanted) return;
-  const auto kept_gradients =
-      gradients.subspan(static_cast<std::size_t>(info_.outputs));  // of a second derivative
-  const bool recorded =
-      sink.create_graph() ||
-      std::ranges::any_of(kept_gradients, [](const GradientSlot& slot) { return slot.value.defined(); });
+  bool recorded = sink.create_graph();
+  for (int k = 0; k < info_.kept; ++k)  // what came of a second derivative
+    recorded = recorded || gradients[static_cast<std::size_t>(info_.outputs + k)].value.defined();
   if (recorded) return backward_recorded(gradients, sink, wanted);
   const std::uint32_t passed = passed_on(sink, wanted);
-  if (wanted != passed) run_adjoint(gradients, sink, wanted & ~passed, passed == 0);
+  if (const std::uint32_t computed = wanted & ~passed)
+    parts_.alike ? run_adjoint<FlatLoop>(gradients, sink, computed, passed == 0)
+                 : run_adjoint<LoopPlan>(gradients, sink, computed, passed == 0);
   if (passed) pass_on(gradients, sink, passed);
 }
 
@@ -449,7 +462,8 @@ bool FormulaNode::repeats_block(int k, std::uint32_t wanted) {
   return false;
 }
 
-void FormulaNode::lay_leaves(LoopPlan& plan, std::span<const GradientSlot> gradients) {
+template <class Plan>
+void FormulaNode::lay_leaves(Plan& plan, std::span<const GradientSlot> gradients) {
   const int first_gradient = info_.leaf_gradient(0);
   std::uint64_t rest = bit(first_gradient) - 1;
   for (const SavedTensor& saved : saved_tensors()) {
@@ -473,19 +487,33 @@ void FormulaNode::lay_leaves(LoopPlan& plan, std::span<const GradientSlot> gradi
   }
 }
 
+// The only wanted gradient.
+void FormulaNode::run_to_one(FlatLoop& loop, int k, GradientSink& sink, GradientSlot* spare) {
+  for (int j = 0; j < info_.inputs; ++j) loop.no_output(j);
+  bool accumulate = false;
+  AnyTensor& into = sink.destination(static_cast<std::size_t>(k), accumulate, spare).value;
+  loop.output(k, into, 0, 1, accumulate, !accumulate && into.owns_tail());
+  info_.run_backward(dtype(), loop.finish());
+  if (this_thread.anomaly) check_finite(info_.name, into, location(), true);
+}
+
 // Every wanted gradient in one loop over the outputs' shape, each into the buffer where it accumulates; with
 // `overwrite`, one of them over a gradient that only this node still needs.
+template <class Plan>
 void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted,
                               bool overwrite) {
   Constants merged;
-  LoopPlan plan(shape_, constants(*info_.adjoint, merged), parts_.alike);
+  Plan plan(shape_, constants(*info_.adjoint, merged));
   lay_leaves(plan, gradients);
   const auto ours = [](const GradientSlot& g) {
     return g.value.defined() && g.ownership == Ownership::owned;
   };
-  const auto spare = overwrite ? std::ranges::find_if(gradients, ours) : gradients.end();
+  const auto found = overwrite ? std::ranges::find_if(gradients, ours) : gradients.end();
+  GradientSlot* const spare = found != gradients.end() ? &*found : nullptr;
+  if constexpr (std::same_as<Plan, FlatLoop>)
+    if ((wanted & (wanted - 1)) == 0) return run_to_one(plan, std::countr_zero(wanted), sink, spare);
   Targets targets;
-  find_targets(targets, sink, wanted, spare != gradients.end() ? &*spare : nullptr);
+  find_targets(targets, sink, wanted, spare);
   for (int k = 0; k < info_.inputs; ++k) {
     const Targets::Target& t = targets[k];
     if (targets.in_loop(k))
@@ -572,21 +600,23 @@ class KeptValues {
 };
 
 // Memory for a result: that of a temporary that is read here for the last time, or new.
-[[gnu::always_inline]] inline Ref<Storage> new_storage(const Call& call) {
+[[gnu::always_inline]] inline Ref<Storage> new_storage(const auto& call, std::int64_t elements) {
   std::uint64_t free = call.alike ? call.expiring & ~call.reads : 0;
   for (; free; free &= free - 1) {
     AnyTensor& temporary = call.temporary(static_cast<std::size_t>(std::countr_zero(free)));
-    if (!temporary.defined() || !temporary.owns_storage() || !detail::may_overwrite(temporary)) continue;
+    if (!temporary.defined() || !temporary.owns_tail() || !temporary.storage()->fits(elements) ||
+        !detail::may_overwrite(temporary))
+      continue;
     temporary.storage()->raise_version();
     return temporary.take_storage();
   }
-  return Ref<Storage>::adopt(Storage::make(call.shape.elements(), call.dtype));
+  return Ref<Storage>::adopt(Storage::make(elements, call.dtype));
 }
 
-void check_destination(const Call& call, const AnyTensor& destination) {
-  if (destination.shape() != call.shape || destination.dtype() != call.dtype)
+void check_destination(const auto& call, const AnyTensor& destination) {
+  if (destination.shape() != *call.shape || destination.dtype() != call.dtype)
     throw ShapeError(fmt::format("{}: the result has shape {} and its destination {}", call.info.name,
-                                 to_string(call.shape), to_string(destination.shape())));
+                                 to_string(*call.shape), to_string(destination.shape())));
   const auto end = [](const AnyTensor& x) {
     return x.bytes() + x.elements() * static_cast<std::int64_t>(size_of(x.dtype()));
   };
@@ -600,7 +630,7 @@ void check_destination(const Call& call, const AnyTensor& destination) {
 }
 
 // Makes the results that do not come with memory of their own. Returns whether all were made here.
-bool make_results(const Call& call, std::span<AnyTensor> outputs) {
+bool make_results(const auto& call, std::span<AnyTensor> outputs) {
   bool all = true;
   for (const AnyTensor& output : outputs) {  // first, before a temporary gives its memory away
     if (!output.defined()) continue;
@@ -608,7 +638,7 @@ bool make_results(const Call& call, std::span<AnyTensor> outputs) {
     all = false;
   }
   for (AnyTensor& output : outputs)
-    if (!output.defined()) output = AnyTensor(new_storage(call), 0, call.shape);
+    if (!output.defined()) output = AnyTensor(new_storage(call, call.shape->elements()), 0, *call.shape);
   return all;
 }
 
@@ -639,7 +669,7 @@ void FormulaInfo::launch_copy(kernels::LoopKernel kernel, const kernels::Loop& l
   keep(copy.inputs, sizes.inputs);
   keep(copy.outputs, sizes.outputs);
   keep(copy.constants, constants);
-  launch([=] { kernels::run_loop(kernel, copy, sizes); });
+  launch([=] { kernels::run_loop(kernel, copy, [&] { return sizes; }); });
 }
 
 FormulaInfo analyzed(FormulaInfo info) {
@@ -669,48 +699,41 @@ FormulaInfo analyzed(FormulaInfo info) {
 
 namespace {
 
-// Most calls: one result, nothing kept, and operands of one shape or numbers. One row holds all, and there is
-// nothing to plan.
-void run_flat(const Call& call, const double* constants, AnyTensor& result) {
-  std::array<kernels::LoopInput, max_inputs> inputs;
-  std::array<NumberCell, max_inputs> cells;
-  std::size_t k = 0;
-  for (const FormulaArgument& a : call.arguments) {
-    if (!a.tensor) cells[k].set(a.number, call.dtype);
-    inputs[k].data = a.tensor ? a.tensor->bytes() : lasting(cells[k]);
-    inputs[k++].inner = a.tensor ? 1 : 0;
-  }
-  result = AnyTensor(new_storage(call), 0, call.shape);
-  kernels::LoopOutput output;
-  output.data = result.mutable_bytes();
-  output.inner = 1;
-  output.accumulate = false;
-  kernels::Loop loop;
-  loop.inner = result.elements();
-  loop.outer_rank = 0;
-  loop.padded = true;
-  loop.inputs = inputs.data();
-  loop.outputs = &output;
-  loop.constants = constants;
-  call.info.run_forward(call.dtype, loop);
-}
-
-void run_planned(const Call& call, const double* constants, std::span<AnyTensor> outputs, KeptValues& kept) {
-  LoopPlan plan(call.shape, constants, call.alike);
-  std::array<NumberCell, max_inputs> cells;
+template <class Plan>
+[[gnu::always_inline]] inline void lay_arguments(Plan& plan, const auto& call,
+                                                 std::array<NumberCell, max_inputs>& cells) {
   for (std::size_t k = 0; k < call.arguments.size(); ++k) {
     const FormulaArgument& a = call.arguments[k];
     if (!a.tensor) cells[k].set(a.number, call.dtype);
     a.tensor ? plan.input(static_cast<int>(k), *a.tensor, a.block, a.blocks)
              : plan.number(static_cast<int>(k), lasting(cells[k]));
   }
+}
+
+// Most calls: one result, nothing kept, and operands of one shape or numbers.
+void compute_flat(const auto& call, const double* constants, AnyTensor& result) {
+  const std::int64_t elements = call.shape->elements();
+  FlatLoop loop(elements, constants);
+  std::array<NumberCell, max_inputs> cells;
+  lay_arguments(loop, call, cells);
+  result = AnyTensor(new_storage(call, elements), 0, *call.shape);
+  loop.output(0, result, 0, 1, false, true);
+  call.info.run_forward(call.dtype, loop.finish());
+}
+
+template <class Plan>
+void compute_planned(const auto& call, const double* constants, std::span<AnyTensor> outputs,
+                     KeptValues& kept) {
+  Plan plan(*call.shape, constants);
+  std::array<NumberCell, max_inputs> cells;
+  lay_arguments(plan, call, cells);
   const FormulaInfo& info = call.info;
   const bool free_tails = make_results(call, outputs);
   for (int k = 0; k < info.outputs; ++k)
     plan.output(k, outputs[static_cast<std::size_t>(k)], 0, 1, false, free_tails);
   for (int k = 0; k < info.kept; ++k) {
     if (call.reads >> info.leaf_output(info.outputs + k) & 1)
-      plan.output(info.outputs + k, kept.at(k) = AnyTensor::empty(call.shape, call.dtype), 0, 1, false,
+      plan.output(info.outputs + k, kept.at(k) = AnyTensor::empty(*call.shape, call.dtype), 0, 1, false,
                   free_tails);
     else
       plan.no_output(info.outputs + k);
@@ -718,24 +741,50 @@ void run_planned(const Call& call, const double* constants, std::span<AnyTensor>
   info.run_forward(call.dtype, plan.finish());
 }
 
+// Records the call whose results these are.
+[[gnu::always_inline]] inline void record(const auto& call, auto outputs, std::span<const AnyTensor> kept,
+                                          const double* captured) {
+  if (this_thread.anomaly)
+    for (const AnyTensor& output : outputs) check_finite(call.info.name, output, call.at, false);
+  if (!call.wanted) return;
+  Ref<Node> node = FormulaNode::make(call, outputs, kept, captured);
+  for (std::size_t k = 0; k + 1 < outputs.size(); ++k) outputs[k].attach(node, static_cast<std::uint32_t>(k));
+  outputs.back().attach(std::move(node), static_cast<std::uint32_t>(outputs.size() - 1));
+}
+
+template <class Plan>
+[[gnu::noinline]] void run_planned(const auto& call, std::span<AnyTensor> outputs,
+                                   FormulaConstants constants) {
+  KeptValues kept;
+  compute_planned<Plan>(call, constants.forward, outputs, kept);
+  record(call, outputs, kept.values(), constants.adjoint);
+}
+
+template <std::size_t count>
+void run(const FormulaInfo& info, std::span<const FormulaArgument, count> arguments,
+         std::span<AnyTensor> outputs, Location at, FormulaConstants constants) {
+  const Call<count> call(info, arguments, at);
+  if (!constants.forward) constants.forward = info.forward->constants.data();
+  if (!call.alike) return run_planned<LoopPlan>(call, outputs, constants);
+  if (outputs.size() > 1 || info.kept > 0 || outputs[0].defined())
+    return run_planned<FlatLoop>(call, outputs, constants);
+  compute_flat(call, constants.forward, outputs[0]);
+  record(call, outputs.first<1>(), {}, constants.adjoint);
+}
+
 }  // namespace
 
 void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> arguments,
                  std::span<AnyTensor> outputs, Location at, FormulaConstants constants) {
   const ProfiledOp timed(info.name);
-  const Call call(info, arguments, at);
-  const double* numbers = constants.forward ? constants.forward : info.forward->constants.data();
-  KeptValues kept;
-  if (call.alike && outputs.size() == 1 && info.kept == 0 && !outputs[0].defined())
-    run_flat(call, numbers, outputs[0]);
-  else
-    run_planned(call, numbers, outputs, kept);
-  if (this_thread.anomaly)
-    for (const AnyTensor& output : outputs) check_finite(info.name, output, at, false);
-  if (!call.wanted) return;
-  Ref<Node> node = FormulaNode::make(call, outputs, kept.values(), constants.adjoint);
-  for (std::size_t k = 0; k + 1 < outputs.size(); ++k) outputs[k].attach(node, static_cast<std::uint32_t>(k));
-  outputs.back().attach(std::move(node), static_cast<std::uint32_t>(outputs.size() - 1));
+  switch (arguments.size()) {
+    case 1:
+      return run(info, arguments.first<1>(), outputs, at, constants);
+    case 2:
+      return run(info, arguments.first<2>(), outputs, at, constants);
+    default:
+      return run(info, arguments, outputs, at, constants);
+  }
 }
 
 AnyTensor run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgument> arguments,

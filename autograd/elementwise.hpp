@@ -50,12 +50,15 @@ struct FormulaInfo {
   // Launches the loop for a Replay, with copies of all that it points to.
   static void launch_copy(kernels::LoopKernel kernel, const kernels::Loop& loop,
                           const kernels::LoopSizes& sizes, int constants);
-  static void run(const std::array<kernels::LoopKernel, 2>& kernel, const Program& program, DType type,
+  static void run(const std::array<kernels::LoopKernel, 2>& kernels, const Program& program, DType type,
                   const kernels::Loop& loop) {
-    const kernels::LoopSizes sizes{program.inputs, program.output_count, program.instructions, size_of(type)};
+    const kernels::LoopKernel kernel = kernels[static_cast<std::size_t>(type)];
+    const auto sizes = [&]() -> kernels::LoopSizes {
+      return {program.inputs, program.output_count, program.instructions, size_of(type)};
+    };
     if (this_thread.schedule) [[unlikely]]
-      return launch_copy(kernel[static_cast<std::size_t>(type)], loop, sizes, program.constant_count);
-    kernels::run_loop(kernel[static_cast<std::size_t>(type)], loop, sizes);
+      return launch_copy(kernel, loop, sizes(), program.constant_count);
+    kernels::run_loop(kernel, loop, sizes);
   }
 };
 

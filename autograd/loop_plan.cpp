@@ -5,6 +5,12 @@
 
 namespace xgrad {
 
+LoopPlan::LoopPlan(const Shape& shape, const double* constants) : shape_(shape) {
+  loop_.constants = constants;
+  loop_.inputs = inputs_.data();
+  loop_.outputs = outputs_.data();
+}
+
 void LoopPlan::lay(Strides& strides, const Shape& own, int blocks) const {
   const std::size_t lead = shape_.rank() - own.rank();
   strides.fill(0);
@@ -25,32 +31,38 @@ std::int64_t block_start(const Shape& shape, DType dtype, int block, int blocks)
 
 }  // namespace
 
-void LoopPlan::lay_input(int k, const Shape& shape, DType dtype, int block, int blocks) {
+void LoopPlan::input(int k, const std::byte* data, const Shape& shape, DType dtype, int block, int blocks) {
   const auto i = static_cast<std::size_t>(k);
   n_in_ = std::max(n_in_, k + 1);
+  inputs_[i].data = data + block_start(shape, dtype, block, blocks);
   lay(in_strides_[i], shape, blocks);
-  inputs_[i].data += block_start(shape, dtype, block, blocks);
 }
 
-void LoopPlan::lay_number(int k) {
+void LoopPlan::number(int k, const std::byte* value) {
+  const auto i = static_cast<std::size_t>(k);
   n_in_ = std::max(n_in_, k + 1);
-  in_strides_[static_cast<std::size_t>(k)].fill(0);
+  inputs_[i].data = value;
+  in_strides_[i].fill(0);
 }
 
-void LoopPlan::lay_output(int k, const AnyTensor& tensor, int block, int blocks, bool accumulate) {
+void LoopPlan::output(int k, AnyTensor& tensor, int block, int blocks, bool accumulate, bool free_tail) {
   const auto i = static_cast<std::size_t>(k);
   n_out_ = std::max(n_out_, k + 1);
-  lay(out_strides_[i], tensor.shape(), blocks);
-  outputs_[i].data += block_start(tensor.shape(), tensor.dtype(), block, blocks);
+  outputs_[i].data = tensor.mutable_bytes() + block_start(tensor.shape(), tensor.dtype(), block, blocks);
+  outputs_[i].accumulate = accumulate;
   accumulates_ |= accumulate;
+  free_tails_ = free_tails_ && free_tail && blocks == 1;
+  lay(out_strides_[i], tensor.shape(), blocks);
 }
 
-void LoopPlan::lay_no_output(int k) {
+void LoopPlan::no_output(int k) {
+  const auto i = static_cast<std::size_t>(k);
   n_out_ = std::max(n_out_, k + 1);
-  out_strides_[static_cast<std::size_t>(k)].fill(0);
+  outputs_[i].data = nullptr;
+  out_strides_[i].fill(0);
 }
 
-void LoopPlan::merge_axes() {
+const kernels::Loop& LoopPlan::finish() {
   // Axes from the innermost outwards, each merged into the one inside it where all strides agree. In place:
   // the strides of merged axis a end up in position a, counted from the inside.
   std::array<std::int64_t, Shape::max_rank> extents;
@@ -90,6 +102,7 @@ void LoopPlan::merge_axes() {
     if (outputs_[static_cast<std::size_t>(k)].data && outputs_[static_cast<std::size_t>(k)].inner == 0)
       padded = false;
   loop_.padded = padded;
+  return loop_;
 }
 
 }  // namespace xgrad

@@ -24,7 +24,7 @@ void Node::destroy_chain(Node* node) noexcept {
   thread.burying = false;
 }
 
-Leaf::Leaf(const Shape& shape, DType dtype) : Node(dtype, {}, true), shape_(shape) { connect(nullptr, 0, 1); }
+Leaf::Leaf(const Shape& shape, DType dtype) : Node(dtype, {}, 1, true), shape_(shape) { connect({}); }
 
 Ref<Leaf> Leaf::make(const Shape& shape, DType dtype) {
   return Ref<Leaf>::adopt(new (pool::allocate(sizeof(Leaf), pool::Use::node)) Leaf(shape, dtype));

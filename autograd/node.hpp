@@ -80,8 +80,12 @@ class Node {
   }
 
  protected:
-  Node(DType dtype, std::source_location location, bool leaf)
-      : scope_(this_thread.scope), location_(location), dtype_(dtype), leaf_(leaf) {
+  Node(DType dtype, std::source_location location, std::size_t outputs, bool leaf = false)
+      : scope_(this_thread.scope),
+        location_(location),
+        outputs_(static_cast<std::uint32_t>(outputs)),
+        dtype_(dtype),
+        leaf_(leaf) {
     this_thread.count(this_thread.live_nodes, 1);
   }
   virtual ~Node() { this_thread.count(this_thread.live_nodes, -1); }
@@ -91,8 +95,8 @@ class Node {
   /// they or their like handed to the sink.
   void batch_gradients() { batches_ = true; }
 
-  /// Numbers the node after its inputs. To be called once `edges_` stands.
-  void connect(Edge* edges, std::size_t inputs, std::size_t outputs);
+  /// Numbers the node after its inputs. To be called once `edges` stand.
+  void connect(std::span<Edge> edges);
 
   /// Ends the object and gives its memory back.
   virtual void destroy() noexcept = 0;
@@ -113,7 +117,7 @@ class Node {
   std::source_location location_;
   std::unique_ptr<std::vector<NodeHook>> hooks_;
   Edge* edges_ = nullptr;
-  std::uint32_t inputs_ = 0, outputs_ : 27 = 0;  // a split over time has as many outputs as steps
+  std::uint32_t inputs_ = 0, outputs_ : 27;  // a split over time has as many outputs as steps
   DType dtype_ : 1;
   bool leaf_ : 1, released_ : 1 = false, wanted_ : 1 = false, batches_ : 1 = false;
 };
@@ -145,12 +149,11 @@ class Leaf final : public Node {
   AnyTensor grad_;
 };
 
-inline void Node::connect(Edge* edges, std::size_t inputs, std::size_t outputs) {
-  edges_ = edges;
-  inputs_ = static_cast<std::uint32_t>(inputs);
-  outputs_ = static_cast<std::uint32_t>(outputs);
+inline void Node::connect(std::span<Edge> edges) {
+  edges_ = edges.data();
+  inputs_ = static_cast<std::uint32_t>(edges.size());
   std::uint64_t& next = this_thread.sequence;
-  for (const Edge& edge : this->edges())
+  for (const Edge& edge : edges)
     if (edge.node) next = std::max(next, edge.node->sequence_);  // it may come from another thread
   sequence_ = ++next;
 }

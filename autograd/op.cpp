@@ -40,7 +40,7 @@ RecordedOp::Parts::Parts(std::span<const AnyTensor* const> in, std::span<const A
 }
 
 RecordedOp::RecordedOp(DType dtype, Location at, const Parts& parts, std::byte* behind)
-    : Node(dtype, at, false), bytes_behind_(parts.bytes()), one_shape_(parts.one_shape) {
+    : Node(dtype, at, parts.outputs.size()), bytes_behind_(parts.bytes()), one_shape_(parts.one_shape) {
   auto* edges = reinterpret_cast<Edge*>(behind);
   for (std::size_t i = 0; i < parts.inputs.size(); ++i)
     new (edges + i) Edge(needs_gradient(*parts.inputs[i]) ? parts.inputs[i]->edge() : Edge{});
@@ -51,7 +51,7 @@ RecordedOp::RecordedOp(DType dtype, Location at, const Parts& parts, std::byte* 
     classify(value, parts.inputs, parts.outputs);
     new (saved_ + saved_count_++) SavedValue(std::move(value));
   }
-  connect(edges, parts.inputs.size(), parts.outputs.size());
+  connect({edges, parts.inputs.size()});
 }
 
 RecordedOp::~RecordedOp() {

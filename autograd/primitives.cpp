@@ -27,7 +27,7 @@ FormulaInfo make_primitive() {
 using Table = std::array<FormulaInfo, kernels::primitive_count>;
 
 template <std::size_t... I>
-Table make_table(std::index_sequence<I...>) {
+[[gnu::noinline]] Table make_table(std::index_sequence<I...>) {
   Table table{};
   const auto set = [&]<std::size_t i>(std::integral_constant<std::size_t, i>) {
     if constexpr (arity(static_cast<Opcode>(i)) > 0) table[i] = make_primitive<static_cast<Opcode>(i)>();

@@ -45,8 +45,8 @@ class ConvertNode final : public Node {
 
  private:
   ConvertNode(const AnyTensor& x, DType dtype, Location at)
-      : Node(dtype, at, false), edge_(x.edge()), shape_(x.shape()) {
-    connect(&edge_, 1, 1);
+      : Node(dtype, at, 1), edge_(x.edge()), shape_(x.shape()) {
+    connect({&edge_, 1});
   }
   void destroy() noexcept override {
     this->~ConvertNode();

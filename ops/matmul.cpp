@@ -76,7 +76,7 @@ class ProductNode final : public Node {
     if (bias && bias->requires_grad()) edges[2] = bias->edge();
     if (edges[1].node) node->save(0, a, options.row ? Shape{1, a.elements()} : a.shape());
     if (edges[0].node) node->save(1, b, options.column ? Shape{b.elements(), 1} : b.shape());
-    node->connect(edges.data(), bias ? 3 : 2, 1);
+    node->connect(std::span(edges).first(bias ? 3 : 2));
     result.attach(Ref<Node>::adopt(node), 0);
   }
 
@@ -120,7 +120,7 @@ class ProductNode final : public Node {
 
  private:
   ProductNode(std::string_view name, const ProductOptions& options, const AnyTensor& result, Location at)
-      : Node(result.dtype(), at, false), options_(options), name_(name), shape_(result.shape()) {}
+      : Node(result.dtype(), at, 1), options_(options), name_(name), shape_(result.shape()) {}
   void destroy() noexcept override {
     this->~ProductNode();
     pool::deallocate(this, sizeof(ProductNode), pool::Use::node);

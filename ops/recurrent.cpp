@@ -108,12 +108,12 @@ class StepNode final : public Node {
   };
 
   StepNode(const Inputs& in, const AnyTensor& z, const AnyTensor& result, Location at)
-      : Node(dtype_of<T>, at, false),
+      : Node(dtype_of<T>, at, results),
         shape_(in.h.shape()),
         gates_shape_(z.shape()),
         edges_(edges_to(in)),
         saved_(regions_of(in, z, result)) {
-    connect(edges_.data(), inputs, results);
+    connect(edges_);
     batch_gradients();
   }
   static std::array<Edge, inputs> edges_to(const Inputs& in) {

@@ -16,9 +16,9 @@ void share_loop(LoopKernel kernel, const Loop& loop, const LoopSizes& sizes);
 }
 
 /// Runs the loop, shared between the team's threads if it is long and computes no sum along its outermost
-/// axis.
-inline void run_loop(LoopKernel kernel, const Loop& loop, const LoopSizes& sizes) {
-  team_size() == 1 ? kernel(loop) : detail::share_loop(kernel, loop, sizes);
+/// axis. `sizes()` is asked for its LoopSizes where there is a team.
+inline void run_loop(LoopKernel kernel, const Loop& loop, auto sizes) {
+  team_size() == 1 ? kernel(loop) : detail::share_loop(kernel, loop, sizes());
 }
 
 }  // namespace xgrad::kernels
