@@ -152,8 +152,8 @@ struct BlockArgument {
   std::uint8_t block = 0, blocks = 1, first = 0;
 };
 
-// A recorded formula. Behind the object, in its block of memory: edges, saved tensors, saved numbers, then,
-// where there are any, the saved tensors' shapes, captured constants and the block arguments.
+// A recorded formula. Behind the object: saved tensors, saved numbers, then, where there are any, the saved
+// tensors' shapes, captured constants and the block arguments.
 class FormulaNode final : public Node {
  public:
   template <std::size_t count>
@@ -175,25 +175,23 @@ class FormulaNode final : public Node {
   };
 
   FormulaNode(const auto& call, Parts parts)
-      : Node(call.dtype, call.at, static_cast<std::size_t>(call.info.outputs + call.info.kept)),
+      : Node(call.dtype, call.at, call.arguments.size(),
+             static_cast<std::size_t>(call.info.outputs + call.info.kept)),
         parts_(parts),
         info_(call.info),
         shape_(*call.shape) {}
   void destroy() noexcept override;
 
   static std::uint16_t bytes_behind(const FormulaInfo& info, Parts parts) {
-    const auto inputs = static_cast<std::size_t>(info.inputs);
-    std::size_t bytes =
-        inputs * sizeof(Edge) + parts.tensors * sizeof(SavedTensor) + parts.numbers * sizeof(SavedNumber);
+    std::size_t bytes = parts.tensors * sizeof(SavedTensor) + parts.numbers * sizeof(SavedNumber);
     if (!parts.alike) bytes += parts.tensors * sizeof(Shape);
     if (parts.captured) bytes += static_cast<std::size_t>(info.adjoint->captured) * sizeof(double);
-    if (parts.blocked) bytes += inputs * sizeof(BlockArgument);
+    if (parts.blocked) bytes += static_cast<std::size_t>(info.inputs) * sizeof(BlockArgument);
     return static_cast<std::uint16_t>(bytes);
   }
 
   // The arrays behind the object, in this order. `first`: also where what they hold is gone.
-  Edge* first_edge() { return reinterpret_cast<Edge*>(this + 1); }  // known before the object is in the cache
-  SavedTensor* first_tensor() { return reinterpret_cast<SavedTensor*>(first_edge() + edges().size()); }
+  SavedTensor* first_tensor() { return reinterpret_cast<SavedTensor*>(this + 1); }
   SavedNumber* first_number() { return reinterpret_cast<SavedNumber*>(first_tensor() + parts_.tensors); }
   Shape* first_shape() { return reinterpret_cast<Shape*>(first_number() + parts_.numbers); }
   double* first_constant() {
@@ -249,7 +247,7 @@ class FormulaNode final : public Node {
   void backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted);
   AnyTensor recorded_leaf(int leaf, std::span<GradientSlot> gradients);
 
-  Parts parts_;  // first, where it fits behind the members of Node
+  Parts parts_;
   const FormulaInfo& info_;
   Shape shape_;
 };
@@ -257,24 +255,18 @@ class FormulaNode final : public Node {
 template <std::size_t count>
 Ref<FormulaNode> FormulaNode::make(const Call<count>& call, std::span<const AnyTensor> outputs,
                                    std::span<const AnyTensor> kept, const double* captured) {
-  const std::size_t n = call.arguments.size();
   Parts parts{.tensors = count_bits(call.reads & ~std::uint64_t{call.numbers}),
               .numbers = count_bits(call.reads & call.numbers),
               .alike = call.alike,
               .captured = captured != nullptr,
               .blocked = call.blocked};
   parts.bytes_behind = bytes_behind(call.info, parts);
-  auto* node = new (pool::allocate(sizeof(FormulaNode) + parts.bytes_behind, pool::Use::node))
+  auto* node = new (allocate(call.arguments.size(), sizeof(FormulaNode) + parts.bytes_behind))
       FormulaNode(call, parts);
-  Edge* const edges = node->first_edge();
-  for (std::size_t k = 0; k < n; ++k) {
-    if (!(call.wanted >> k & 1))
-      new (edges + k) Edge{};
-    else
-      new (edges + k)
-          Edge(call.expiring >> k & 1 ? call.temporary(k).take_edge() : call.arguments[k].tensor->edge());
-  }
-  node->connect({edges, n});
+  for (std::size_t k = 0; k < call.arguments.size(); ++k)
+    if (call.wanted >> k & 1)
+      node->connect(
+          k, call.expiring >> k & 1 ? call.temporary(k).take_edge() : call.arguments[k].tensor->edge());
   node->save(call, outputs, kept);
   if (captured) std::copy_n(captured, call.info.adjoint->captured, node->first_constant());
   if (call.blocked) node->save_blocks(call);
@@ -317,10 +309,7 @@ void FormulaNode::save_blocks(const auto& call) {
 
 void FormulaNode::destroy() noexcept {
   if (parts_.holding) release_saved();
-  std::destroy_n(first_edge(), edges().size());
-  const std::size_t bytes = sizeof(FormulaNode) + parts_.bytes_behind;
-  this->~FormulaNode();
-  pool::deallocate(this, bytes, pool::Use::node);
+  end(this, parts_.bytes_behind);
 }
 
 void FormulaNode::release_saved() noexcept {

@@ -138,7 +138,7 @@ void Engine::find_wanted(std::span<const AnyTensor> outputs, std::span<const Any
     while (!stack.empty()) {
       auto& [node, next] = stack.back();
       if (next < node->inputs_) {
-        Node* child = node->edges_[next++].node.get();
+        Node* child = node->edges()[next++].node.get();
         enter(child);
       } else {
         order.push_back(node);
@@ -208,7 +208,7 @@ inline void Engine::visit(Node& node) {
     ~Slots() { engine.free_slots(node, outputs); }
   } cleanup{*this, node, node.outputs()};
   const std::span<GradientSlot> slots(node.slots_, cleanup.outputs);
-  if (node.hooks_) run_hooks(node, slots);
+  if (node.hooked_) run_hooks(node, slots);
   if (!captures_.empty()) capture(node, slots);
   if (selective_ && std::ranges::none_of(node.edges(), [&](const Edge& e) { return wants(e); }) &&
       !may_lead_to_input(node))
@@ -247,8 +247,7 @@ void Engine::run() {
 }
 
 void Engine::run_hooks(Node& node, std::span<GradientSlot> slots) {
-  const auto hooks = *node.hooks_;  // a hook may remove itself
-  for (const NodeHook& hook : hooks) {
+  for (const NodeHook& hook : node.hooks()) {  // a copy: a hook may remove itself
     GradientSlot& slot = slots[hook.output];
     if (!slot.value.defined()) continue;
     slot.ownership = Ownership::shared;
@@ -275,7 +274,7 @@ void Engine::backward(std::span<const AnyTensor> outputs, std::span<const AnyTen
   seed(outputs, seeds);
   run();
   for (LeafSlot& entry : leaves_)
-    if (entry.leaf->hooks_) run_hooks(*entry.leaf, {&entry.slot, 1});
+    if (entry.leaf->hooked_) run_hooks(*entry.leaf, {&entry.slot, 1});
   if (this_thread.schedule) [[unlikely]]
     for (LeafSlot& entry : leaves_)
       if (entry.slot.value.defined()) this_thread.schedule->adds_to_gradient_of(*entry.leaf);
@@ -291,7 +290,7 @@ std::vector<AnyTensor> Engine::grad(std::span<const AnyTensor> outputs, std::spa
   seed(outputs, seeds);
   run();
   for (LeafSlot& entry : leaves_) {
-    if (entry.leaf->hooks_) run_hooks(*entry.leaf, {&entry.slot, 1});
+    if (entry.leaf->hooked_) run_hooks(*entry.leaf, {&entry.slot, 1});
     capture(*entry.leaf, {&entry.slot, 1});
   }
   return std::move(captured_);

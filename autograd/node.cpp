@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <new>
+#include <unordered_map>
 
 #include "autograd/elementwise.hpp"
 #include "autograd/error.hpp"
@@ -24,16 +25,66 @@ void Node::destroy_chain(Node* node) noexcept {
   thread.burying = false;
 }
 
-Leaf::Leaf(const Shape& shape, DType dtype) : Node(dtype, {}, 1, true), shape_(shape) { connect({}); }
+namespace {
+
+struct HookTable {
+  std::mutex mutex;
+  std::unordered_map<const Node*, std::vector<NodeHook>> hooks;
+  std::uint64_t last_id = 0;
+};
+
+HookTable& hook_table() {
+  static auto& table = *new HookTable;  // never destroyed: nodes may end after static destruction began
+  return table;
+}
+
+}  // namespace
+
+std::vector<NodeHook> Node::hooks() const {
+  HookTable& table = hook_table();
+  const std::lock_guard lock(table.mutex);
+  const auto found = table.hooks.find(this);
+  return found != table.hooks.end() ? found->second : std::vector<NodeHook>();
+}
+
+std::uint64_t Node::add_hook(std::uint32_t output, GradientHook function) {
+  HookTable& table = hook_table();
+  const std::lock_guard lock(table.mutex);
+  table.hooks[this].push_back({output, ++table.last_id, std::move(function)});
+  hooked_ = true;
+  return table.last_id;
+}
+
+void Node::remove_hook(std::uint64_t id) {
+  GradientHook removed;  // ended after the lock: it may hold the last handle to a node
+  HookTable& table = hook_table();
+  const std::lock_guard lock(table.mutex);
+  const auto entry = table.hooks.find(this);
+  if (entry == table.hooks.end()) return;
+  std::vector<NodeHook>& hooks = entry->second;
+  const auto found = std::ranges::find(hooks, id, &NodeHook::id);
+  if (found == hooks.end()) return;
+  removed = std::move(found->function);
+  hooks.erase(found);
+  if (hooks.empty()) table.hooks.erase(entry), hooked_ = false;
+}
+
+void Node::forget_hooks() noexcept {
+  HookTable& table = hook_table();
+  std::vector<NodeHook> forgotten;  // as above
+  const std::lock_guard lock(table.mutex);
+  const auto entry = table.hooks.find(this);
+  forgotten = std::move(entry->second);
+  table.hooks.erase(entry);
+}
+
+Leaf::Leaf(const Shape& shape, DType dtype) : Node(dtype, {}, 0, 1, true), shape_(shape) {}
 
 Ref<Leaf> Leaf::make(const Shape& shape, DType dtype) {
-  return Ref<Leaf>::adopt(new (pool::allocate(sizeof(Leaf), pool::Use::node)) Leaf(shape, dtype));
+  return Ref<Leaf>::adopt(new (allocate(0, sizeof(Leaf))) Leaf(shape, dtype));
 }
 
-void Leaf::destroy() noexcept {
-  this->~Leaf();
-  pool::deallocate(this, sizeof(Leaf), pool::Use::node);
-}
+void Leaf::destroy() noexcept { end(this); }
 
 std::unique_lock<std::mutex> Leaf::locked() const {
   return single_threaded() ? std::unique_lock(mutex_, std::defer_lock) : std::unique_lock(mutex_);

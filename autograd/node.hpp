@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <source_location>
 #include <span>
@@ -45,6 +46,8 @@ struct NodeHook {
   GradientHook function;
 };
 
+/// A recorded op or a leaf. Its edges lie right before the object, one for each input, empty where no
+/// gradient is wanted; what else is of no fixed length, behind it.
 class Node {
  public:
   Node(const Node&) = delete;
@@ -65,14 +68,21 @@ class Node {
   /// One line for graph exports: attributes such as axes; may be empty.
   virtual std::string attributes() const { return {}; }
 
-  std::span<Edge> edges() const { return {edges_, inputs_}; }
+  std::span<Edge> edges() const {
+    return {reinterpret_cast<Edge*>(const_cast<Node*>(this)) - inputs_, inputs_};
+  }
   std::size_t outputs() const { return outputs_; }
   std::uint64_t sequence() const { return sequence_; }
   std::source_location location() const { return location_; }
   std::uint32_t scope() const { return scope_; }
   DType dtype() const { return dtype_; }
   bool is_leaf() const { return leaf_; }
-  bool has_hooks() const { return hooks_ && !hooks_->empty(); }
+
+  // Few nodes have hooks: they are kept in a table beside, which any thread may ask.
+  bool has_hooks() const { return hooked_; }
+  std::vector<NodeHook> hooks() const;
+  std::uint64_t add_hook(std::uint32_t output, GradientHook function);
+  void remove_hook(std::uint64_t id);
 
   void retain() { references_.add(); }
   void release() noexcept {
@@ -80,46 +90,70 @@ class Node {
   }
 
  protected:
-  Node(DType dtype, std::source_location location, std::size_t outputs, bool leaf = false)
+  Node(DType dtype, std::source_location location, std::size_t inputs, std::size_t outputs, bool leaf = false)
       : scope_(this_thread.scope),
+        sequence_(++this_thread.sequence),
         location_(location),
+        inputs_(static_cast<std::uint32_t>(inputs)),
         outputs_(static_cast<std::uint32_t>(outputs)),
         dtype_(dtype),
         leaf_(leaf) {
+    std::uninitialized_value_construct_n(edges().data(), inputs);
     this_thread.count(this_thread.live_nodes, 1);
   }
-  virtual ~Node() { this_thread.count(this_thread.live_nodes, -1); }
+  virtual ~Node() {
+    if (hooked_) [[unlikely]]
+      forget_hooks();
+    std::destroy_n(edges().data(), inputs_);
+    this_thread.count(this_thread.live_nodes, -1);
+  }
+
+  /// Memory for a node of so many inputs: where the object goes, of which it and what is behind it take
+  /// `bytes`.
+  static void* allocate(std::size_t inputs, std::size_t bytes) {
+    return static_cast<Edge*>(pool::allocate(inputs * sizeof(Edge) + bytes, pool::Use::node)) + inputs;
+  }
+  /// Ends the object and gives its memory back: what `destroy` does.
+  template <class N>
+  static void end(N* node, std::size_t bytes_behind = 0) noexcept {
+    const std::size_t inputs = node->inputs_;
+    node->~N();
+    pool::deallocate(reinterpret_cast<Edge*>(node) - inputs, inputs * sizeof(Edge) + sizeof(N) + bytes_behind,
+                     pool::Use::node);
+  }
+
+  /// Makes input `i` that output, and numbers the node after it.
+  void connect(std::size_t i, Edge edge) {
+    if (!edge.node) return;
+    if (edge.node->sequence_ >= sequence_)  // it comes from another thread
+      sequence_ = this_thread.sequence = edge.node->sequence_ + 1;
+    new (&edges()[i]) Edge(std::move(edge));
+  }
 
   /// Declares that this node's deferred gradients may wait until a node of another kind comes, so that its
   /// like can take theirs in (GradientSink::waiting): for the steps of a loop, which overwrite nothing that
   /// they or their like handed to the sink.
   void batch_gradients() { batches_ = true; }
 
-  /// Numbers the node after its inputs. To be called once `edges` stand.
-  void connect(std::span<Edge> edges);
-
-  /// Ends the object and gives its memory back.
   virtual void destroy() noexcept = 0;
 
  private:
   friend class Engine;
   friend class GradientSink;
-  friend struct NodeHooks;
   static void destroy_chain(Node* node) noexcept;
+  void forget_hooks() noexcept;
 
   ReferenceCount references_;
   std::uint32_t scope_;
-  std::uint64_t sequence_ = 0;
+  std::uint64_t sequence_;
   union {
     GradientSlot* slots_ = nullptr;  // while backward is under way: one for each output
     Node* next_dead_;                // while it waits for its end
   };
   std::source_location location_;
-  std::unique_ptr<std::vector<NodeHook>> hooks_;
-  Edge* edges_ = nullptr;
-  std::uint32_t inputs_ = 0, outputs_ : 27;  // a split over time has as many outputs as steps
+  std::uint32_t inputs_, outputs_ : 26;  // a split over time has as many outputs as steps
   DType dtype_ : 1;
-  bool leaf_ : 1, released_ : 1 = false, wanted_ : 1 = false, batches_ : 1 = false;
+  bool leaf_ : 1, released_ : 1 = false, wanted_ : 1 = false, batches_ : 1 = false, hooked_ : 1 = false;
 };
 
 /// A tensor whose gradient is wanted: a parameter. Shared by every graph, and thread, that reads it.
@@ -148,15 +182,6 @@ class Leaf final : public Node {
   mutable std::mutex mutex_;
   AnyTensor grad_;
 };
-
-inline void Node::connect(std::span<Edge> edges) {
-  edges_ = edges.data();
-  inputs_ = static_cast<std::uint32_t>(edges.size());
-  std::uint64_t& next = this_thread.sequence;
-  for (const Edge& edge : edges)
-    if (edge.node) next = std::max(next, edge.node->sequence_);  // it may come from another thread
-  sequence_ = ++next;
-}
 
 inline Edge AnyTensor::edge() const { return {Ref<Node>::share(node_), output_}; }
 inline Edge AnyTensor::take_edge() { return {Ref<Node>::adopt(std::exchange(node_, nullptr)), output_}; }

@@ -40,24 +40,21 @@ RecordedOp::Parts::Parts(std::span<const AnyTensor* const> in, std::span<const A
 }
 
 RecordedOp::RecordedOp(DType dtype, Location at, const Parts& parts, std::byte* behind)
-    : Node(dtype, at, parts.outputs.size()), bytes_behind_(parts.bytes()), one_shape_(parts.one_shape) {
-  auto* edges = reinterpret_cast<Edge*>(behind);
+    : Node(dtype, at, parts.inputs.size(), parts.outputs.size()),
+      bytes_behind_(parts.bytes()),
+      one_shape_(parts.one_shape) {
   for (std::size_t i = 0; i < parts.inputs.size(); ++i)
-    new (edges + i) Edge(needs_gradient(*parts.inputs[i]) ? parts.inputs[i]->edge() : Edge{});
-  shapes_ = reinterpret_cast<Shape*>(edges + parts.inputs.size());
+    if (needs_gradient(*parts.inputs[i])) connect(i, parts.inputs[i]->edge());
+  shapes_ = reinterpret_cast<Shape*>(behind);
   for (std::size_t k = 0; k < parts.shapes(); ++k) new (shapes_ + k) Shape(parts.outputs[k]->shape());
   saved_ = reinterpret_cast<SavedValue*>(shapes_ + parts.shapes());
   for (SavedValue& value : parts.saved) {
     classify(value, parts.inputs, parts.outputs);
     new (saved_ + saved_count_++) SavedValue(std::move(value));
   }
-  connect({edges, parts.inputs.size()});
 }
 
-RecordedOp::~RecordedOp() {
-  RecordedOp::release_saved();
-  std::destroy_n(edges().data(), edges().size());
-}
+RecordedOp::~RecordedOp() { RecordedOp::release_saved(); }
 
 std::size_t RecordedOp::input(std::string_view call, std::size_t i) const {
   if (const std::size_t n = edges().size(); i >= n)

@@ -135,8 +135,7 @@ class Saved {
 
 namespace detail {
 
-// What every recorded struct op has. Edges, the outputs' shapes and what was saved lie behind the object, in
-// its block of memory.
+// What every recorded struct op has. The outputs' shapes and what was saved lie behind the object.
 class RecordedOp : public Node {
  public:
   const Shape& output_shape(std::size_t k) const override { return shapes_[one_shape_ ? 0 : k]; }
@@ -152,9 +151,7 @@ class RecordedOp : public Node {
     Parts(std::span<const AnyTensor* const> in, std::span<const AnyTensor* const> out,
           std::span<SavedValue> kept);
     std::size_t shapes() const { return one_shape ? 1 : outputs.size(); }
-    std::size_t bytes() const {
-      return inputs.size() * sizeof(Edge) + shapes() * sizeof(Shape) + saved.size() * sizeof(SavedValue);
-    }
+    std::size_t bytes() const { return shapes() * sizeof(Shape) + saved.size() * sizeof(SavedValue); }
   };
 
   // `behind`: parts.bytes() of memory.
@@ -190,7 +187,7 @@ class OpNode final : public detail::RecordedOp {
     const Parts parts(inputs,
                       outputs.size() > 1 ? std::span<const AnyTensor* const>(list) : std::span(&first, 1),
                       saver.values_);
-    auto* memory = static_cast<std::byte*>(pool::allocate(sizeof(OpNode) + parts.bytes(), pool::Use::node));
+    auto* memory = static_cast<std::byte*>(allocate(inputs.size(), sizeof(OpNode) + parts.bytes()));
     const auto node =
         Ref<OpNode>::adopt(new (memory) OpNode(std::move(op), at, parts, memory + sizeof(OpNode)));
     for (std::size_t k = 0; k < outputs.size(); ++k) outputs[k].attach(node, static_cast<std::uint32_t>(k));
@@ -269,11 +266,7 @@ class OpNode final : public detail::RecordedOp {
 
   OpNode(Op&& op, Location at, const Parts& parts, std::byte* behind)
       : RecordedOp(dtype_of<T>, at, parts, behind), op_(std::move(op)) {}
-  void destroy() noexcept override {
-    const std::size_t bytes = sizeof(OpNode) + bytes_behind();
-    this->~OpNode();
-    pool::deallocate(this, bytes, pool::Use::node);
-  }
+  void destroy() noexcept override { end(this, bytes_behind()); }
 
   Op op_;
 };

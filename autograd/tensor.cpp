@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 
 #include "autograd/array.hpp"
 #include "autograd/elementwise.hpp"
@@ -30,8 +29,8 @@ AnyTensor converted(const AnyTensor& x) {
 class ConvertNode final : public Node {
  public:
   static void record(const AnyTensor& x, AnyTensor& result, Location at) {
-    auto node = Ref<ConvertNode>::adopt(new (pool::allocate(sizeof(ConvertNode), pool::Use::node))
-                                            ConvertNode(x, result.dtype(), at));
+    auto node =
+        Ref<ConvertNode>::adopt(new (allocate(1, sizeof(ConvertNode))) ConvertNode(x, result.dtype(), at));
     result.attach(node, 0);
   }
   std::string_view name() const override { return "to"; }
@@ -44,15 +43,11 @@ class ConvertNode final : public Node {
   }
 
  private:
-  ConvertNode(const AnyTensor& x, DType dtype, Location at)
-      : Node(dtype, at, 1), edge_(x.edge()), shape_(x.shape()) {
-    connect({&edge_, 1});
+  ConvertNode(const AnyTensor& x, DType dtype, Location at) : Node(dtype, at, 1, 1), shape_(x.shape()) {
+    connect(0, x.edge());
   }
-  void destroy() noexcept override {
-    this->~ConvertNode();
-    pool::deallocate(this, sizeof(ConvertNode), pool::Use::node);
-  }
-  Edge edge_;
+  void destroy() noexcept override { end(this); }
+
   Shape shape_;
 };
 
@@ -194,22 +189,8 @@ void Tensor<T>::backward(const Tensor& gradient, BackwardOptions options, Locati
   Engine(options, at).backward(std::array<AnyTensor, 1>{*this}, std::array<AnyTensor, 1>{gradient});
 }
 
-struct NodeHooks {
-  static std::uint64_t add(const AnyTensor& tensor, GradientHook hook) {
-    static std::atomic<std::uint64_t> next{1};
-    auto& hooks = tensor.node()->hooks_;
-    if (!hooks) hooks = std::make_unique<std::vector<NodeHook>>();
-    hooks->push_back({tensor.output(), next++, std::move(hook)});
-    return hooks->back().id;
-  }
-  static void remove(const AnyTensor& tensor, std::uint64_t id) {
-    if (auto& hooks = tensor.node()->hooks_)
-      std::erase_if(*hooks, [&](const NodeHook& h) { return h.id == id; });
-  }
-};
-
 void HookHandle::remove() {
-  if (tensor.node()) NodeHooks::remove(tensor, id);
+  if (tensor.node()) tensor.node()->remove_hook(id);
 }
 
 template <Real T>
@@ -220,7 +201,7 @@ HookHandle Tensor<T>::register_hook(std::function<Tensor(const Tensor&)> hook) c
         "first");
   if (!hook)
     throw ValueError("register_hook: the hook is an empty function; pass one that takes the gradient");
-  return {*this, NodeHooks::add(*this, [hook = std::move(hook)](const AnyTensor& g) -> AnyTensor {
+  return {*this, node()->add_hook(output(), [hook = std::move(hook)](const AnyTensor& g) -> AnyTensor {
             return hook(Tensor(g));
           })};
 }

@@ -68,15 +68,17 @@ class ProductNode final : public Node {
  public:
   static void record(std::string_view name, const ProductOptions& options, const AnyTensor& a,
                      const AnyTensor& b, const AnyTensor* bias, AnyTensor& result, Location at) {
-    auto* node =
-        new (pool::allocate(sizeof(ProductNode), pool::Use::node)) ProductNode(name, options, result, at);
-    auto& edges = node->edges_;
-    if (a.requires_grad()) edges[0] = a.edge();
-    if (b.requires_grad()) edges[1] = b.edge();
-    if (bias && bias->requires_grad()) edges[2] = bias->edge();
-    if (edges[1].node) node->save(0, a, options.row ? Shape{1, a.elements()} : a.shape());
-    if (edges[0].node) node->save(1, b, options.column ? Shape{b.elements(), 1} : b.shape());
-    node->connect(std::span(edges).first(bias ? 3 : 2));
+    const std::size_t inputs = bias ? 3 : 2;
+    auto* node = new (allocate(inputs, sizeof(ProductNode))) ProductNode(name, options, inputs, result, at);
+    if (a.requires_grad()) {
+      node->connect(0, a.edge());
+      node->save(1, b, options.column ? Shape{b.elements(), 1} : b.shape());
+    }
+    if (b.requires_grad()) {
+      node->connect(1, b.edge());
+      node->save(0, a, options.row ? Shape{1, a.elements()} : a.shape());
+    }
+    if (bias && bias->requires_grad()) node->connect(2, bias->edge());
     result.attach(Ref<Node>::adopt(node), 0);
   }
 
@@ -119,12 +121,10 @@ class ProductNode final : public Node {
   }
 
  private:
-  ProductNode(std::string_view name, const ProductOptions& options, const AnyTensor& result, Location at)
-      : Node(result.dtype(), at, 1), options_(options), name_(name), shape_(result.shape()) {}
-  void destroy() noexcept override {
-    this->~ProductNode();
-    pool::deallocate(this, sizeof(ProductNode), pool::Use::node);
-  }
+  ProductNode(std::string_view name, const ProductOptions& options, std::size_t inputs,
+              const AnyTensor& result, Location at)
+      : Node(result.dtype(), at, inputs, 1), options_(options), name_(name), shape_(result.shape()) {}
+  void destroy() noexcept override { end(this); }
   bool has_bias() { return edges().size() == 3; }
 
   void save(std::size_t i, const AnyTensor& x, const Shape& matrices) {
@@ -144,7 +144,7 @@ class ProductNode final : public Node {
   Tensor<T> recorded(std::size_t i, bool vector) {
     if (!saved_[i].defined()) return {};
     AnyTensor x = saved(i);
-    if (const Edge& edge = edges_[i]; edge.node) {
+    if (const Edge& edge = edges()[i]; edge.node) {
       if (vector) x = x.view({x.elements()});
       x.attach(edge.node, edge.output);
       if (vector) return reshape(Tensor<T>(x), saved_[i].shape());
@@ -178,7 +178,6 @@ class ProductNode final : public Node {
     if (has_bias() && sink.wants(2)) sink.add(2, gradient, Ownership::shared);
   }
 
-  std::array<Edge, 3> edges_;
   std::array<AnyTensor, 2> saved_;  // as matrices
   std::array<std::uint32_t, 2> versions_{};
   ProductOptions options_;

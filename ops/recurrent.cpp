@@ -69,8 +69,8 @@ class StepNode final : public Node {
 
   // `z` as the step left it: of an LSTM, the gates. `next`: h, and of an LSTM c.
   static void record(const Inputs& in, const AnyTensor& z, std::span<Tensor<T>> next, Location at) {
-    void* memory = pool::allocate(sizeof(StepNode), pool::Use::node);
-    auto node = Ref<StepNode>::adopt(new (memory) StepNode(in, z, next.back(), at));
+    auto node =
+        Ref<StepNode>::adopt(new (allocate(inputs, sizeof(StepNode))) StepNode(in, z, next.back(), at));
     if constexpr (lstm) next[1].attach(node, 1);
     next[0].attach(std::move(node), 0);
   }
@@ -108,20 +108,18 @@ class StepNode final : public Node {
   };
 
   StepNode(const Inputs& in, const AnyTensor& z, const AnyTensor& result, Location at)
-      : Node(dtype_of<T>, at, results),
+      : Node(dtype_of<T>, at, inputs, results),
         shape_(in.h.shape()),
         gates_shape_(z.shape()),
-        edges_(edges_to(in)),
         saved_(regions_of(in, z, result)) {
-    connect(edges_);
+    const auto reads = [&](std::size_t i, const AnyTensor& x) {
+      if (needs_gradient(x)) connect(i, x.edge());
+    };
+    reads(0, in.zx);
+    reads(1, in.h);
+    reads(2, in.weight);
+    if constexpr (lstm) reads(3, *in.c);
     batch_gradients();
-  }
-  static std::array<Edge, inputs> edges_to(const Inputs& in) {
-    const auto edge = [](const AnyTensor& x) { return needs_gradient(x) ? x.edge() : Edge(); };
-    if constexpr (lstm)
-      return {edge(in.zx), edge(in.h), edge(in.weight), edge(*in.c)};
-    else
-      return {edge(in.zx), edge(in.h), edge(in.weight)};
   }
   static std::array<SavedRegion, regions> regions_of(const Inputs& in, const AnyTensor& z,
                                                      const AnyTensor& result) {
@@ -130,12 +128,9 @@ class StepNode final : public Node {
     else
       return {in.weight, in.h, result};
   }
-  void destroy() noexcept override {
-    this->~StepNode();
-    pool::deallocate(this, sizeof(StepNode), pool::Use::node);
-  }
+  void destroy() noexcept override { end(this); }
 
-  bool constant_weight() const { return edges_[2].node && edges_[2].node->is_leaf(); }
+  bool constant_weight() const { return edges()[2].node && edges()[2].node->is_leaf(); }
 
   Shape shape_of(std::size_t i) const {
     if (i == saved_weight) return {gates_shape_[1], shape_[1]};
@@ -219,7 +214,7 @@ class StepNode final : public Node {
     AnyTensor x = saved(i);
     if (edge < 0)
       x.attach(Ref<Node>::share(this), static_cast<std::uint32_t>(-1 - edge));
-    else if (const Edge& from = edges_[static_cast<std::size_t>(edge)]; from.node)
+    else if (const Edge& from = edges()[static_cast<std::size_t>(edge)]; from.node)
       x.attach(from.node, from.output);
     return Tensor<T>(std::move(x));
   }
@@ -253,8 +248,7 @@ class StepNode final : public Node {
     if (lstm && sink.wants(3)) sink.add(3, dc, Ownership::shared);
   }
 
-  Shape shape_, gates_shape_;       // of h and c, and of z
-  std::array<Edge, inputs> edges_;  // of zx, h, weight and c
+  Shape shape_, gates_shape_;  // of h and c, and of z
   std::array<SavedRegion, regions> saved_;
 };
 
