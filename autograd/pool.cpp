@@ -109,9 +109,8 @@ void* take_orphan(std::size_t index) {
   if (!thread.registered) {
     if (one_thread_promised)
       throw GraphError(
-          "a second thread makes a tensor in a program that called promise_one_thread(); leave that call "
-          "out, "
-          "or use tensors on the thread that made it only");
+          "a second thread makes a tensor in a program that called promise_one_thread(); leave that "
+          "call out, or use tensors on the thread that made it only");
     enter_registry(thread);
   }
   if constexpr (!cached) return system_allocate(thread, size.bytes);

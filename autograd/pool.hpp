@@ -30,12 +30,13 @@ inline constexpr bool cached =
 inline constexpr bool cached = true;
 #endif
 
-inline constexpr std::size_t small_limit = 512;  // up to here a class for each multiple of 16
+inline constexpr std::int64_t in_cache = 1 << 20;  // so many bytes are no reason to ask for any early
+inline constexpr std::size_t small_limit = 512;    // up to here a class for each multiple of 16
 
-/// Each use has free lists of its own: data of a forward pass, what a backward pass makes, nodes. Each is
-/// freed in the order, or its reverse, in which it was made, so that a list stays in the order of addresses.
-/// Mixed they would shuffle it, and a long graph is then three times as slow.
-enum class Use : std::uint8_t { data, gradient, node };
+/// Nodes and data have free lists of their own: each is freed in the order, or its reverse, in which it was
+/// made, so that a list stays in the order of addresses. Mixed they would shuffle it, and a long graph is
+/// then three times as slow.
+enum class Use : std::uint8_t { data, node };
 
 constexpr std::size_t small_class(std::size_t bytes) { return std::max<std::size_t>((bytes + 15) / 16, 1); }
 constexpr std::size_t small_class(std::size_t bytes, Use use) {
@@ -71,9 +72,9 @@ inline void* allocate(std::size_t bytes, Use use = Use::data) {
   ThreadState::FreeBlock* const block = thread.free[index];
   if (!block) [[unlikely]]
     return detail::allocate(bytes, use);
-  thread.count_bytes(small_bytes(bytes));
+  const std::int64_t live = thread.count_bytes(small_bytes(bytes));
   thread.free[index] = block->next;
-  prefetch_after(block, block->next, use);
+  if (live > in_cache) prefetch_after(block, block->next, use);
   return block;
 }
 
@@ -83,8 +84,8 @@ inline void deallocate(void* memory, std::size_t bytes, Use use = Use::data) noe
   if (!cached || bytes > small_limit || !thread.registered) [[unlikely]]
     return detail::deallocate(memory, bytes, use);
   const std::size_t index = small_class(bytes, use);
-  thread.count(thread.live_bytes, -small_bytes(bytes));
-  prefetch_after(thread.free[index], memory, use);
+  if (thread.count(thread.live_bytes, -small_bytes(bytes)) > in_cache)
+    prefetch_after(thread.free[index], memory, use);
   thread.free[index] = new (memory) ThreadState::FreeBlock{thread.free[index]};
 }
 

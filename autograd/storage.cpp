@@ -33,8 +33,7 @@ Storage* Storage::make(std::int64_t elements, DType type) {
     return this_thread.schedule->arena().make(elements, type);
   const Layout layout(elements, type);
   try {
-    const pool::Use use = this_thread.backward_depth ? pool::Use::gradient : pool::Use::data;
-    return new (pool::allocate(layout.bytes, use)) Storage(layout, type, use);
+    return new (pool::allocate(layout.bytes)) Storage(layout, type, false);
   } catch (const std::bad_alloc&) {
     out_of_memory(elements, layout.bytes);
   }
@@ -49,9 +48,8 @@ StorageMemo* Storage::attach_memo(std::unique_ptr<StorageMemo> memo) {
 void Storage::destroy() noexcept {
   if (in_arena_) return StorageArena::end(*this);
   const std::size_t bytes = block_bytes_;
-  const pool::Use use = use_;
   this->~Storage();
-  pool::deallocate(this, bytes, use);
+  pool::deallocate(this, bytes);
 }
 
 }  // namespace xgrad

@@ -99,11 +99,10 @@ class Storage {
   };
   [[noreturn]] static void out_of_memory(std::int64_t elements, std::size_t bytes);
 
-  Storage(const Layout& layout, DType type, pool::Use use, bool in_arena = false)
+  Storage(const Layout& layout, DType type, bool in_arena)
       : block_bytes_(layout.bytes),
         data_offset_(static_cast<std::uint8_t>(layout.offset)),
         dtype_(type),
-        use_(use),
         in_arena_(in_arena) {}
   ~Storage() { delete memo_.load(std::memory_order_relaxed); }
   void destroy() noexcept;
@@ -115,7 +114,6 @@ class Storage {
   std::uint8_t data_offset_;
   DType dtype_;
   Device device_ = Device::cpu();
-  pool::Use use_;  // whose list the block came from
   bool in_arena_;
 };
 

@@ -24,7 +24,7 @@ Storage* StorageArena::make(std::int64_t elements, DType type) {
     Place* const place = take_place(sizeof(Place) + layout.bytes);
     place->in_use = true;
     retain();
-    return new (place->storage()) Storage(layout, type, pool::Use::data, true);
+    return new (place->storage()) Storage(layout, type, true);
   } catch (const std::bad_alloc&) {
     Storage::out_of_memory(elements, layout.bytes);
   }

@@ -26,12 +26,13 @@ inline bool single_threaded() {
   return one_thread_promised.load(std::memory_order_relaxed);
 }
 
+class Engine;
 class Node;
 class Schedule;
 
 struct ThreadState {
   static constexpr std::size_t small_classes = 33;  // 16, 32, … 512 bytes, for each use
-  static constexpr std::size_t all_small_classes = 3 * small_classes;
+  static constexpr std::size_t all_small_classes = 2 * small_classes;
   static constexpr std::size_t large_classes = 4 * 40;
 
   struct FreeBlock {
@@ -44,7 +45,7 @@ struct ThreadState {
   Schedule* schedule = nullptr;      // of the Replay whose function runs now, see schedule.hpp
   bool registered = false;           // known to the registry that sums the counters
   bool ended = false;                // its clean-up has run; only static destructors come here now
-  int backward_depth = 0;            // passes under way, one inside a hook of the other
+  Engine* engine = nullptr;          // the backward pass under way, the innermost of several
   std::uint32_t scope = 0;           // annotation of nodes made now, see scope.hpp
   std::uint64_t sequence = 1;        // number of the next node
 
@@ -59,13 +60,16 @@ struct ThreadState {
   std::byte* slab = nullptr;  // small blocks are cut from here
   std::byte* slab_end = nullptr;
 
-  void count_bytes(std::int64_t change) {
-    const std::int64_t bytes = live_bytes.load(std::memory_order_relaxed) + change;
-    live_bytes.store(bytes, std::memory_order_relaxed);
+  // These return the new count.
+  std::int64_t count_bytes(std::int64_t change) {
+    const std::int64_t bytes = count(live_bytes, change);
     peak_bytes = std::max(peak_bytes, bytes);
+    return bytes;
   }
-  void count(std::atomic<std::int64_t>& counter, std::int64_t change) {
-    counter.store(counter.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+  std::int64_t count(std::atomic<std::int64_t>& counter, std::int64_t change) {
+    const std::int64_t now = counter.load(std::memory_order_relaxed) + change;
+    counter.store(now, std::memory_order_relaxed);
+    return now;
   }
 };
 
