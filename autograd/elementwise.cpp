@@ -110,6 +110,7 @@ struct Call {
     dtype = some->dtype();
     reads &= bit(info.leaf_gradient(0)) - 1;
   }
+  Call(const Call&) = delete;
 
   AnyTensor& temporary(std::size_t k) const { return const_cast<AnyTensor&>(*arguments[k].tensor); }
 

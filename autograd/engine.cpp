@@ -25,15 +25,16 @@ inline void Engine::free_slots(Node& node, std::size_t outputs) noexcept {
     return;
   }
   std::destroy_n(slots, outputs);
-  pool::deallocate(slots, outputs * sizeof(GradientSlot), pool::Use::gradient);
+  pool::deallocate(slots, outputs * sizeof(GradientSlot));
 }
 
 Engine::~Engine() {
-  --this_thread.backward_depth;
+  this_thread.engine = outer_;
   if (next_) free_slots(*next_, next_->outputs());  // these two only after an exception
   for (const Queued& queued : heap_) free_slots(*queued.node, queued.node->outputs());
-  if (spare_) pool::deallocate(spare_, sizeof(GradientSlot), pool::Use::gradient);
+  if (spare_) pool::deallocate(spare_, sizeof(GradientSlot));
   for (const Ref<Node>& node : visited_) node->wanted_ = false;
+  for (const Ref<Node>& node : hidden_) node->wanted_ = true;
 }
 
 bool Engine::wants(const Edge& edge) const {
@@ -45,7 +46,7 @@ bool Engine::wants(const Edge& edge) const {
 }
 
 std::span<const Engine::Capture> Engine::captures_of(const Node& node) const {
-  const auto found = std::ranges::equal_range(captures_, &node, std::less(), &Capture::node);
+  const auto found = std::ranges::equal_range(captures_, &node, std::less(), node_of);
   return {found.begin(), found.end()};
 }
 
@@ -79,8 +80,7 @@ std::size_t Engine::place_of(const Leaf* leaf) const {
 
 inline GradientSlot* Engine::take_slots(std::size_t outputs) {
   if (outputs == 1 && spare_) return std::exchange(spare_, nullptr);
-  auto* slots =
-      static_cast<GradientSlot*>(pool::allocate(outputs * sizeof(GradientSlot), pool::Use::gradient));
+  auto* slots = static_cast<GradientSlot*>(pool::allocate(outputs * sizeof(GradientSlot)));
   std::uninitialized_default_construct_n(slots, outputs);
   return slots;
 }
@@ -102,7 +102,7 @@ GradientSlot* Engine::slot(const Edge& edge) {
   if (!node->slots_) {
     node->slots_ = take_slots(node->outputs_);
     enqueue(edge.node);
-  } else if (nested_ && next_.get() != node &&
+  } else if (outer_ && next_.get() != node &&
              std::ranges::none_of(heap_, [&](const Queued& q) { return q.node.get() == node; })) {
     throw GraphError(
         fmt::format("backward: a backward pass over '{}' is under way, and this one, started in a hook, "
@@ -112,18 +112,30 @@ GradientSlot* Engine::slot(const Edge& edge) {
   return &node->slots_[edge.output];
 }
 
-// Whether an input might have been reached through a node that was freed and has let go of what it read.
+// Whether an input might have been reached through this node, which was freed and has let go of what it read:
+// one that is older might. Freed nodes that still have their edges are followed like others.
 bool Engine::may_lead_to_input(const Node& node) const {
   return node.released_ && oldest_input_ < node.sequence_ &&
          std::ranges::none_of(node.edges(), [](const Edge& edge) { return bool(edge.node); });
 }
 
+// Takes the marks of the passes around this one away for as long as it lasts.
+void Engine::hide_outer_marks() {
+  for (const Engine* engine = outer_; engine; engine = engine->outer_)
+    for (const Ref<Node>& node : engine->visited_)
+      if (node->wanted_) {
+        node->wanted_ = false;
+        hidden_.push_back(node);
+      }
+}
+
 // Marks the nodes from which an input can be reached: depth first, with a stack of its own.
 void Engine::find_wanted(std::span<const AnyTensor> outputs, std::span<const AnyTensor> inputs) {
   selective_ = true;
+  hide_outer_marks();
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    captures_.push_back({inputs[i].node(), inputs[i].output(), i});
-  std::ranges::sort(captures_, std::less(), &Capture::node);
+    captures_.push_back({Ref<Node>::share(inputs[i].node()), inputs[i].output(), i});
+  std::ranges::sort(captures_, std::less(), node_of);
   for (const AnyTensor& input : inputs) oldest_input_ = std::min(oldest_input_, input.node()->sequence());
   PoolVector<Node*> order;
   PoolVector<std::pair<Node*, std::size_t>> stack;
@@ -208,6 +220,8 @@ inline void Engine::visit(Node& node) {
     ~Slots() { engine.free_slots(node, outputs); }
   } cleanup{*this, node, node.outputs()};
   const std::span<GradientSlot> slots(node.slots_, cleanup.outputs);
+  for (GradientSlot& slot : slots)
+    if (slot.ownership == Ownership::lent) slot.ownership = Ownership::owned;
   if (node.hooked_) run_hooks(node, slots);
   if (!captures_.empty()) capture(node, slots);
   if (selective_ && std::ranges::none_of(node.edges(), [&](const Edge& e) { return wants(e); }) &&
@@ -227,8 +241,8 @@ inline void Engine::visit(Node& node) {
   if (frees_graph) free_graph(node);
 }
 
-// Nodes that nobody else holds end right after their visit, while they are still in the cache: the outputs,
-// which somebody holds, let go of what they were computed from.
+// Nodes that nobody else holds end right after their visit, while they are still in the cache. The outputs,
+// which the caller holds, let go of what they were computed from.
 inline void Engine::free_graph(Node& node) {
   if (node.references_.is_one()) return;
   node.release_saved();
@@ -240,7 +254,7 @@ inline void Engine::free_graph(Node& node) {
 
 void Engine::run() {
   for (;;) {
-    if (!pending_.empty() && (!newest() || !newest()->batches_)) carry_out_pending();
+    if (!pending_.empty() && !(newest() && may_wait(*newest()))) carry_out_pending();
     if (!newest()) return;
     visit(*take_newest());
   }
@@ -313,7 +327,11 @@ void GradientSink::add(std::size_t i, AnyTensor&& gradient, Ownership ownership)
   }
   if (this_thread.anomaly) check(gradient);
   GradientSlot& target = *engine_.slot(edge(i));
-  if (target.value.defined()) engine_.carry_out_pending();  // they may read what is overwritten now
+  if (target.value.defined()) {
+    engine_.carry_out_pending();
+    for (Ownership* lent : {&ownership, &target.ownership})
+      if (*lent == Ownership::lent) *lent = Ownership::owned;
+  }
   if (!target.value.defined()) {
     target.value = std::move(gradient);
     target.ownership = ownership;
@@ -332,6 +350,7 @@ GradientSlot& Engine::destination(const Edge& edge, bool& accumulate, GradientSl
   const Node& from = *edge.node;
   GradientSlot& target = *slot(edge);
   accumulate = target.value.defined();
+  if (accumulate && target.ownership == Ownership::lent) carry_out_pending();
   if (accumulate && target.ownership == Ownership::shared) target.value = copy_of(target.value);
   if (!accumulate && from.outputs_ > 1) target.value = edge.node->gradient_home(edge.output);
   if (!target.value.defined()) {
@@ -350,39 +369,56 @@ void Engine::carry_out(const Edge& edge, const DeferredGradient& gradient) {
   gradient.kind->write(gradient, into, accumulate);
 }
 
-DeferredGradient* Engine::waiting(const Edge& edge) {
-  for (Pending& p : pending_)
-    if (p.edge.node.get() == edge.node.get() && p.edge.output == edge.output) return &p.gradient;
-  return nullptr;
+Engine::Pending* Engine::waiting(const Edge& edge) {
+  const auto found = std::ranges::find_if(pending_, [&](const Pending& p) {
+    return p.edge.node.get() == edge.node.get() && p.edge.output == edge.output;
+  });
+  return found != pending_.end() ? &*found : nullptr;
 }
 
-// Keeps the gradient until no more come that it could take in. Its target enters the heap at once: its turn
-// comes after that of everything it was computed from.
-void Engine::defer(const Edge& edge, const DeferredGradient& gradient) {
-  if (DeferredGradient* before = waiting(edge)) {
-    carry_out(edge, *before);
-    *before = gradient;
-    return;
+// Keeps the gradient until no more come that it could take in, or what it reads is about to be overwritten.
+// Its target enters the heap at once: its turn comes after that of everything it was computed from.
+void Engine::defer(const Edge& edge, DeferredGradient&& gradient) {
+  if (Pending* before = waiting(edge)) {
+    std::swap(*before, pending_.back());
+    carry_out_newest();
   }
   slot(edge);
-  pending_.push_back({edge, gradient});
+  pending_.push_back({edge, std::move(gradient)});
 }
 
 void Engine::carry_out_pending() {
-  for (const Pending& p : pending_) carry_out(p.edge, p.gradient);
-  pending_.clear();
+  while (!pending_.empty()) carry_out_newest();
+}
+
+// It leaves the list first, for its target may be lent by others.
+void Engine::carry_out_newest() {
+  const Pending p = std::move(pending_.back());
+  pending_.pop_back();
+  carry_out(p.edge, p.gradient);
+}
+
+// Whether what is pending may wait until after that visit: for a node that was lent a gradient, it may not.
+bool Engine::may_wait(const Node& next) const {
+  return next.batches_ &&
+         std::ranges::none_of(std::span(next.slots_, next.outputs_),
+                              [](const GradientSlot& slot) { return slot.ownership == Ownership::lent; });
 }
 
 GradientSlot& GradientSink::destination(std::size_t i, bool& accumulate, GradientSlot* spare) {
   return engine_.destination(edge(i), accumulate, spare);
 }
 
-DeferredGradient* GradientSink::waiting(std::size_t i) { return engine_.waiting(edge(i)); }
+DeferredGradient* GradientSink::waiting(std::size_t i) {
+  Engine::Pending* const pending = engine_.waiting(edge(i));
+  return pending ? &pending->gradient : nullptr;
+}
 
-void GradientSink::add(std::size_t i, const DeferredGradient& gradient) {
+void GradientSink::add(std::size_t i, DeferredGradient&& gradient) {
   if (create_graph_ || gradient.shape != shape(i))
     return add(i, gradient.kind->record(gradient), Ownership::owned);
-  if (node_.batches_ && !this_thread.anomaly) return engine_.defer(edge(i), gradient);
+  if (node_.batches_ && !edge(i).node->batches_ && !this_thread.anomaly)
+    return engine_.defer(edge(i), std::move(gradient));
   engine_.carry_out(edge(i), gradient);
   if (this_thread.anomaly) check(engine_.slot(edge(i))->value);
 }

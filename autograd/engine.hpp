@@ -14,7 +14,7 @@ namespace xgrad {
 class Engine {
  public:
   Engine(BackwardOptions options, Location at)
-      : options_(options), at_(at), nested_(this_thread.backward_depth++ > 0) {}
+      : options_(options), at_(at), outer_(std::exchange(this_thread.engine, this)) {}
   Engine(const Engine&) = delete;
   ~Engine();
 
@@ -36,10 +36,11 @@ class Engine {
     GradientSlot slot;
   };
   struct Capture {
-    const Node* node;
+    Ref<Node> node;
     std::uint32_t output;
     std::size_t index;
   };
+  static const Node* node_of(const Capture& capture) { return capture.node.get(); }
   struct Queued {
     std::uint64_t sequence;
     Ref<Node> node;
@@ -51,10 +52,11 @@ class Engine {
   };
 
   bool wants(const Edge& edge) const;
-  bool may_lead_to_input(const Node& freed) const;
+  bool may_lead_to_input(const Node& node) const;
   GradientSlot* slot(const Edge& edge);
   GradientSlot& leaf_slot(Leaf* leaf);
   std::size_t place_of(const Leaf* leaf) const;
+  void hide_outer_marks();
   void find_wanted(std::span<const AnyTensor> outputs, std::span<const AnyTensor> inputs);
   void seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds);
   void run();
@@ -65,10 +67,12 @@ class Engine {
   void visit(Node& node);
   void free_graph(Node& node);
   GradientSlot& destination(const Edge& edge, bool& accumulate, GradientSlot* spare);
-  DeferredGradient* waiting(const Edge& edge);
-  void defer(const Edge& edge, const DeferredGradient& gradient);
+  Pending* waiting(const Edge& edge);
+  void defer(const Edge& edge, DeferredGradient&& gradient);
   void carry_out(const Edge& edge, const DeferredGradient& gradient);
   void carry_out_pending();
+  void carry_out_newest();
+  bool may_wait(const Node& next) const;
   void run_hooks(Node& node, std::span<GradientSlot> slots);
   void capture(const Node& node, std::span<GradientSlot> slots);
   std::span<const Capture> captures_of(const Node& node) const;
@@ -77,21 +81,22 @@ class Engine {
 
   BackwardOptions options_;
   Location at_;
-  bool nested_;             // a hook of another pass started this one
+  Engine* outer_;           // the pass of which a hook started this one
   bool selective_ = false;  // grad(): only towards the inputs
   std::uint64_t oldest_input_ = std::numeric_limits<std::uint64_t>::max();  // of grad()
   std::span<const AnyTensor> outputs_;
-  // Nodes to visit, kept until then: a graph that is freed ends behind the pass, node by node. The newest of
-  // all may stand apart, as next_: most nodes are visited right after the one that sent them their gradient,
-  // and so never enter the heap.
+  // Nodes to visit, kept until then: a graph that backward() frees ends behind the pass, node by node. The
+  // newest of all may stand apart, as next_: most nodes are visited right after the one that sent them their
+  // gradient, and so never enter the heap.
   Ref<Node> next_;
   PoolVector<Queued> heap_;
   GradientSlot* spare_ = nullptr;  // an empty one, for the next node of one output
   PoolVector<Pending> pending_;
   std::deque<LeafSlot, pool::Allocator<LeafSlot>> leaves_;  // slots stay where they are
   PoolVector<std::uint32_t> leaf_index_;  // open addressing by address: place in leaves_, plus one
-  PoolVector<Ref<Node>> visited_;
-  PoolVector<Capture> captures_;  // by node
+  PoolVector<Ref<Node>> visited_;         // by find_wanted
+  PoolVector<Ref<Node>> hidden_;          // marked by a pass around this one
+  PoolVector<Capture> captures_;          // by node
   std::vector<AnyTensor> captured_;
 };
 

@@ -11,6 +11,7 @@ namespace xgrad {
 class FlatLoop {
  public:
   FlatLoop(const Shape& shape, const double* constants) : FlatLoop(shape.elements(), constants) {}
+  FlatLoop(const FlatLoop&) = delete;
   FlatLoop(std::int64_t elements, const double* constants) {
     loop_.inner = elements;
     loop_.outer_rank = 0;

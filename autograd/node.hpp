@@ -30,6 +30,7 @@ struct Edge {
 enum class Ownership : std::uint8_t {
   shared,  ///< others read it: add into a new buffer
   owned,   ///< this region is the receiver's to overwrite; what lies beside it may be another's
+  lent,    ///< owned once deferred gradients that read it are carried out; nodes get it as owned then
 };
 
 /// A gradient on its way to one output of a node.
@@ -131,8 +132,8 @@ class Node {
   }
 
   /// Declares that this node's deferred gradients may wait until a node of another kind comes, so that its
-  /// like can take theirs in (GradientSink::waiting): for the steps of a loop, which overwrite nothing that
-  /// they or their like handed to the sink.
+  /// like can take theirs in (GradientSink::waiting): for the steps of a loop, which lend what those read
+  /// where they hand it on, and give them no `op`.
   void batch_gradients() { batches_ = true; }
 
   virtual void destroy() noexcept = 0;

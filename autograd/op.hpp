@@ -237,7 +237,7 @@ class OpNode final : public detail::RecordedOp {
       if (!sink.wants(i)) continue;
       Gradient<T>& gradient = gradients[i];
       if (gradient.deferred_.kind)
-        sink.add(i, gradient.deferred_);
+        sink.add(i, std::move(gradient.deferred_));
       else if (gradient.value_.defined()) {
         const bool owned = gradient.forced_owned_ || gradient.value_.unique();
         sink.add(i, std::move(gradient.value_), owned ? Ownership::owned : Ownership::shared);

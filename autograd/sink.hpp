@@ -43,7 +43,7 @@ class GradientSink {
   void add(std::size_t i, const AnyTensor& gradient, Ownership ownership) {
     add(i, AnyTensor(gradient), ownership);
   }
-  void add(std::size_t i, const DeferredGradient& gradient);
+  void add(std::size_t i, DeferredGradient&& gradient);
 
   /// The deferred gradient for the place of input `i` that waits there, for nodes that `batch_gradients` to
   /// take their own into; null where none does.

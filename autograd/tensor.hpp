@@ -161,8 +161,9 @@ class Tensor : public AnyTensor {
   void zero_grad() { set_grad({}); }
 
   /// Adds the gradients of this scalar to every leaf it was computed from (PyTorch's Tensor.backward), and
-  /// frees the graph as it goes, unless `retain_graph`: what was saved, and every node that no tensor holds.
-  /// An exception on the way leaves every gradient as it was.
+  /// frees the graph as it goes, unless `retain_graph`: what was saved, and the nodes themselves but for what
+  /// other tensors hold. An exception on the way leaves every gradient as it was; the part of the graph that
+  /// was passed by then is freed.
   void backward(BackwardOptions options = {}, Location at = Location::current()) const;
   /// The same for any shape, with the gradient of this tensor given.
   void backward(const Tensor& gradient, BackwardOptions options = {},

@@ -93,8 +93,7 @@ class StepNode final : public Node {
     if (sink.wants(2)) add_weight_gradient(dz, sink);
     if constexpr (lstm)
       if (sink.wants(3)) sink.add(3, std::move(found[1]), Ownership::owned);
-    // Last: from here on dz may be overwritten, once what was deferred has read it.
-    if (sink.wants(0)) sink.add(0, std::move(dz), Ownership::owned);
+    if (sink.wants(0)) sink.add(0, std::move(dz), sink.wants(2) ? Ownership::lent : Ownership::owned);
   }
 
  private:

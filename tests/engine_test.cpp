@@ -236,7 +236,7 @@ TEST_CASE("backward: nodes end as they are passed, but for those that are held",
 }
 
 TEST_CASE("grad: a freed output hides what it was computed from", "[engine]") {
-  auto x = leaf({3});
+  auto older = leaf({2}), x = leaf({3});
   const auto y = x * x;
   y.backward();
   auto later = leaf({5});
@@ -245,6 +245,8 @@ TEST_CASE("grad: a freed output hides what it was computed from", "[engine]") {
   CHECK(list(grad(z, {y}, again)[0]) == Vector{5});  // nothing beyond y is asked for
   CHECK(list(grad(z, {later}, again)[0]) == Vector{9});
   CHECK_THROWS_WITH(grad(z, {x}, again), Contains("the graph of 'mul' was freed by an earlier backward"));
+  CHECK_THROWS_AS(grad(y * older, {older}), GraphError);  // for all it knows y might depend on it
+  CHECK(list(grad(y.detach() * older, {older})[0]) == Vector{9});
   CHECK_THROWS_WITH(grad(z, {later, x}, again),
                     Contains("the graph of 'mul' was freed by an earlier backward"));
 }
@@ -572,6 +574,20 @@ TEST_CASE("hooks: may differentiate other graphs", "[engine]") {
   y.backward({.retain_graph = true});
   CHECK(inner == 6);
   CHECK(list(x.grad()) == Vector{32});
+}
+
+TEST_CASE("hooks: grad() inside grad(), towards what the outer one does not want", "[engine]") {
+  auto a = leaf({2}), b = leaf({3});
+  const auto m = a * (b * 2), y = tanh(m);
+  Vector inner;
+  y.register_hook([&](const Tensor<double>&) {
+    inner = list(grad(m, {b}, {.retain_graph = true})[0]);
+    return Tensor<double>();
+  });
+  const auto outer = grad(y * y, {a})[0];
+  CHECK(inner == Vector{4});
+  const double t = std::tanh(12.0);
+  CHECK(list(outer)[0] == Approx(2 * t * (1 - t * t) * 6));
 }
 
 TEST_CASE("hooks: a backward pass over nodes that one is under way in is refused or right", "[engine]") {

@@ -5,6 +5,9 @@
 #include "autograd/gradcheck.hpp"
 #include "autograd/op.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/matmul.hpp"
+#include "ops/recurrent.hpp"
+#include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "tests/catch.hpp"
 
@@ -122,6 +125,42 @@ class RandomFunction {
   std::int64_t rows_, columns_;
 };
 
+// Steps of recurrent networks that read each other's results in any way, as state, input or weight: fused, or
+// composed from other ops. Batch and hidden are one size, so that everything fits everywhere.
+std::vector<Matrix> random_steps(std::uint64_t seed, bool fused, std::span<const Matrix> leaves) {
+  Generator random(seed);
+  std::vector<Matrix> made(leaves.begin(), leaves.end());
+  const auto any = [&] { return made[random.below(made.size())]; };
+  for (int step = 0; step < 8; ++step) {
+    const Matrix x = any(), h = any(), weight = any(), c = any();
+    const Matrix z = x + matmul(h, weight, {.transpose_b = true});
+    switch (random.below(5)) {
+      case 0:
+      case 1:
+        made.push_back(fused ? rnn_tanh_step(x, h, weight) : tanh(z));
+        break;
+      case 2:
+        made.push_back(fused ? rnn_relu_step(x, h, weight) : relu(z));
+        break;
+      case 3: {
+        const Matrix wide = cat({x, h, c, weight}, 1), tall = cat({weight, x, h, c}, 0);
+        if (fused) {
+          std::ranges::copy(lstm_step(wide, h, c, tall), std::back_inserter(made));
+          break;
+        }
+        const auto gates = chunk(wide + matmul(h, tall, {.transpose_b = true}), 4, 1);
+        const Matrix next = sigmoid(gates[1]) * c + sigmoid(gates[0]) * tanh(gates[2]);
+        made.push_back(sigmoid(gates[3]) * tanh(next));
+        made.push_back(next);
+        break;
+      }
+      default:
+        made.push_back(x * h + weight);
+    }
+  }
+  return made;
+}
+
 TEST_CASE("random graphs: the gradients are those of finite differences, in both orders", "[random_graph]") {
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(0, 150)));
   Generator random(seed + 1000);
@@ -133,6 +172,29 @@ TEST_CASE("random graphs: the gradients are those of finite differences, in both
   INFO("seed " << seed << ", " << rows << " x " << columns);
   CHECK(gradcheck(f, inputs, {.tolerance = 1e-6}));
   if (seed % 3 == 0) CHECK(gradgradcheck(f, inputs, {.tolerance = 1e-5}));
+}
+
+TEST_CASE("random graphs: fused steps have the gradients of their formulas", "[random_graph]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(0, 150)));
+  Generator random(seed);
+  std::vector<Matrix> leaves;
+  for (int i = 0; i < 4; ++i)
+    leaves.push_back((randn<double>({3, 3}, random) * 0.5).detach().set_requires_grad());
+  const auto gradients = [&](bool fused) {
+    auto made = random_steps(seed, fused, leaves);
+    Matrix loss = sum(square(made.back()));
+    for (std::size_t i = leaves.size(); i < made.size(); i += 2) loss = loss + sum(made[i]);
+    if (seed % 3 > 0) made.clear();  // else all that is on the way is held
+    for (Matrix& leaf : leaves) leaf.zero_grad();
+    loss.backward({.retain_graph = seed % 2 == 0});
+    std::vector<Matrix> found;
+    for (const Matrix& leaf : leaves)
+      found.push_back(leaf.grad().defined() ? leaf.grad() : zeros<double>({3, 3}));
+    return found;
+  };
+  const auto fused = gradients(true), composed = gradients(false);
+  INFO("seed " << seed);
+  for (std::size_t i = 0; i < leaves.size(); ++i) CHECK(allclose(fused[i], composed[i], 1e-10, 1e-10));
 }
 
 }  // namespace

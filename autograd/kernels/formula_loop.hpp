@@ -61,7 +61,7 @@ class FormulaLoop {
   }
 
  private:
-  // A small array, which fits into one register: nothing to walk.
+  // A small array, which fits into one register: nothing to walk, and, since its row is padded, no sum.
   XGRAD_INLINE static void run_register(const Loop& loop, const T* constants) {
     Row row;
     for (int i = 0; i < n_out; ++i) row.out[i] = reinterpret_cast<T*>(loop.outputs[i].data);

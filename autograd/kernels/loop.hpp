@@ -28,7 +28,7 @@ struct Loop {
 
   std::int64_t inner;  // extent of the innermost axis
   int outer_rank;      // how many axes lie outside it
-  bool padded;         // stores may run past the end of a row
+  bool padded;         // stores may run past the end of a row; there is no output of inner stride 0
   std::array<std::int64_t, LoopInput::max_outer> outer;
   const LoopInput* inputs;
   const LoopOutput* outputs;
