@@ -102,6 +102,7 @@ def ratios(results):
     for peer in results.peers():
         forms = [f"{peer} {form}" for form in PEER_FORMS]
         yield f"{peer} at its best ÷ xgrad", forms, "xgrad"
+        yield f"{peer} at its best ÷ xgrad, packed", forms, "xgrad_packed"
         yield f"{peer} at its best ÷ xgrad, replayed", forms, "xgrad_replayed"
 
 
