@@ -363,7 +363,11 @@ GradientSlot& Engine::destination(const Edge& edge, bool& accumulate, GradientSl
   return target;
 }
 
+// What was lent to the target may be an operand of this gradient, or of one that is pending: it is left
+// alone.
 void Engine::carry_out(const Edge& edge, const DeferredGradient& gradient) {
+  if (GradientSlot& target = *slot(edge); target.ownership == Ownership::lent)
+    target = {copy_of(target.value), Ownership::owned};
   bool accumulate = false;
   AnyTensor& into = destination(edge, accumulate, nullptr).value;
   gradient.kind->write(gradient, into, accumulate);
@@ -391,16 +395,16 @@ void Engine::carry_out_pending() {
   while (!pending_.empty()) carry_out_newest();
 }
 
-// It leaves the list first, for its target may be lent by others.
 void Engine::carry_out_newest() {
   const Pending p = std::move(pending_.back());
   pending_.pop_back();
   carry_out(p.edge, p.gradient);
 }
 
-// Whether what is pending may wait until after that visit: for a node that was lent a gradient, it may not.
+// Whether what is pending may wait until after that visit: not for a node that was lent a gradient, nor for
+// hooks, which may change whatever it reads.
 bool Engine::may_wait(const Node& next) const {
-  return next.batches_ &&
+  return next.batches_ && !next.hooked_ &&
          std::ranges::none_of(std::span(next.slots_, next.outputs_),
                               [](const GradientSlot& slot) { return slot.ownership == Ownership::lent; });
 }

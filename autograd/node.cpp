@@ -48,9 +48,11 @@ std::vector<NodeHook> Node::hooks() const {
 }
 
 std::uint64_t Node::add_hook(std::uint32_t output, GradientHook function) {
+  // By reference, so that nothing of the hook's own is run when hooks() copies it.
+  const auto own = std::make_shared<GradientHook>(std::move(function));
   HookTable& table = hook_table();
   const std::lock_guard lock(table.mutex);
-  table.hooks[this].push_back({output, ++table.last_id, std::move(function)});
+  table.hooks[this].push_back({output, ++table.last_id, [own](const AnyTensor& g) { return (*own)(g); }});
   hooked_ = true;
   return table.last_id;
 }

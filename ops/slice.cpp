@@ -228,7 +228,12 @@ struct Split {
     const AxisView v(shape, static_cast<std::size_t>(axis));
     if (!sink.wants(0)) return true;
     if (!lie_in_order(gradients, v)) {
-      sink.add(0, gathered(gradients, v), Ownership::owned);
+      AnyTensor whole = gathered(gradients, v);
+      bool kept = false;  // by a hook or grad(): a part that lies in the whole
+      for (std::size_t k = 0; k < parts(); ++k)
+        kept |= gradients[k].ownership != Ownership::owned &&
+                SharedGradient::lies_in(whole, gradients[k].value, range(k).offset(v));
+      sink.add(0, std::move(whole), kept ? Ownership::shared : Ownership::owned);
       return true;
     }
     const auto owned = [](const GradientSlot& g) { return g.ownership == Ownership::owned; };

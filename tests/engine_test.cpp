@@ -8,6 +8,9 @@
 #include "autograd/graph.hpp"
 #include "autograd/op.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/recurrent.hpp"
+#include "ops/reduce.hpp"
+#include "ops/shape.hpp"
 #include "tests/catch.hpp"
 
 namespace {
@@ -588,6 +591,38 @@ TEST_CASE("hooks: grad() inside grad(), towards what the outer one does not want
   CHECK(inner == Vector{4});
   const double t = std::tanh(12.0);
   CHECK(list(outer)[0] == Approx(2 * t * (1 - t * t) * 6));
+}
+
+TEST_CASE("hooks: keep the gradient of a part, of which the whole goes on", "[engine]") {
+  auto x = leaf({0.5, 0.5, 0.5});
+  const auto y = tanh(x * 2) * 3;
+  const auto parts = chunk(y, 3);  // of the first comes no gradient
+  Tensor<double> kept;
+  parts[2].register_hook([&](const Tensor<double>& g) {
+    kept = g;
+    return Tensor<double>();
+  });
+  (square(parts[2]) * parts[1]).backward();
+  CHECK(kept.item() == Approx(2 * parts[2].item() * parts[1].item()));
+  const auto again = chunk(tanh(x * 2) * 3, 3);
+  const auto gradients = grad(square(again[2]) * again[1], std::vector{x, again[2]});
+  CHECK(gradients[1].item() == Approx(2 * again[2].item() * again[1].item()));
+}
+
+TEST_CASE("hooks: may change in place what a recurrent step read", "[engine]") {
+  Generator random(1);
+  const auto weight = randn<double>({2, 2}, random).set_requires_grad();
+  auto h = randn<double>({2, 2}, random).set_requires_grad();
+  const auto first = rnn_tanh_step(randn<double>({2, 2}, random), ones<double>({2, 2}), weight);
+  const auto second = rnn_tanh_step(randn<double>({2, 2}, random), h, weight);  // is visited first
+  const auto loss = sum(first + second);
+  const auto expected = grad(loss, {weight}, {.retain_graph = true})[0];
+  first.register_hook([&](const Tensor<double>&) {
+    h.assign(zeros<double>({2, 2}));
+    return Tensor<double>();
+  });
+  loss.backward();
+  CHECK(allclose(weight.grad(), expected, 1e-14, 1e-14));
 }
 
 TEST_CASE("hooks: a backward pass over nodes that one is under way in is refused or right", "[engine]") {
