@@ -711,26 +711,6 @@ void compute_flat(const auto& call, const double* constants, AnyTensor& result) 
   call.info.run_forward(call.dtype, loop.finish());
 }
 
-template <class Plan>
-void compute_planned(const auto& call, const double* constants, std::span<AnyTensor> outputs,
-                     KeptValues& kept) {
-  Plan plan(*call.shape, constants);
-  std::array<NumberCell, max_inputs> cells;
-  lay_arguments(plan, call, cells);
-  const FormulaInfo& info = call.info;
-  const bool free_tails = make_results(call, outputs);
-  for (int k = 0; k < info.outputs; ++k)
-    plan.output(k, outputs[static_cast<std::size_t>(k)], 0, 1, false, free_tails);
-  for (int k = 0; k < info.kept; ++k) {
-    if (call.reads >> info.leaf_output(info.outputs + k) & 1)
-      plan.output(info.outputs + k, kept.at(k) = AnyTensor::empty(*call.shape, call.dtype), 0, 1, false,
-                  free_tails);
-    else
-      plan.no_output(info.outputs + k);
-  }
-  info.run_forward(call.dtype, plan.finish());
-}
-
 // Records the call whose results these are.
 [[gnu::always_inline]] inline void record(const auto& call, auto outputs, std::span<const AnyTensor> kept,
                                           const double* captured) {
@@ -746,7 +726,21 @@ template <class Plan>
 [[gnu::noinline]] void run_planned(const auto& call, std::span<AnyTensor> outputs,
                                    FormulaConstants constants) {
   KeptValues kept;
-  compute_planned<Plan>(call, constants.forward, outputs, kept);
+  Plan plan(*call.shape, constants.forward);
+  std::array<NumberCell, max_inputs> cells;
+  lay_arguments(plan, call, cells);
+  const FormulaInfo& info = call.info;
+  const bool free_tails = make_results(call, outputs);
+  for (int k = 0; k < info.outputs; ++k)
+    plan.output(k, outputs[static_cast<std::size_t>(k)], 0, 1, false, free_tails);
+  for (int k = 0; k < info.kept; ++k) {
+    if (call.reads >> info.leaf_output(info.outputs + k) & 1)
+      plan.output(info.outputs + k, kept.at(k) = AnyTensor::empty(*call.shape, call.dtype), 0, 1, false,
+                  free_tails);
+    else
+      plan.no_output(info.outputs + k);
+  }
+  info.run_forward(call.dtype, plan.finish());
   record(call, outputs, kept.values(), constants.adjoint);
 }
 

@@ -385,17 +385,17 @@ Engine::Pending* Engine::waiting(const Edge& edge) {
 void Engine::defer(const Edge& edge, DeferredGradient&& gradient) {
   if (Pending* before = waiting(edge)) {
     std::swap(*before, pending_.back());
-    carry_out_newest();
+    carry_out_last();
   }
   slot(edge);
   pending_.push_back({edge, std::move(gradient)});
 }
 
 void Engine::carry_out_pending() {
-  while (!pending_.empty()) carry_out_newest();
+  while (!pending_.empty()) carry_out_last();
 }
 
-void Engine::carry_out_newest() {
+void Engine::carry_out_last() {
   const Pending p = std::move(pending_.back());
   pending_.pop_back();
   carry_out(p.edge, p.gradient);

@@ -71,7 +71,7 @@ class Engine {
   void defer(const Edge& edge, DeferredGradient&& gradient);
   void carry_out(const Edge& edge, const DeferredGradient& gradient);
   void carry_out_pending();
-  void carry_out_newest();
+  void carry_out_last();
   bool may_wait(const Node& next) const;
   void run_hooks(Node& node, std::span<GradientSlot> slots);
   void capture(const Node& node, std::span<GradientSlot> slots);
