@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <new>
+#include <numeric>
 
 #include "autograd/error.hpp"
 #include "autograd/launch.hpp"
@@ -153,8 +155,8 @@ struct BlockArgument {
   std::uint8_t block = 0, blocks = 1, first = 0;
 };
 
-// A recorded formula. Behind the object: saved tensors, saved numbers, then, where there are any, the saved
-// tensors' shapes, captured constants and the block arguments.
+// A recorded formula. Behind the object: its extents, saved tensors, saved numbers, then, where there are
+// any, the saved tensors' shapes, captured constants and the block arguments.
 class FormulaNode final : public Node {
  public:
   template <std::size_t count>
@@ -162,16 +164,15 @@ class FormulaNode final : public Node {
                                std::span<const AnyTensor> kept, const double* captured);
 
   std::string_view name() const override { return info_.name; }
-  const Shape& output_shape(std::size_t) const override { return shape_; }
+  Shape output_shape(std::size_t) const override { return shape(); }
   void backward(std::span<GradientSlot> gradients, GradientSink& sink) override;
   void release_saved() noexcept override;
 
  private:
   // What decides the layout.
   struct Parts {
-    std::uint8_t tensors, numbers;
+    std::uint8_t rank, tensors, numbers;
     bool alike, captured, blocked;
-    bool holding = true;             // the saved tensors are still there
     std::uint16_t bytes_behind = 0;  // the object
   };
 
@@ -179,20 +180,34 @@ class FormulaNode final : public Node {
       : Node(call.dtype, call.at, call.arguments.size(),
              static_cast<std::size_t>(call.info.outputs + call.info.kept)),
         parts_(parts),
-        info_(call.info),
-        shape_(*call.shape) {}
+        info_(call.info) {
+    const std::uint32_t* const extents = call.shape->begin();
+    std::copy_n(extents, 2, first_extent());
+    if (parts.rank > 2) [[unlikely]]
+      std::copy_n(extents + 2, parts.rank - 2, first_extent() + 2);
+  }
   void destroy() noexcept override;
 
+  // Two extents at least, and as many as keep what follows at multiples of 8.
+  static std::size_t extent_bytes(Parts parts) {
+    return sizeof(std::uint64_t) * (parts.rank > 2 ? (parts.rank + 1) / 2 : 1);
+  }
   static std::uint16_t bytes_behind(const FormulaInfo& info, Parts parts) {
-    std::size_t bytes = parts.tensors * sizeof(SavedTensor) + parts.numbers * sizeof(SavedNumber);
+    std::size_t bytes =
+        extent_bytes(parts) + parts.tensors * sizeof(SavedTensor) + parts.numbers * sizeof(SavedNumber);
     if (!parts.alike) bytes += parts.tensors * sizeof(Shape);
     if (parts.captured) bytes += static_cast<std::size_t>(info.adjoint->captured) * sizeof(double);
     if (parts.blocked) bytes += static_cast<std::size_t>(info.inputs) * sizeof(BlockArgument);
     return static_cast<std::uint16_t>(bytes);
   }
 
-  // The arrays behind the object, in this order. `first`: also where what they hold is gone.
-  SavedTensor* first_tensor() { return reinterpret_cast<SavedTensor*>(this + 1); }
+  // The arrays behind the object, in this order; once release_saved has run, the extents only.
+  std::uint32_t* first_extent() const {
+    return reinterpret_cast<std::uint32_t*>(const_cast<FormulaNode*>(this) + 1);
+  }
+  SavedTensor* first_tensor() {
+    return reinterpret_cast<SavedTensor*>(reinterpret_cast<std::byte*>(this + 1) + extent_bytes(parts_));
+  }
   SavedNumber* first_number() { return reinterpret_cast<SavedNumber*>(first_tensor() + parts_.tensors); }
   Shape* first_shape() { return reinterpret_cast<Shape*>(first_number() + parts_.numbers); }
   double* first_constant() {
@@ -203,12 +218,11 @@ class FormulaNode final : public Node {
                                             (parts_.captured ? info_.adjoint->captured : 0));
   }
 
-  std::span<SavedTensor> saved_tensors() {
-    return {first_tensor(), parts_.holding ? parts_.tensors : std::size_t{0}};
-  }
+  Shape shape() const { return Shape(first_extent(), first_extent() + parts_.rank); }  // of every output
+  std::span<SavedTensor> saved_tensors() { return {first_tensor(), parts_.tensors}; }
   std::span<SavedNumber> saved_numbers() { return {first_number(), parts_.numbers}; }
-  const Shape& saved_shape(const SavedTensor& saved) {
-    return parts_.alike ? shape_ : first_shape()[&saved - first_tensor()];
+  Shape saved_shape(const SavedTensor& saved) {
+    return parts_.alike ? shape() : first_shape()[&saved - first_tensor()];
   }
   using Constants = std::array<double, Program::max_constants>;
   const double* constants(const Program& adjoint, Constants& merged) {
@@ -236,6 +250,14 @@ class FormulaNode final : public Node {
   void run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted,
                    bool overwrite);
   template <class Plan>
+  auto extent_of() const {
+    if constexpr (std::same_as<Plan, FlatLoop>)
+      return std::accumulate(first_extent(), first_extent() + parts_.rank, std::int64_t{1},
+                             std::multiplies());
+    else
+      return shape();
+  }
+  template <class Plan>
   void lay_leaves(Plan& plan, std::span<const GradientSlot> gradients);
   void run_to_one(FlatLoop& loop, int k, GradientSink& sink, GradientSlot* spare);
   void find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted, GradientSlot* spare);
@@ -243,20 +265,20 @@ class FormulaNode final : public Node {
   bool blocks_fill(int k, const AnyTensor& buffer, std::uint32_t wanted);
   bool repeats_block(int k, std::uint32_t wanted);
   bool is_whole(int k, const GradientSink& sink) {
-    return parts_.alike || (block(k).blocks == 1 && sink.shape(static_cast<std::size_t>(k)) == shape_);
+    return parts_.alike || (block(k).blocks == 1 && sink.shape(static_cast<std::size_t>(k)) == shape());
   }
   void backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted);
   AnyTensor recorded_leaf(int leaf, std::span<GradientSlot> gradients);
 
   Parts parts_;
   const FormulaInfo& info_;
-  Shape shape_;
 };
 
 template <std::size_t count>
 Ref<FormulaNode> FormulaNode::make(const Call<count>& call, std::span<const AnyTensor> outputs,
                                    std::span<const AnyTensor> kept, const double* captured) {
-  Parts parts{.tensors = count_bits(call.reads & ~std::uint64_t{call.numbers}),
+  Parts parts{.rank = static_cast<std::uint8_t>(call.shape->rank()),
+              .tensors = count_bits(call.reads & ~std::uint64_t{call.numbers}),
               .numbers = count_bits(call.reads & call.numbers),
               .alike = call.alike,
               .captured = captured != nullptr,
@@ -309,13 +331,12 @@ void FormulaNode::save_blocks(const auto& call) {
 }
 
 void FormulaNode::destroy() noexcept {
-  if (parts_.holding) release_saved();
+  std::destroy_n(first_tensor(), parts_.tensors);
   end(this, parts_.bytes_behind);
 }
 
 void FormulaNode::release_saved() noexcept {
-  std::destroy_n(saved_tensors().data(), saved_tensors().size());
-  parts_.holding = false;
+  std::destroy_n(first_tensor(), std::exchange(parts_.tensors, std::uint8_t{0}));
 }
 
 void FormulaNode::throw_changed(const SavedTensor& saved) {
@@ -441,7 +462,7 @@ bool FormulaNode::blocks_fill(int k, const AnyTensor& buffer, std::uint32_t want
   for (int j = k; j < info_.inputs; ++j)
     if (block(j).first == k && (wanted >> j & 1)) filled |= 1u << block(j).block;
   return block(k).first == k && filled + 1 == 1u << block(k).blocks &&
-         block_shape(buffer.shape(), block(k).blocks) == shape_;
+         block_shape(buffer.shape(), block(k).blocks) == shape();
 }
 
 // Whether an earlier argument is the same block of the same tensor.
@@ -458,12 +479,16 @@ void FormulaNode::lay_leaves(Plan& plan, std::span<const GradientSlot> gradients
   std::uint64_t rest = bit(first_gradient) - 1;
   for (const SavedTensor& saved : saved_tensors()) {
     check_unchanged(saved);
-    const BlockArgument b = saved.leaf < info_.inputs ? block(saved.leaf) : BlockArgument{};
     if (this_thread.schedule) [[unlikely]]
       detail::hold_in_replay(saved.storage);
     const std::byte* data =
         saved.storage->data() + saved.offset * static_cast<std::int64_t>(size_of(dtype()));
-    plan.input(saved.leaf, data, saved_shape(saved), dtype(), b.block, b.blocks);
+    if constexpr (std::same_as<Plan, FlatLoop>) {
+      plan.input(saved.leaf, data);
+    } else {
+      const BlockArgument b = saved.leaf < info_.inputs ? block(saved.leaf) : BlockArgument{};
+      plan.input(saved.leaf, data, saved_shape(saved), dtype(), b.block, b.blocks);
+    }
     rest &= ~bit(saved.leaf);
   }
   for (const SavedNumber& saved : saved_numbers()) {
@@ -493,7 +518,7 @@ template <class Plan>
 void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted,
                               bool overwrite) {
   Constants merged;
-  Plan plan(shape_, constants(*info_.adjoint, merged));
+  Plan plan(extent_of<Plan>(), constants(*info_.adjoint, merged));
   lay_leaves(plan, gradients);
   const auto ours = [](const GradientSlot& g) {
     return g.value.defined() && g.ownership == Ownership::owned;
@@ -530,7 +555,7 @@ AnyTensor FormulaNode::recorded_leaf(int leaf, std::span<GradientSlot> gradients
   const int g = leaf - info_.leaf_gradient(0);
   if (g >= 0) {
     const AnyTensor& value = gradients[static_cast<std::size_t>(g)].value;
-    return value.defined() ? value : AnyTensor::zeros(shape_, dtype());
+    return value.defined() ? value : AnyTensor::zeros(shape(), dtype());
   }
   for (const SavedNumber& saved : saved_numbers())
     if (saved.leaf == leaf) return AnyTensor::full({}, dtype(), saved.cell.value(dtype()));
@@ -565,7 +590,7 @@ void FormulaNode::backward_recorded(std::span<GradientSlot> gradients, GradientS
     const auto i = static_cast<std::size_t>(k);
     AnyTensor gradient = std::move(results[i]);
     const BlockArgument argument = block(k);
-    if (gradient.shape() != shape_) gradient = broadcast_to(gradient, shape_, location());
+    if (gradient.shape() != shape()) gradient = broadcast_to(gradient, shape(), location());
     if (argument.blocks > 1) {
       Shape own = sink.shape(i);
       own.set(own.rank() - 1, own.back() / argument.blocks);

@@ -85,7 +85,7 @@ inline GradientSlot* Engine::take_slots(std::size_t outputs) {
   return slots;
 }
 
-inline void Engine::enqueue(Ref<Node> node) {
+[[gnu::always_inline]] inline void Engine::enqueue(Ref<Node> node) {
   if (const Node* last = newest(); !last || last->sequence_ < node->sequence_) std::swap(node, next_);
   if (node) push(std::move(node));
 }
@@ -96,7 +96,7 @@ void Engine::push(Ref<Node> node) {
   std::push_heap(heap_.begin(), heap_.end());
 }
 
-GradientSlot* Engine::slot(const Edge& edge) {
+[[gnu::always_inline]] inline GradientSlot* Engine::slot(const Edge& edge) {
   Node* node = edge.node.get();
   if (node->is_leaf()) return &leaf_slot(static_cast<Leaf*>(node));
   if (!node->slots_) {
@@ -317,7 +317,7 @@ void GradientSink::check(const AnyTensor& gradient) const {
 bool GradientSink::selected(std::size_t i) const { return engine_.wants(edge(i)); }
 
 void GradientSink::add(std::size_t i, AnyTensor&& gradient, Ownership ownership) {
-  const Shape& expected = shape(i);
+  const Shape expected = shape(i);
   if (gradient.shape() != expected) {
     if (!broadcasts_to(expected, gradient.shape()))
       throw ShapeError(fmt::format("{}: its vjp gave a gradient of shape {} for input {}, which has shape {}",

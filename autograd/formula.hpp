@@ -194,7 +194,9 @@ class Formula {
       std::array<FormulaArgument, n> arguments;
       std::span<FormulaArgument> rest(arguments);
       (detail::append(rest, x), ...);
-      std::array<AnyTensor, results> out;
+      std::conditional_t<results == 1, Tensor<T>, std::array<Tensor<T>, results>> result;
+      static_assert(sizeof(result) == results * sizeof(AnyTensor));  // as which they are computed
+      const std::span<AnyTensor> out(reinterpret_cast<AnyTensor*>(&result), results);
       if (destination.defined()) out[0] = std::move(destination);
       const FormulaInfo& info = detail::formula_info<F, V, n>(name_);
       if constexpr (std::is_empty_v<F> && std::is_empty_v<V>) {
@@ -211,13 +213,7 @@ class Formula {
           run_formula(info, arguments, out, at, {forward.data(), adjoint.data()});
         }
       }
-      if constexpr (results == 1) {
-        return Tensor<T>(std::move(out[0]));
-      } else {
-        std::array<Tensor<T>, results> tensors;
-        for (std::size_t k = 0; k < results; ++k) tensors[k] = Tensor<T>(std::move(out[k]));
-        return tensors;
-      }
+      return result;
     }
   }
 

@@ -22,7 +22,7 @@ class FlatLoop {
   }
 
   void input(int k, const AnyTensor& tensor, int = 0, int = 1) { lay_input(k, tensor.bytes(), 1); }
-  void input(int k, const std::byte* data, const Shape&, DType, int, int) { lay_input(k, data, 1); }
+  void input(int k, const std::byte* data) { lay_input(k, data, 1); }
   void number(int k, const std::byte* value) { lay_input(k, value, 0); }
   void output(int k, AnyTensor& tensor, int, int, bool accumulate, bool free_tail) {
     kernels::LoopOutput& out = outputs_[static_cast<std::size_t>(k)];
@@ -76,7 +76,7 @@ class LoopPlan {
                                                : out_strides_[k - static_cast<std::size_t>(n_in_)];
   }
 
-  const Shape& shape_;
+  Shape shape_;
   bool free_tails_ = true, accumulates_ = false;
   int n_in_ = 0, n_out_ = 0;
   kernels::Loop loop_;

@@ -55,7 +55,7 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   virtual std::string_view name() const = 0;
-  virtual const Shape& output_shape(std::size_t output) const = 0;
+  virtual Shape output_shape(std::size_t output) const = 0;
 
   /// Takes the gradients of the outputs (undefined where none came) and sends those of the inputs to `sink`.
   virtual void backward(std::span<GradientSlot> gradients, GradientSink& sink) = 0;
@@ -163,7 +163,7 @@ class Leaf final : public Node {
   static Ref<Leaf> make(const Shape& shape, DType dtype);
 
   std::string_view name() const override { return "leaf"; }
-  const Shape& output_shape(std::size_t) const override { return shape_; }
+  Shape output_shape(std::size_t) const override { return shape_; }
   void backward(std::span<GradientSlot>, GradientSink&) override {}
 
   std::atomic<bool> requires_grad{true};

@@ -123,7 +123,7 @@ class Saved {
   /// Whether the gradient of input `i` is wanted; others may be left out.
   virtual bool needs(std::size_t i) const = 0;
   /// Shape of input `i`, whose gradient is wanted.
-  virtual const Shape& shape(std::size_t i) const = 0;
+  virtual Shape shape(std::size_t i) const = 0;
   /// Whether the gradient handed to `vjp` may be overwritten, and parts of it handed on as owned.
   virtual bool owns_gradient() const = 0;
   /// Whether `vjp` is being recorded for gradients of gradients.
@@ -138,7 +138,7 @@ namespace detail {
 // What every recorded struct op has. The outputs' shapes and what was saved lie behind the object.
 class RecordedOp : public Node {
  public:
-  const Shape& output_shape(std::size_t k) const override { return shapes_[one_shape_ ? 0 : k]; }
+  Shape output_shape(std::size_t k) const override { return shapes_[one_shape_ ? 0 : k]; }
   void release_saved() noexcept override { std::destroy_n(saved_, std::exchange(saved_count_, 0)); }
 
  protected:
@@ -254,7 +254,7 @@ class OpNode final : public detail::RecordedOp {
       return Tensor<T>(node_.unpack(i, sink_.create_graph()));
     }
     bool needs(std::size_t i) const override { return sink_.wants(node_.input("needs", i)); }
-    const Shape& shape(std::size_t i) const override { return sink_.shape(node_.input("shape", i)); }
+    Shape shape(std::size_t i) const override { return sink_.shape(node_.input("shape", i)); }
     bool owns_gradient() const override { return owned_ && !sink_.create_graph(); }
     bool recording() const override { return sink_.create_graph(); }
 

@@ -20,8 +20,6 @@ constinit std::atomic<bool> one_thread_promised{false};
 
 namespace {
 
-constexpr std::size_t slab_bytes = 256 * 1024;
-
 using pool::cached;
 using pool::small_limit;
 
@@ -77,7 +75,6 @@ struct ThreadEnd {
         block->next = all.orphans[i];
         all.orphans[i] = block;
       }
-    thread.slab = thread.slab_end = nullptr;
     all.ended_nodes += thread.live_nodes;
     all.ended_bytes += thread.live_bytes;
     all.ended_reserved += thread.reserved_bytes;
@@ -104,6 +101,22 @@ void* take_orphan(std::size_t index) {
   return block;
 }
 
+// A slab, cut into free blocks of one class: they lie close together and in order, whatever other classes a
+// program asks for in between. The next one of the class is twice as large.
+void* cut_slab(ThreadState& thread, SizeClass size) {
+  const std::size_t bytes = std::size_t{16384} << thread.slabs[size.index];
+  if (bytes < 1 << 20) ++thread.slabs[size.index];
+  auto* const slab = static_cast<std::byte*>(system_allocate(thread, bytes));
+  {
+    std::lock_guard lock(registry().mutex);
+    registry().slabs.push_back(slab);
+  }
+  ThreadState::FreeBlock*& rest = thread.free[size.index];
+  for (std::size_t at = (bytes / size.bytes - 1) * size.bytes; at > 0; at -= size.bytes)
+    rest = new (slab + at) ThreadState::FreeBlock{rest};
+  return slab;
+}
+
 // The slow path: nothing of this size is free.
 [[gnu::noinline]] void* refill(ThreadState& thread, SizeClass size) {
   if (!thread.registered) {
@@ -116,13 +129,7 @@ void* take_orphan(std::size_t index) {
   if constexpr (!cached) return system_allocate(thread, size.bytes);
   if (void* block = take_orphan(size.index)) return block;
   if (size.bytes > small_limit) return system_allocate(thread, size.bytes);
-  if (static_cast<std::size_t>(thread.slab_end - thread.slab) < size.bytes) {
-    thread.slab = static_cast<std::byte*>(system_allocate(thread, slab_bytes));
-    thread.slab_end = thread.slab + slab_bytes;
-    std::lock_guard lock(registry().mutex);
-    registry().slabs.push_back(thread.slab);
-  }
-  return std::exchange(thread.slab, thread.slab + size.bytes);
+  return cut_slab(thread, size);
 }
 
 }  // namespace

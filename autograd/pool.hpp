@@ -47,12 +47,12 @@ constexpr std::int64_t small_bytes(std::size_t bytes) {
   return static_cast<std::int64_t>(16 * small_class(bytes));
 }
 
-/// Starts to fetch the block that is to be used some steps after `second`, if blocks follow each other as it
-/// followed `first`: where a long graph is made, or freed, they do, and memory takes that long to answer.
-inline void prefetch_after(const void* first, const void* second, Use use) {
-  constexpr std::uintptr_t steps = 8, line = 64;
-  const auto from = reinterpret_cast<std::uintptr_t>(first), to = reinterpret_cast<std::uintptr_t>(second);
-  const std::uintptr_t there = to + steps * (to - from);
+/// Starts to fetch the block that is to be used eight steps after `last`, if blocks go on as from `first`,
+/// two steps before it: where a long graph is made, or freed, they do, and memory takes that long to answer.
+inline void prefetch_after(const void* first, const void* last, Use use) {
+  constexpr std::uintptr_t line = 64;
+  const auto from = reinterpret_cast<std::uintptr_t>(first), to = reinterpret_cast<std::uintptr_t>(last);
+  const std::uintptr_t there = to + 4 * (to - from);
   __builtin_prefetch(reinterpret_cast<const void*>(there), 1);
   __builtin_prefetch(reinterpret_cast<const void*>(there + line), 1);
   if (use == Use::node) __builtin_prefetch(reinterpret_cast<const void*>(there + 2 * line), 1);
@@ -74,7 +74,7 @@ inline void* allocate(std::size_t bytes, Use use = Use::data) {
     return detail::allocate(bytes, use);
   const std::int64_t live = thread.count_bytes(small_bytes(bytes));
   thread.free[index] = block->next;
-  if (live > in_cache) prefetch_after(block, block->next, use);
+  if (live > in_cache && block->next) prefetch_after(block, block->next->next, use);
   return block;
 }
 
@@ -84,9 +84,10 @@ inline void deallocate(void* memory, std::size_t bytes, Use use = Use::data) noe
   if (!cached || bytes > small_limit || !thread.registered) [[unlikely]]
     return detail::deallocate(memory, bytes, use);
   const std::size_t index = small_class(bytes, use);
-  if (thread.count(thread.live_bytes, -small_bytes(bytes)) > in_cache)
-    prefetch_after(thread.free[index], memory, use);
-  thread.free[index] = new (memory) ThreadState::FreeBlock{thread.free[index]};
+  ThreadState::FreeBlock* const last = thread.free[index];
+  if (thread.count(thread.live_bytes, -small_bytes(bytes)) > in_cache && last)
+    prefetch_after(last->next, memory, use);
+  thread.free[index] = new (memory) ThreadState::FreeBlock{last};
 }
 
 /// Lets an STL container live in the pool.

@@ -32,7 +32,7 @@ class GradientSink {
   bool wants(std::size_t i) const {
     return selective_ ? selected(i) : edge(i).node && takes_gradient(*edge(i).node);
   }
-  const Shape& shape(std::size_t i) const { return edge(i).node->output_shape(edge(i).output); }
+  Shape shape(std::size_t i) const { return edge(i).node->output_shape(edge(i).output); }
   bool create_graph() const { return create_graph_; }
   /// Whether the node is read for the last time: what it saved is its own to overwrite.
   bool frees_graph() const { return frees_graph_; }

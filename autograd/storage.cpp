@@ -11,14 +11,9 @@
 
 namespace xgrad {
 
-Storage::Layout::Layout(std::int64_t elements, DType type) {
-  if (elements > max_elements)
-    throw ValueError(
-        fmt::format("a tensor of {} elements is more than any memory holds; check its shape", elements));
-  const std::size_t data_bytes = static_cast<std::size_t>(elements) * size_of(type) + slack;
-  offset = data_bytes < 512 ? 32 : 64;  // large data starts on a cache line
-  static_assert(sizeof(Storage) <= 32);
-  bytes = offset + data_bytes;
+void Storage::too_large(std::int64_t elements) {
+  throw ValueError(
+      fmt::format("a tensor of {} elements is more than any memory holds; check its shape", elements));
 }
 
 void Storage::out_of_memory(std::int64_t elements, std::size_t bytes) {

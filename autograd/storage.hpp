@@ -54,18 +54,17 @@ struct StorageMemo {
 
 class StorageArena;
 
-/// Header of a block from the pool; the elements follow it. Loops may read and, past its last element only,
-/// write up to `slack` bytes beyond the data, so they need no scalar tail.
+/// Header of a block from the pool; the elements follow it. Loops may read, and write where nothing else
+/// follows, a whole register of up to 64 bytes from any element on, so they need no scalar tail.
 class Storage {
  public:
-  static constexpr std::size_t slack = 64;
   static constexpr std::int64_t max_elements = std::int64_t{1} << 42;
 
   /// Throws ValueError for more than max_elements, and Error where memory is short.
   static Storage* make(std::int64_t elements, DType type);
   /// Whether this is just as large as `make(elements, dtype())` makes it.
   bool fits(std::int64_t elements) const {
-    return block_bytes_ - data_offset_ == static_cast<std::size_t>(elements) * size_of(dtype_) + slack;
+    return block_bytes_ - data_offset_ == data_bytes(elements, dtype_);
   }
 
   std::byte* data() { return reinterpret_cast<std::byte*>(this) + data_offset_; }
@@ -94,9 +93,19 @@ class Storage {
 
   // How large a block is, and where in it the elements lie. Throws ValueError for more than max_elements.
   struct Layout {
-    Layout(std::int64_t elements, DType type);
+    Layout(std::int64_t elements, DType type)
+        : offset(data_bytes(elements, type) < 512 ? 32 : 64),  // large data starts on a cache line
+          bytes(offset + data_bytes(elements, type)) {
+      if (elements > max_elements) [[unlikely]]
+        too_large(elements);
+    }
     std::size_t offset, bytes;
   };
+  // What elements take, and a register that begins at the last one.
+  static constexpr std::size_t data_bytes(std::int64_t elements, DType type) {
+    return static_cast<std::size_t>(elements) * size_of(type) + (64 - size_of(type));
+  }
+  [[noreturn]] static void too_large(std::int64_t elements);
   [[noreturn]] static void out_of_memory(std::int64_t elements, std::size_t bytes);
 
   Storage(const Layout& layout, DType type, bool in_arena)

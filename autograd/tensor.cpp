@@ -34,7 +34,7 @@ class ConvertNode final : public Node {
     result.attach(node, 0);
   }
   std::string_view name() const override { return "to"; }
-  const Shape& output_shape(std::size_t) const override { return shape_; }
+  Shape output_shape(std::size_t) const override { return shape_; }
   void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
     const AnyTensor g = gradients[0].value;
     AnyTensor back = g.dtype() == DType::float32 ? converted<float, double>(g) : converted<double, float>(g);

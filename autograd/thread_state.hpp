@@ -54,11 +54,9 @@ struct ThreadState {
   std::int64_t peak_bytes = 0;
 
   std::array<FreeBlock*, all_small_classes + large_classes> free{};
+  std::array<std::uint8_t, all_small_classes> slabs{};  // cut so far, up to the largest
   Node* dead = nullptr;  // nodes that wait for their end
   bool burying = false;  // the loop that ends them is running
-
-  std::byte* slab = nullptr;  // small blocks are cut from here
-  std::byte* slab_end = nullptr;
 
   // These return the new count.
   std::int64_t count_bytes(std::int64_t change) {

@@ -83,7 +83,7 @@ class ProductNode final : public Node {
   }
 
   std::string_view name() const override { return name_; }
-  const Shape& output_shape(std::size_t) const override { return shape_; }
+  Shape output_shape(std::size_t) const override { return shape_; }
   void release_saved() noexcept override {
     for (AnyTensor& x : saved_) x = AnyTensor();
   }
@@ -165,7 +165,7 @@ class ProductNode final : public Node {
     }
     const auto add = [&](std::size_t i, const Tensor<T>& x, bool tx, const Tensor<T>& y, bool ty) {
       Tensor<T> product = matmul(x, y, {tx, ty});
-      const Shape& shape = sink.shape(i);
+      const Shape shape = sink.shape(i);
       if (product.elements() != shape.elements())
         product =
             Tensor<T>(sum_to(product, shape.rank() > 1 ? shape : Shape{product.size(-2), product.size(-1)}));

@@ -76,7 +76,7 @@ class StepNode final : public Node {
   }
 
   std::string_view name() const override { return name_of(kind); }
-  const Shape& output_shape(std::size_t output) const override { return output == 2 ? gates_shape_ : shape_; }
+  Shape output_shape(std::size_t output) const override { return output == 2 ? gates_shape_ : shape_; }
   void release_saved() noexcept override {
     for (SavedRegion& region : saved_) region.storage = {};
   }

@@ -145,7 +145,7 @@ struct Sum {
     return average ? y / folded(x.shape(), axes) : y;
   }
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
-    const Shape& shape = saved.shape(0);
+    const Shape shape = saved.shape(0);
     const Tensor<T> each = average ? g / folded(shape, axes) : g;
     return {Tensor<T>(broadcast_to(kept(each, shape, axes), shape))};
   }

@@ -18,6 +18,7 @@ class FormulaLoop {
   static constexpr const Program& program = P::program;
   static constexpr std::int64_t W = static_cast<std::int64_t>(lanes<T>);
   static constexpr int n_in = program.inputs, n_out = program.output_count, n_const = program.constant_count;
+  static constexpr std::int64_t few = 8;  // so many registers are too few to prepare their walk
   template <int n>
   static constexpr std::size_t at_least_one = n > 0 ? static_cast<std::size_t>(n) : 1;
 
@@ -32,7 +33,7 @@ class FormulaLoop {
     T constants[at_least_one<n_const>];
     for (int i = 0; i < n_const; ++i) constants[i] = static_cast<T>(loop.constants[i]);
     if (loop.inner == 0) return;
-    if (loop.outer_rank == 0 && loop.padded && loop.inner <= W) return run_register(loop, constants);
+    if (loop.outer_rank == 0 && loop.padded && loop.inner <= few * W) return run_registers(loop, constants);
     std::int64_t index[LoopInput::max_outer];
     for (int axis = 0; axis < loop.outer_rank; ++axis) {
       if (loop.outer[static_cast<std::size_t>(axis)] == 0) return;
@@ -61,18 +62,20 @@ class FormulaLoop {
   }
 
  private:
-  // A small array, which fits into one register: nothing to walk, and, since its row is padded, no sum.
-  XGRAD_INLINE static void run_register(const Loop& loop, const T* constants) {
+  // A small array, of a few registers: next to nothing to walk, and, since its row is padded, no sum.
+  XGRAD_INLINE static void run_registers(const Loop& loop, const T* constants) {
     Row row;
     for (int i = 0; i < n_out; ++i) row.out[i] = reinterpret_cast<T*>(loop.outputs[i].data);
-    B values[at_least_one<program.instructions>];
-    const auto input = [&](int i) __attribute__((always_inline)) {
-      const T* const data = reinterpret_cast<const T*>(loop.inputs[i].data);
-      return loop.inputs[i].inner ? load(data) : B(*data);
-    };
-    compute(input, constants, values,
-            std::make_index_sequence<static_cast<std::size_t>(program.instructions)>());
-    emit(loop, row, nullptr, 0, W, values, std::make_index_sequence<static_cast<std::size_t>(n_out)>());
+    for (std::int64_t from = 0; from < loop.inner; from += W) {
+      B values[at_least_one<program.instructions>];
+      const auto input = [&](int i) __attribute__((always_inline)) {
+        const T* const data = reinterpret_cast<const T*>(loop.inputs[i].data);
+        return loop.inputs[i].inner ? load(data + from) : B(*data);
+      };
+      compute(input, constants, values,
+              std::make_index_sequence<static_cast<std::size_t>(program.instructions)>());
+      emit(loop, row, nullptr, from, W, values, std::make_index_sequence<static_cast<std::size_t>(n_out)>());
+    }
   }
 
   XGRAD_INLINE static bool next_row(const Loop& loop, std::int64_t* index) {
