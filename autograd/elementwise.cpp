@@ -182,7 +182,7 @@ class FormulaNode final : public Node {
         parts_(parts),
         info_(call.info) {
     const std::uint32_t* const extents = call.shape->begin();
-    std::copy_n(extents, 2, first_extent());
+    std::copy_n(extents, 2, first_extent());  // by one instruction
     if (parts.rank > 2) [[unlikely]]
       std::copy_n(extents + 2, parts.rank - 2, first_extent() + 2);
   }
@@ -250,7 +250,7 @@ class FormulaNode final : public Node {
   void run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted,
                    bool overwrite);
   template <class Plan>
-  auto extent_of() const {
+  auto extent_for() const {  // what the plan is laid over
     if constexpr (std::same_as<Plan, FlatLoop>)
       return std::accumulate(first_extent(), first_extent() + parts_.rank, std::int64_t{1},
                              std::multiplies());
@@ -518,7 +518,7 @@ template <class Plan>
 void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted,
                               bool overwrite) {
   Constants merged;
-  Plan plan(extent_of<Plan>(), constants(*info_.adjoint, merged));
+  Plan plan(extent_for<Plan>(), constants(*info_.adjoint, merged));
   lay_leaves(plan, gradients);
   const auto ours = [](const GradientSlot& g) {
     return g.value.defined() && g.ownership == Ownership::owned;

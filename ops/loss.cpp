@@ -129,18 +129,21 @@ struct CrossEntropy {
 
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& logits) const {
     const std::int64_t rows = targets.values.shape().elements(), columns = logits.shape().back();
-    Tensor<T> losses = empty<T>(targets.values.shape()), statistics = empty<T>({3, rows});
     const bool reduced = targets.options.reduction != Reduction::none;
-    Tensor<T> total = reduced ? empty<T>({}) : losses;
-    launch([=, of = targets.rows(name), x = logits.address(), each = detail::data_of<T>(losses),
-            maxima = detail::data_of<T>(statistics), total = detail::data_of<T>(total)] {
-      loops(T()).cross_entropy(x, of.targets.data(), of.ignored, each, maxima, maxima + rows, rows, columns);
-      if (reduced) sums(T()).fold[static_cast<int>(kernels::Fold::sum)](each, nullptr, total, 1, rows, 1);
-      if (of.mean) *total /= static_cast<T>(*of.used);
+    Tensor<T> result = empty<T>(reduced ? Shape() : targets.values.shape());
+    Tensor<T> statistics =
+        empty<T>({3, rows});  // maximum, sum, and until backward weighs it, loss of each row
+    launch([=, of = targets.rows(name), x = logits.address(), maxima = detail::data_of<T>(statistics),
+            result = detail::data_of<T>(result)] {
+      T* const losses = reduced ? maxima + 2 * rows : result;
+      loops(T()).cross_entropy(x, of.targets.data(), of.ignored, losses, maxima, maxima + rows, rows,
+                               columns);
+      if (reduced) sums(T()).fold[static_cast<int>(kernels::Fold::sum)](losses, nullptr, result, 1, rows, 1);
+      if (of.mean) *result /= static_cast<T>(*of.used);
     });
     save(logits);
     save(statistics);
-    return total;
+    return result;
   }
 
   bool backward(const Saved<T>& saved, std::span<GradientSlot> gradients, GradientSink& sink) const {
