@@ -5,9 +5,12 @@
 #include <cstdio>
 #include <map>
 
+#include "autograd/create.hpp"
+#include "autograd/formula.hpp"
 #include "autograd/pool.hpp"
 #include "benchmarks/handwritten/handwritten.hpp"
 #include "benchmarks/training_step.hpp"
+#include "ops/elementwise.hpp"
 #include "tests/catch.hpp"
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -88,6 +91,22 @@ TEST_CASE("counts: the nodes of a step", "[counts]") {
   CHECK(nodes_of(hello_sizes) == 6 + 5 + 4);
   CHECK(nodes_of(small_lstm_sizes) == 6 + 5 + 8);
   CHECK(nodes_of({nn::Cell::gru, 17, 16, 8, 4}) == 6 + 5 + 2 * 8);
+}
+
+TEST_CASE("counts: a recorded op on one element takes at most 220 bytes, its data included", "[counts]") {
+  constexpr auto link = formula("link", [](auto x) { return tanh(x * 1.0 + 0.0); });
+  const auto peak_of = [](auto op) {
+    const auto x = ones({1}).set_requires_grad();
+    const auto seed = ones({1});
+    const auto before = live_counts().bytes;
+    reset_peak_bytes();
+    Tensor<> y = x;
+    for (int i = 0; i < 1000; ++i) y = op(y);
+    y.backward(seed);
+    return live_counts().peak_bytes - before;
+  };
+  CHECK(peak_of(link) < 220 * 1000 + 1000);  // and the pass itself
+  CHECK(peak_of([](const Tensor<>& y) { return tanh(y * 1.0f + 0.0f); }) < 3 * 220 * 1000);
 }
 
 TEST_CASE("counts: the memory of a large step is near that of the step written by hand", "[counts]") {
