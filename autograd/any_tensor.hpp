@@ -128,7 +128,7 @@ class AnyTensor {
   }
   /// Whether nobody else holds the storage.
   bool unique() const { return storage_->unique(); }
-  /// Whether the data ends where the storage does, so that loops may write into its slack.
+  /// Whether the data ends where the storage does, so that loops may write behind it.
   bool owns_tail() const { return offset_ == 0 && unique(); }
 
  protected:

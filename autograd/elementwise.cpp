@@ -6,9 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <functional>
 #include <new>
-#include <numeric>
 
 #include "autograd/error.hpp"
 #include "autograd/launch.hpp"
@@ -181,10 +179,11 @@ class FormulaNode final : public Node {
              static_cast<std::size_t>(call.info.outputs + call.info.kept)),
         parts_(parts),
         info_(call.info) {
-    const std::uint32_t* const extents = call.shape->begin();
-    std::copy_n(extents, 2, first_extent());  // by one instruction
+    const std::uint32_t* const from = call.shape->begin();
+    auto* const to = reinterpret_cast<std::uint32_t*>(this + 1);
+    std::copy_n(from, 2, to);  // by one instruction
     if (parts.rank > 2) [[unlikely]]
-      std::copy_n(extents + 2, parts.rank - 2, first_extent() + 2);
+      std::copy_n(from + 2, parts.rank - 2, to + 2);
   }
   void destroy() noexcept override;
 
@@ -202,8 +201,8 @@ class FormulaNode final : public Node {
   }
 
   // The arrays behind the object, in this order; once release_saved has run, the extents only.
-  std::uint32_t* first_extent() const {
-    return reinterpret_cast<std::uint32_t*>(const_cast<FormulaNode*>(this) + 1);
+  std::span<const std::uint32_t> extents() const {
+    return {reinterpret_cast<const std::uint32_t*>(this + 1), parts_.rank};
   }
   SavedTensor* first_tensor() {
     return reinterpret_cast<SavedTensor*>(reinterpret_cast<std::byte*>(this + 1) + extent_bytes(parts_));
@@ -218,7 +217,7 @@ class FormulaNode final : public Node {
                                             (parts_.captured ? info_.adjoint->captured : 0));
   }
 
-  Shape shape() const { return Shape(first_extent(), first_extent() + parts_.rank); }  // of every output
+  Shape shape() const { return Shape(extents()); }  // of every output
   std::span<SavedTensor> saved_tensors() { return {first_tensor(), parts_.tensors}; }
   std::span<SavedNumber> saved_numbers() { return {first_number(), parts_.numbers}; }
   Shape saved_shape(const SavedTensor& saved) {
@@ -249,14 +248,6 @@ class FormulaNode final : public Node {
   template <class Plan>
   void run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted,
                    bool overwrite);
-  template <class Plan>
-  auto extent_for() const {  // what the plan is laid over
-    if constexpr (std::same_as<Plan, FlatLoop>)
-      return std::accumulate(first_extent(), first_extent() + parts_.rank, std::int64_t{1},
-                             std::multiplies());
-    else
-      return shape();
-  }
   template <class Plan>
   void lay_leaves(Plan& plan, std::span<const GradientSlot> gradients);
   void run_to_one(FlatLoop& loop, int k, GradientSink& sink, GradientSlot* spare);
@@ -518,7 +509,7 @@ template <class Plan>
 void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, GradientSink& sink, std::uint32_t wanted,
                               bool overwrite) {
   Constants merged;
-  Plan plan(extent_for<Plan>(), constants(*info_.adjoint, merged));
+  Plan plan(extents(), constants(*info_.adjoint, merged));
   lay_leaves(plan, gradients);
   const auto ours = [](const GradientSlot& g) {
     return g.value.defined() && g.ownership == Ownership::owned;

@@ -195,7 +195,7 @@ class Formula {
       std::span<FormulaArgument> rest(arguments);
       (detail::append(rest, x), ...);
       std::conditional_t<results == 1, Tensor<T>, std::array<Tensor<T>, results>> result;
-      static_assert(sizeof(result) == results * sizeof(AnyTensor));  // as which they are computed
+      static_assert(sizeof(result) == results * sizeof(AnyTensor));  // for run_formula they are AnyTensors
       const std::span<AnyTensor> out(reinterpret_cast<AnyTensor*>(&result), results);
       if (destination.defined()) out[0] = std::move(destination);
       const FormulaInfo& info = detail::formula_info<F, V, n>(name_);

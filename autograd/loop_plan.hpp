@@ -1,16 +1,22 @@
 // How a broadcast formula is walked: axes merged where every operand allows, strides for the rest.
 #pragma once
 
+#include <functional>
+#include <numeric>
+#include <span>
+
 #include "autograd/any_tensor.hpp"
 #include "autograd/kernels/loop.hpp"
 
 namespace xgrad {
 
 /// A kernels::Loop of operands that are numbers or whole tensors of one shape: one row holds all, and there
-/// is nothing to plan. What LoopPlan has to be told about shapes and blocks goes unheard.
+/// is nothing to plan: what LoopPlan is told of shapes and blocks can be left out, or goes unheard.
 class FlatLoop {
  public:
-  FlatLoop(const Shape& shape, const double* constants) : FlatLoop(shape.elements(), constants) {}
+  FlatLoop(std::span<const std::uint32_t> extents, const double* constants)
+      : FlatLoop(std::accumulate(extents.begin(), extents.end(), std::int64_t{1}, std::multiplies()),
+                 constants) {}
   FlatLoop(const FlatLoop&) = delete;
   FlatLoop(std::int64_t elements, const double* constants) {
     loop_.inner = elements;
@@ -53,6 +59,8 @@ class LoopPlan {
   static constexpr int max_inputs = kernels::Loop::max_inputs, max_outputs = kernels::Loop::max_outputs;
 
   LoopPlan(const Shape& shape, const double* constants);
+  LoopPlan(std::span<const std::uint32_t> extents, const double* constants)
+      : LoopPlan(Shape(extents), constants) {}
 
   /// Column block `block` of `blocks` of the tensor, or all of it.
   void input(int k, const AnyTensor& tensor, int block = 0, int blocks = 1) {

@@ -20,6 +20,8 @@ constinit std::atomic<bool> one_thread_promised{false};
 
 namespace {
 
+constexpr std::size_t first_slab_bytes = 16 * 1024, last_slab_bytes = 1024 * 1024;
+
 using pool::cached;
 using pool::small_limit;
 
@@ -104,11 +106,11 @@ void* take_orphan(std::size_t index) {
 }
 
 // A slab, cut into free blocks of one class: they lie close together and in order, whatever other classes a
-// program asks for in between. The next one of the class is twice as large.
+// program asks for in between. Each is twice as large as the one before, so no more lies idle than was used.
 void* cut_slab(ThreadState& thread, SizeClass size) {
-  const std::size_t bytes = std::size_t{16384} << thread.slabs[size.index];
-  if (bytes < 1 << 20) ++thread.slabs[size.index];
+  const std::size_t bytes = first_slab_bytes << thread.doublings[size.index];
   auto* const slab = static_cast<std::byte*>(system_allocate(thread, bytes));
+  if (bytes < last_slab_bytes) ++thread.doublings[size.index];
   {
     std::lock_guard lock(registry().mutex);
     registry().slabs.push_back(slab);
@@ -121,7 +123,7 @@ void* cut_slab(ThreadState& thread, SizeClass size) {
 
 // The slow path: nothing of this size is free.
 [[gnu::noinline]] void* refill(ThreadState& thread, SizeClass size) {
-  if (!thread.registered) {
+  if (!thread.registered && !thread.ended) {
     if (one_thread_promised)
       throw GraphError(
           "a second thread makes a tensor in a program that called promise_one_thread(); leave that "

@@ -54,10 +54,11 @@ struct StorageMemo {
 
 class StorageArena;
 
-/// Header of a block from the pool; the elements follow it. Loops may read, and write where nothing else
-/// follows, a whole register of up to 64 bytes from any element on, so they need no scalar tail.
+/// Header of a block from the pool; the elements follow it, and room behind them: loops may read a whole
+/// register from any element on, and write it where nothing else follows, so they need no scalar tail.
 class Storage {
  public:
+  static constexpr std::size_t widest_register = 64;
   static constexpr std::int64_t max_elements = std::int64_t{1} << 42;
 
   /// Throws ValueError for more than max_elements, and Error where memory is short.
@@ -91,6 +92,10 @@ class Storage {
  private:
   friend class StorageArena;
 
+  // What the elements take, and a register that begins at the last one.
+  static constexpr std::size_t data_bytes(std::int64_t elements, DType type) {
+    return static_cast<std::size_t>(elements) * size_of(type) + (widest_register - size_of(type));
+  }
   // How large a block is, and where in it the elements lie. Throws ValueError for more than max_elements.
   struct Layout {
     Layout(std::int64_t elements, DType type)
@@ -101,10 +106,6 @@ class Storage {
     }
     std::size_t offset, bytes;
   };
-  // What elements take, and a register that begins at the last one.
-  static constexpr std::size_t data_bytes(std::int64_t elements, DType type) {
-    return static_cast<std::size_t>(elements) * size_of(type) + (64 - size_of(type));
-  }
   [[noreturn]] static void too_large(std::int64_t elements);
   [[noreturn]] static void out_of_memory(std::int64_t elements, std::size_t bytes);
 

@@ -54,9 +54,9 @@ struct ThreadState {
   std::int64_t peak_bytes = 0;
 
   std::array<FreeBlock*, all_small_classes + large_classes> free{};
-  std::array<std::uint8_t, all_small_classes> slabs{};  // cut so far, up to the largest
-  Node* dead = nullptr;  // nodes that wait for their end
-  bool burying = false;  // the loop that ends them is running
+  std::array<std::uint8_t, all_small_classes> doublings{};  // of the slab that a class gets next
+  Node* dead = nullptr;                                     // nodes that wait for their end
+  bool burying = false;                                     // the loop that ends them is running
 
   // These return the new count.
   std::int64_t count_bytes(std::int64_t change) {
@@ -71,8 +71,8 @@ struct ThreadState {
   }
 };
 
-// constinit and trivially destructible: access needs no guard. Clean-up is arranged when a thread first takes
-// a slab.
+// constinit and trivially destructible: access needs no guard. Clean-up is arranged when a thread first comes
+// to the pool.
 extern constinit thread_local ThreadState this_thread;
 
 }  // namespace xgrad

@@ -1,6 +1,8 @@
 // The pool: what is alive is counted, nothing grows, and memory finds its way home.
 #include "autograd/pool.hpp"
 
+#include <pthread.h>
+
 #include <cstring>
 #include <numeric>
 #include <thread>
@@ -124,6 +126,32 @@ TEST_CASE("pool: threads that come and go leave little behind", "[pool]") {
   CHECK(after.bytes == warm.bytes);
   CHECK(after.reserved_bytes <= warm.reserved_bytes + (1 << 20));
   CHECK(warm.reserved_bytes < (64 << 20));
+}
+
+// Made before a thread's first tensor, so it ends after what the pool keeps for the thread.
+struct EndsLast {
+  bool makes_tensor = false;
+  ~EndsLast() {
+    if (makes_tensor) zeros<float>({7});
+  }
+};
+thread_local EndsLast ends_last;
+
+TEST_CASE("pool: a thread may make tensors until its very end", "[pool]") {
+  const auto before = live_counts().bytes;
+  pthread_attr_t large_stack;  // which the system takes back at once: what still points there would be found
+  pthread_attr_init(&large_stack);
+  pthread_attr_setstacksize(&large_stack, 256 << 20);
+  const auto body = [](void*) -> void* {
+    ends_last.makes_tensor = true;
+    zeros<float>({5});
+    return nullptr;
+  };
+  pthread_t thread;
+  REQUIRE(pthread_create(&thread, &large_stack, body, nullptr) == 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&large_stack);
+  CHECK(live_counts().bytes == before);
 }
 
 TEST_CASE("pool: empty_cache gives large blocks back", "[pool]") {

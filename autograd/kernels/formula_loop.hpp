@@ -18,7 +18,7 @@ class FormulaLoop {
   static constexpr const Program& program = P::program;
   static constexpr std::int64_t W = static_cast<std::int64_t>(lanes<T>);
   static constexpr int n_in = program.inputs, n_out = program.output_count, n_const = program.constant_count;
-  static constexpr std::int64_t few = 8;  // so many registers are too few to prepare their walk
+  static constexpr std::int64_t few = 8;  // up to so many registers, run_registers() is the faster
   template <int n>
   static constexpr std::size_t at_least_one = n > 0 ? static_cast<std::size_t>(n) : 1;
 

@@ -40,8 +40,8 @@ XGRAD_INLINE Batch<T> first_elements(const Batch<T>& x, std::int64_t n, T fill) 
   return select(load(numbers) < Batch<T>(static_cast<T>(n)), x, Batch<T>(fill));
 }
 
-/// The last n < lanes elements of a row, and `fill` behind them. Where no load can be masked, what lies
-/// behind the row is read too: the next row, or a storage's slack.
+/// The last 0 < n < lanes elements of a row, and `fill` behind them. Where no load can be masked, what lies
+/// behind the row is read too: the next row, or what a storage has behind its data.
 template <class T>
 XGRAD_INLINE Batch<T> load_end(const T* x, std::int64_t n, T fill) {
   if constexpr (sizeof(Batch<T>) > 16) return load_partial(x, static_cast<std::size_t>(n), fill);
@@ -82,7 +82,7 @@ XGRAD_INLINE bool has_nan(const Batch<T>& added, const T* x, std::int64_t n) {
   std::int64_t i = 0;
   for (; i + width<T> <= n; i += width<T>)
     if (any(is_nan(load(x + i)))) return true;
-  return any(is_nan(load_end(x + i, n - i, T(0))));
+  return i < n && any(is_nan(load_end(x + i, n - i, T(0))));
 }
 
 /// Element i of the result is element (i + by) % lanes of x.
