@@ -5,6 +5,7 @@
 #include <array>
 
 #include "autograd/shape.hpp"
+#include "ops/kernels/rows.hpp"
 
 namespace xgrad::kernels {
 
@@ -20,9 +21,7 @@ void scatter_add_rows(std::int64_t outer, std::int64_t extent, std::int64_t inne
                       std::span<const std::int64_t> index, const T* in, T* out) {
   for (std::int64_t o = 0; o < outer; ++o, out += extent * inner)
     for (const std::int64_t k : index) {
-      T* __restrict to = out + k * inner;
-      const T* __restrict from = in;
-      for (std::int64_t i = 0; i < inner; ++i) to[i] += from[i];
+      column_sums(1, inner, in, true, out + k * inner);
       in += inner;
     }
 }
