@@ -2,6 +2,7 @@
 #include "autograd/pool.hpp"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <bit>
@@ -56,15 +57,26 @@ Registry& registry() {
   return *instance;
 }
 
+// Large blocks lie on huge pages, where the system has them: matrix products meet a new small one every few
+// rows.
+constexpr std::size_t huge_page = 2 << 20;
+bool is_large(std::size_t bytes) { return bytes >= 2 * huge_page; }
+std::align_val_t alignment_of(std::size_t bytes) {
+  return std::align_val_t{is_large(bytes) ? huge_page : 64};
+}
+
 void* system_allocate(ThreadState& thread, std::size_t bytes) {
-  void* memory = ::operator new(bytes, std::align_val_t{64});
+  void* memory = ::operator new(bytes, alignment_of(bytes));
+#ifdef MADV_HUGEPAGE
+  if (is_large(bytes)) madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
   thread.count(thread.reserved_bytes, static_cast<std::int64_t>(bytes));
   return memory;
 }
 
 void system_free(ThreadState& thread, void* memory, std::size_t bytes) noexcept {
   thread.count(thread.reserved_bytes, -static_cast<std::int64_t>(bytes));
-  ::operator delete(memory, std::align_val_t{64});
+  ::operator delete(memory, alignment_of(bytes));
 }
 
 // Hands an ending thread's blocks on and folds its counts into the registry.
