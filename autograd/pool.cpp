@@ -30,10 +30,8 @@ struct SizeClass {
   std::size_t index, bytes;
 };
 
-// Small: multiples of 16. Large: four steps to each doubling. As large as asked for where a sanitizer
-// watches.
+// Small: multiples of 16. Large: four steps to each doubling.
 SizeClass size_class(std::size_t bytes, pool::Use use) {
-  if constexpr (!cached) return {0, bytes};
   if (bytes <= small_limit)
     return {pool::small_class(bytes, use), static_cast<std::size_t>(pool::small_bytes(bytes))};
   const std::size_t exponent = std::bit_width(bytes - 1) - 1;  // 2^exponent < bytes <= 2^(exponent + 1)
