@@ -11,6 +11,8 @@
 
 namespace xgrad {
 
+static_assert(sizeof(Storage) <= 32);  // where small data begins
+
 void Storage::too_large(std::int64_t elements) {
   throw ValueError(
       fmt::format("a tensor of {} elements is more than any memory holds; check its shape", elements));
