@@ -15,6 +15,7 @@ namespace Catch::Matchers {
 /// Matches a string that has `part` in it.
 inline auto Contains(const std::string& part) { return ContainsSubstring(part); }
 }  // namespace Catch::Matchers
+using Catch::Approx;  // version 2 puts it there by itself
 #else
 #include <catch2/catch.hpp>
 #endif
