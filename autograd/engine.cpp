@@ -220,8 +220,6 @@ inline void Engine::visit(Node& node) {
     ~Slots() { engine.free_slots(node, outputs); }
   } cleanup{*this, node, node.outputs()};
   const std::span<GradientSlot> slots(node.slots_, cleanup.outputs);
-  for (GradientSlot& slot : slots)
-    if (slot.ownership == Ownership::lent) slot.ownership = Ownership::owned;
   if (node.hooked_) run_hooks(node, slots);
   if (!captures_.empty()) capture(node, slots);
   if (selective_ && std::ranges::none_of(node.edges(), [&](const Edge& e) { return wants(e); }) &&
@@ -327,11 +325,6 @@ void GradientSink::add(std::size_t i, AnyTensor&& gradient, Ownership ownership)
   }
   if (this_thread.anomaly) check(gradient);
   GradientSlot& target = *engine_.slot(edge(i));
-  if (target.value.defined()) {
-    engine_.carry_out_pending();
-    for (Ownership* lent : {&ownership, &target.ownership})
-      if (*lent == Ownership::lent) *lent = Ownership::owned;
-  }
   if (!target.value.defined()) {
     target.value = std::move(gradient);
     target.ownership = ownership;
@@ -350,7 +343,6 @@ GradientSlot& Engine::destination(const Edge& edge, bool& accumulate, GradientSl
   const Node& from = *edge.node;
   GradientSlot& target = *slot(edge);
   accumulate = target.value.defined();
-  if (accumulate && target.ownership == Ownership::lent) carry_out_pending();
   if (accumulate && target.ownership == Ownership::shared) target.value = copy_of(target.value);
   if (!accumulate && from.outputs_ > 1) target.value = edge.node->gradient_home(edge.output);
   if (!target.value.defined()) {
@@ -363,14 +355,10 @@ GradientSlot& Engine::destination(const Edge& edge, bool& accumulate, GradientSl
   return target;
 }
 
-// What was lent to the target may be an operand of this gradient, or of one that is pending: it is left
-// alone.
 void Engine::carry_out(const Edge& edge, const DeferredGradient& gradient) {
-  if (GradientSlot& target = *slot(edge); target.ownership == Ownership::lent)
-    target = {copy_of(target.value), Ownership::owned};
   bool accumulate = false;
   AnyTensor& into = destination(edge, accumulate, nullptr).value;
-  gradient.kind->write(gradient, into, accumulate);
+  gradient.write(gradient, into, accumulate);
 }
 
 Engine::Pending* Engine::waiting(const Edge& edge) {
@@ -401,13 +389,8 @@ void Engine::carry_out_last() {
   carry_out(p.edge, p.gradient);
 }
 
-// Whether what is pending may wait until after that visit: not for a node that was lent a gradient, nor for
-// hooks, which may change whatever it reads.
-bool Engine::may_wait(const Node& next) const {
-  return next.batches_ && !next.hooked_ &&
-         std::ranges::none_of(std::span(next.slots_, next.outputs_),
-                              [](const GradientSlot& slot) { return slot.ownership == Ownership::lent; });
-}
+// Whether what is pending may wait until after that visit: not for hooks, which may change whatever it reads.
+bool Engine::may_wait(const Node& next) const { return next.batches_ && !next.hooked_; }
 
 GradientSlot& GradientSink::destination(std::size_t i, bool& accumulate, GradientSlot* spare) {
   return engine_.destination(edge(i), accumulate, spare);
@@ -419,8 +402,6 @@ DeferredGradient* GradientSink::waiting(std::size_t i) {
 }
 
 void GradientSink::add(std::size_t i, DeferredGradient&& gradient) {
-  if (create_graph_ || gradient.shape != shape(i))
-    return add(i, gradient.kind->record(gradient), Ownership::owned);
   if (node_.batches_ && !edge(i).node->batches_ && !this_thread.anomaly)
     return engine_.defer(edge(i), std::move(gradient));
   engine_.carry_out(edge(i), gradient);

@@ -30,7 +30,6 @@ struct Edge {
 enum class Ownership : std::uint8_t {
   shared,  ///< others read it: add into a new buffer
   owned,   ///< this region is the receiver's to overwrite; what lies beside it may be another's
-  lent,    ///< owned once deferred gradients that read it are carried out; nodes get it as owned then
 };
 
 /// A gradient on its way to one output of a node.

@@ -79,7 +79,7 @@ class Saver {
   detail::PoolVector<detail::SavedValue> values_;
 };
 
-/// One gradient that a `vjp` returns: none, a tensor, or a deferred computation.
+/// One gradient that a `vjp` returns: none, or a tensor.
 template <Real T>
 class Gradient {
  public:
@@ -87,13 +87,11 @@ class Gradient {
   Gradient(Tensor<T> value) : value_(std::move(value)) {}
   Gradient(Tensor<T> value, Ownership ownership)
       : value_(std::move(value)), forced_owned_(ownership == Ownership::owned) {}
-  Gradient(DeferredGradient deferred) : deferred_(std::move(deferred)) {}
 
  private:
   template <class Op, Real U>
   friend class OpNode;
   AnyTensor value_;
-  DeferredGradient deferred_;
   bool forced_owned_ = false;
 };
 
@@ -236,12 +234,9 @@ class OpNode final : public detail::RecordedOp {
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       if (!sink.wants(i)) continue;
       Gradient<T>& gradient = gradients[i];
-      if (gradient.deferred_.kind)
-        sink.add(i, std::move(gradient.deferred_));
-      else if (gradient.value_.defined()) {
-        const bool owned = gradient.forced_owned_ || gradient.value_.unique();
-        sink.add(i, std::move(gradient.value_), owned ? Ownership::owned : Ownership::shared);
-      }
+      if (!gradient.value_.defined()) continue;
+      const bool owned = gradient.forced_owned_ || gradient.value_.unique();
+      sink.add(i, std::move(gradient.value_), owned ? Ownership::owned : Ownership::shared);
     }
   }
 

@@ -6,24 +6,11 @@
 
 namespace xgrad {
 
-struct DeferredGradient;
-
-/// How a deferred gradient is carried out.
-struct DeferredKind {
-  /// Writes the gradient into `into` (its whole shape), or adds it to what is there.
-  void (*write)(const DeferredGradient&, AnyTensor& into, bool accumulate);
-  /// The same as a recorded op, for gradients of gradients.
-  AnyTensor (*record)(const DeferredGradient&);
-};
-
-/// A gradient still to be computed, best straight into the buffer that it is added to: a matrix product, a
-/// region of a larger array, rows scattered by index.
+/// A gradient that waits for more of its kind: `write` computes it of `a` and `b` into `into`, or adds it
+/// to what is there.
 struct DeferredGradient {
-  const DeferredKind* kind = nullptr;
+  void (*write)(const DeferredGradient&, AnyTensor& into, bool accumulate);
   AnyTensor a, b;
-  Shape shape;               // of the result
-  const void* op = nullptr;  // the op struct whose vjp made this, for what else `kind` needs; alive while it
-                             // is carried out
 };
 
 class GradientSink {
@@ -43,6 +30,7 @@ class GradientSink {
   void add(std::size_t i, const AnyTensor& gradient, Ownership ownership) {
     add(i, AnyTensor(gradient), ownership);
   }
+  /// Not for create_graph.
   void add(std::size_t i, DeferredGradient&& gradient);
 
   /// The deferred gradient for the place of input `i` that waits there, for nodes that `batch_gradients` to

@@ -65,19 +65,15 @@ struct TakeRows {
     });
     return y;
   }
+  bool backward(const Saved<T>&, std::span<GradientSlot> g, GradientSink& sink) const {
+    sink.write(0, [&](AnyTensor& into, bool accumulate) {
+      if (!accumulate) into.fill_zero();
+      AddRows<T>::add(indices.unchanged(name), axis, g[0].value, into);
+    });
+    return true;
+  }
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
-    static constexpr DeferredKind kind{&write, &record};
-    return {DeferredGradient{.kind = &kind, .a = g, .b = {}, .shape = saved.shape(0), .op = this}};
-  }
-  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
-    const auto& op = *static_cast<const TakeRows*>(d.op);
-    if (!accumulate) into.fill_zero();
-    AddRows<T>::add(op.indices.unchanged(name), op.axis, d.a, into);
-  }
-  static AnyTensor record(const DeferredGradient& d) {
-    const auto& op = *static_cast<const TakeRows*>(d.op);
-    return apply(AddRows<T>{op.indices.unchanged(name), op.axis, d.shape}, Location::current(),
-                 Tensor<T>(d.a));
+    return {apply(AddRows<T>{indices.unchanged(name), axis, saved.shape(0)}, Location::current(), g)};
   }
 };
 
@@ -106,19 +102,15 @@ struct Gather {
     });
     return y;
   }
+  bool backward(const Saved<T>&, std::span<GradientSlot> g, GradientSink& sink) const {
+    sink.write(0, [&](AnyTensor& into, bool accumulate) {
+      if (!accumulate) into.fill_zero();
+      add_at<T>(indices.unchanged(name), axis, g[0].value, into);
+    });
+    return true;
+  }
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
-    static constexpr DeferredKind kind{&write, &record};
-    return {DeferredGradient{.kind = &kind, .a = g, .b = {}, .shape = saved.shape(0), .op = this}};
-  }
-  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
-    const auto& op = *static_cast<const Gather*>(d.op);
-    if (!accumulate) into.fill_zero();
-    add_at<T>(op.indices.unchanged(name), op.axis, d.a, into);
-  }
-  static AnyTensor record(const DeferredGradient& d) {
-    const auto& op = *static_cast<const Gather*>(d.op);
-    return scatter_add(zeros<T>(d.shape), static_cast<std::int64_t>(op.axis), op.indices.unchanged(name),
-                       Tensor<T>(d.a));
+    return {scatter_add(zeros<T>(saved.shape(0)), static_cast<std::int64_t>(axis), indices.unchanged(name), g)};
   }
 };
 

@@ -42,15 +42,9 @@ const T* read(const AnyTensor& x) {
 
 // The gradient of a weight in x · weightᵀ: dzᵀ · x.
 template <Real T>
-struct WeightGradient {
-  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
-    kernels::matrix_product<T>({d.a, true}, {d.b}, into, accumulate);
-  }
-  static AnyTensor record(const DeferredGradient& d) {
-    return matmul(Tensor<T>(d.a), Tensor<T>(d.b), {.transpose_a = true});
-  }
-  static constexpr DeferredKind kind{write, record};
-};
+void write_weight_gradient(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
+  kernels::matrix_product<T>({d.a, true}, {d.b}, into, accumulate);
+}
 
 bool lies_before(const AnyTensor& x, const AnyTensor& y) {
   return x.storage().get() == y.storage().get() && x.offset() + x.elements() == y.offset();
@@ -93,7 +87,7 @@ class StepNode final : public Node {
     if (sink.wants(2)) add_weight_gradient(dz, sink);
     if constexpr (lstm)
       if (sink.wants(3)) sink.add(3, std::move(found[1]), Ownership::owned);
-    if (sink.wants(0)) sink.add(0, std::move(dz), sink.wants(2) ? Ownership::lent : Ownership::owned);
+    if (sink.wants(0)) sink.add(0, std::move(dz), sink.wants(2) ? Ownership::shared : Ownership::owned);
   }
 
  private:
@@ -197,13 +191,11 @@ class StepNode final : public Node {
   void add_weight_gradient(const AnyTensor& dz, GradientSink& sink) const {
     const AnyTensor h = saved(saved_h);
     DeferredGradient* later = sink.waiting(2);
-    if (later && later->kind == &WeightGradient<T>::kind && lies_before(dz, later->a) &&
-        lies_before(h, later->b)) {
+    if (later && lies_before(dz, later->a) && lies_before(h, later->b)) {
       later->a.prepend(dz);
       later->b.prepend(h);
     } else {
-      sink.add(2, DeferredGradient{
-                      .kind = &WeightGradient<T>::kind, .a = dz, .b = h, .shape = shape_of(saved_weight)});
+      sink.add(2, DeferredGradient{write_weight_gradient<T>, dz, h});
     }
   }
 

@@ -134,20 +134,16 @@ struct SliceAxis {
     if (drop_axis) shape.erase(range.along());
     return read(x, range, shape);
   }
-  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
-    static constexpr DeferredKind kind{&write, &record};
-    return {DeferredGradient{.kind = &kind, .a = g, .b = {}, .shape = saved.shape(0), .op = this}};
-  }
-
   // A slice in a time loop must not cost the length of the sequence: the first one alone writes all of it.
-  static void write(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
-    const Range& range = static_cast<const SliceAxis*>(d.op)->range;
-    accumulate ? add_to<T>(into, range, d.a) : place<T>(into, range, d.a);
+  bool backward(const Saved<T>&, std::span<GradientSlot> g, GradientSink& sink) const {
+    sink.write(0, [&](AnyTensor& into, bool accumulate) {
+      accumulate ? add_to<T>(into, range, g[0].value) : place<T>(into, range, g[0].value);
+    });
+    return true;
   }
-  static AnyTensor record(const DeferredGradient& d) {
-    const Range& range = static_cast<const SliceAxis*>(d.op)->range;
-    return apply(SliceBackward<T>{range, d.shape}, Location::current(),
-                 reshape(Tensor<T>(d.a), range.part_of(d.shape)));
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    const Shape shape = saved.shape(0);
+    return {apply(SliceBackward<T>{range, shape}, Location::current(), reshape(g, range.part_of(shape)))};
   }
 };
 
