@@ -1,15 +1,15 @@
 // The untyped handle: making, copying, attaching to nodes.
-#include "autograd/any_tensor.hpp"
+#include <xgrad/autograd/any_tensor.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "autograd/elementwise.hpp"
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/node.hpp"
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/node.hpp>
 
 namespace xgrad {
 

@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-#include "autograd/shape.hpp"
-#include "autograd/storage.hpp"
-#include "autograd/thread_state.hpp"
+#include <xgrad/autograd/shape.hpp>
+#include <xgrad/autograd/storage.hpp>
+#include <xgrad/autograd/thread_state.hpp>
 
 namespace xgrad {
 

@@ -3,8 +3,8 @@
 
 #include <array>
 
-#include "autograd/tensor.hpp"
-#include "autograd/xtensor.hpp"
+#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/xtensor.hpp>
 
 namespace xgrad {
 

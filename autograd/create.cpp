@@ -1,12 +1,12 @@
 // Making tensors.
-#include "autograd/create.hpp"
+#include <xgrad/autograd/create.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "autograd/error.hpp"
+#include <xgrad/autograd/error.hpp>
 
 namespace xgrad {
 

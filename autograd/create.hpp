@@ -1,8 +1,8 @@
 // Making tensors.
 #pragma once
 
-#include "autograd/random.hpp"
-#include "autograd/tensor.hpp"
+#include <xgrad/autograd/random.hpp>
+#include <xgrad/autograd/tensor.hpp>
 
 namespace xgrad {
 

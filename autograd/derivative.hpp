@@ -1,7 +1,7 @@
 // The derivative of each primitive, and from them the adjoint program of a formula.
 #pragma once
 
-#include "autograd/symbol.hpp"
+#include <xgrad/autograd/symbol.hpp>
 
 namespace xgrad {
 

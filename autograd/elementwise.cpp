@@ -1,5 +1,5 @@
 // Formulas on tensors: computing, recording, and the backward pass.
-#include "autograd/elementwise.hpp"
+#include <xgrad/autograd/elementwise.hpp>
 
 #include <fmt/format.h>
 
@@ -8,14 +8,14 @@
 #include <cmath>
 #include <new>
 
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/loop_plan.hpp"
-#include "autograd/mode.hpp"
-#include "autograd/op.hpp"
-#include "autograd/profile.hpp"
-#include "autograd/schedule.hpp"
-#include "autograd/sink.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/loop_plan.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/profile.hpp>
+#include <xgrad/autograd/schedule.hpp>
+#include <xgrad/autograd/sink.hpp>
 
 namespace xgrad {
 

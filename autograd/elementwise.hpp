@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "autograd/any_tensor.hpp"
-#include "autograd/kernels/run_loop.hpp"
-#include "autograd/symbol.hpp"
+#include <xgrad/autograd/any_tensor.hpp>
+#include <xgrad/autograd/kernels/run_loop.hpp>
+#include <xgrad/autograd/symbol.hpp>
 
 namespace xgrad {
 

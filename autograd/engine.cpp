@@ -1,5 +1,5 @@
 // The backward pass, and what a node's backward can ask of it.
-#include "autograd/engine.hpp"
+#include <xgrad/autograd/engine.hpp>
 
 #include <fmt/format.h>
 
@@ -7,11 +7,11 @@
 #include <functional>
 #include <new>
 
-#include "autograd/elementwise.hpp"
-#include "autograd/error.hpp"
-#include "autograd/mode.hpp"
-#include "autograd/profile.hpp"
-#include "autograd/schedule.hpp"
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/profile.hpp>
+#include <xgrad/autograd/schedule.hpp>
 
 namespace xgrad {
 

@@ -5,9 +5,9 @@
 #include <limits>
 #include <vector>
 
-#include "autograd/node.hpp"
-#include "autograd/sink.hpp"
-#include "autograd/tensor.hpp"
+#include <xgrad/autograd/node.hpp>
+#include <xgrad/autograd/sink.hpp>
+#include <xgrad/autograd/tensor.hpp>
 
 namespace xgrad {
 

@@ -7,11 +7,11 @@
 #include <type_traits>
 #include <vector>
 
-#include "autograd/elementwise.hpp"
-#include "autograd/error.hpp"
-#include "autograd/kernels/formula_loop.hpp"
-#include "autograd/tensor.hpp"
-#include "autograd/trace.hpp"
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/kernels/formula_loop.hpp>
+#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/trace.hpp>
 
 namespace xgrad {
 

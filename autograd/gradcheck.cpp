@@ -1,5 +1,5 @@
 // Finite differences, and their comparison with the tape.
-#include "autograd/gradcheck.hpp"
+#include <xgrad/autograd/gradcheck.hpp>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,10 +9,10 @@
 #include <limits>
 #include <tuple>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/mode.hpp"
-#include "autograd/random.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/random.hpp>
 
 namespace xgrad::detail {
 

@@ -1,5 +1,5 @@
 // Walking recorded graphs, without recursion, and writing them out.
-#include "autograd/graph.hpp"
+#include <xgrad/autograd/graph.hpp>
 
 #include <fmt/format.h>
 
@@ -9,8 +9,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "autograd/node.hpp"
-#include "autograd/scope.hpp"
+#include <xgrad/autograd/node.hpp>
+#include <xgrad/autograd/scope.hpp>
 
 namespace xgrad {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "autograd/any_tensor.hpp"
+#include <xgrad/autograd/any_tensor.hpp>
 
 namespace xgrad {
 

@@ -1,14 +1,14 @@
 // Integer arrays.
-#include "autograd/indices.hpp"
+#include <xgrad/autograd/indices.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/schedule.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/schedule.hpp>
 
 namespace xgrad {
 

@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "autograd/shape.hpp"
-#include "autograd/thread_state.hpp"
+#include <xgrad/autograd/shape.hpp>
+#include <xgrad/autograd/thread_state.hpp>
 
 namespace xgrad {
 

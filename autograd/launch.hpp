@@ -6,7 +6,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "autograd/thread_state.hpp"
+#include <xgrad/autograd/thread_state.hpp>
 
 namespace xgrad {
 

@@ -1,5 +1,5 @@
 // How a broadcast formula is walked.
-#include "autograd/loop_plan.hpp"
+#include <xgrad/autograd/loop_plan.hpp>
 
 #include <algorithm>
 

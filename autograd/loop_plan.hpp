@@ -5,8 +5,8 @@
 #include <numeric>
 #include <span>
 
-#include "autograd/any_tensor.hpp"
-#include "autograd/kernels/loop.hpp"
+#include <xgrad/autograd/any_tensor.hpp>
+#include <xgrad/autograd/kernels/loop.hpp>
 
 namespace xgrad {
 

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "autograd/thread_state.hpp"
+#include <xgrad/autograd/thread_state.hpp>
 
 namespace xgrad {
 

@@ -1,14 +1,14 @@
 // Nodes: numbering, release without recursion, and leaves.
-#include "autograd/node.hpp"
+#include <xgrad/autograd/node.hpp>
 
 #include <algorithm>
 #include <new>
 #include <unordered_map>
 
-#include "autograd/elementwise.hpp"
-#include "autograd/error.hpp"
-#include "autograd/schedule.hpp"
-#include "autograd/thread_state.hpp"
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/schedule.hpp>
+#include <xgrad/autograd/thread_state.hpp>
 
 namespace xgrad {
 

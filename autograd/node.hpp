@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "autograd/any_tensor.hpp"
-#include "autograd/thread_state.hpp"
+#include <xgrad/autograd/any_tensor.hpp>
+#include <xgrad/autograd/thread_state.hpp>
 
 namespace xgrad {
 

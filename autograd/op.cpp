@@ -1,11 +1,11 @@
 // Recorded struct ops: what they keep behind them, and their errors.
-#include "autograd/op.hpp"
+#include <xgrad/autograd/op.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "autograd/error.hpp"
+#include <xgrad/autograd/error.hpp>
 
 namespace xgrad::detail {
 

@@ -26,11 +26,11 @@
 #include <tuple>
 #include <vector>
 
-#include "autograd/elementwise.hpp"
-#include "autograd/mode.hpp"
-#include "autograd/profile.hpp"
-#include "autograd/sink.hpp"
-#include "autograd/tensor.hpp"
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/profile.hpp>
+#include <xgrad/autograd/sink.hpp>
+#include <xgrad/autograd/tensor.hpp>
 
 namespace xgrad {
 

@@ -1,5 +1,5 @@
 // The pool: size classes, slabs for small blocks, and the registry of threads behind live_counts().
-#include "autograd/pool.hpp"
+#include <xgrad/autograd/pool.hpp>
 
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "autograd/error.hpp"
-#include "autograd/thread_state.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/thread_state.hpp>
 
 namespace xgrad {
 

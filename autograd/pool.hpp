@@ -9,7 +9,7 @@
 #include <new>
 #include <utility>
 
-#include "autograd/thread_state.hpp"
+#include <xgrad/autograd/thread_state.hpp>
 
 namespace xgrad {
 

@@ -1,7 +1,7 @@
 // The formulas of the primitive operations: their programs, with the loops of this machine's instruction set.
-#include "autograd/kernels/primitives.hpp"
-#include "autograd/elementwise.hpp"
-#include "autograd/trace.hpp"
+#include <xgrad/autograd/kernels/primitives.hpp>
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/trace.hpp>
 
 namespace xgrad {
 

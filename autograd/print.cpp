@@ -1,5 +1,5 @@
 // Printing tensors as NumPy does: its numpy.array2string is the reference for every rule here.
-#include "autograd/print.hpp"
+#include <xgrad/autograd/print.hpp>
 
 #include <algorithm>
 #include <array>

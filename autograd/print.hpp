@@ -6,9 +6,9 @@
 
 #include <algorithm>
 
-#include "autograd/error.hpp"
-#include "autograd/indices.hpp"
-#include "autograd/tensor.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/indices.hpp>
+#include <xgrad/autograd/tensor.hpp>
 
 template <class T>
 struct fmt::formatter<xgrad::Tensor<T>> {

@@ -1,5 +1,5 @@
 // Timing of ops.
-#include "autograd/profile.hpp"
+#include <xgrad/autograd/profile.hpp>
 
 #include <fmt/format.h>
 

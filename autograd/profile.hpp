@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "autograd/thread_state.hpp"
+#include <xgrad/autograd/thread_state.hpp>
 
 namespace xgrad {
 

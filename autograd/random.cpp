@@ -1,11 +1,11 @@
 // Philox, and the transforms to uniform and normal numbers.
-#include "autograd/random.hpp"
+#include <xgrad/autograd/random.hpp>
 
 #include <cmath>
 #include <numbers>
 
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
 
 namespace xgrad {
 

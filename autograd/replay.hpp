@@ -8,10 +8,10 @@
 #include <optional>
 #include <type_traits>
 
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/schedule.hpp"
-#include "autograd/thread_state.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/schedule.hpp>
+#include <xgrad/autograd/thread_state.hpp>
 
 namespace xgrad {
 

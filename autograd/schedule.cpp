@@ -1,5 +1,5 @@
 // Writing down a function's kernels, and running them again.
-#include "autograd/schedule.hpp"
+#include <xgrad/autograd/schedule.hpp>
 
 #include <fmt/format.h>
 
@@ -8,10 +8,10 @@
 #include <cstring>
 #include <string_view>
 
-#include "autograd/elementwise.hpp"
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/profile.hpp"
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/profile.hpp>
 
 namespace xgrad {
 

@@ -10,11 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include "autograd/any_tensor.hpp"
-#include "autograd/node.hpp"
-#include "autograd/storage.hpp"
-#include "autograd/storage_arena.hpp"
-#include "autograd/thread_state.hpp"
+#include <xgrad/autograd/any_tensor.hpp>
+#include <xgrad/autograd/node.hpp>
+#include <xgrad/autograd/storage.hpp>
+#include <xgrad/autograd/storage_arena.hpp>
+#include <xgrad/autograd/thread_state.hpp>
 
 namespace xgrad {
 

@@ -1,5 +1,5 @@
 // The table of module paths.
-#include "autograd/scope.hpp"
+#include <xgrad/autograd/scope.hpp>
 
 #include <fmt/format.h>
 
@@ -9,8 +9,8 @@
 #include <mutex>
 #include <shared_mutex>
 
-#include "autograd/error.hpp"
-#include "autograd/thread_state.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/thread_state.hpp>
 
 namespace xgrad {
 

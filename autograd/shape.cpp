@@ -1,12 +1,12 @@
 // Shapes: printing, broadcasting, axis arithmetic.
-#include "autograd/shape.hpp"
+#include <xgrad/autograd/shape.hpp>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <ostream>
 
-#include "autograd/error.hpp"
+#include <xgrad/autograd/error.hpp>
 
 namespace xgrad {
 

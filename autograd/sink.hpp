@@ -2,7 +2,7 @@
 // broadcasts.
 #pragma once
 
-#include "autograd/node.hpp"
+#include <xgrad/autograd/node.hpp>
 
 namespace xgrad {
 

@@ -1,13 +1,13 @@
 // Storage blocks: layout and life.
-#include "autograd/storage.hpp"
+#include <xgrad/autograd/storage.hpp>
 
 #include <fmt/format.h>
 
 #include <new>
 
-#include "autograd/error.hpp"
-#include "autograd/schedule.hpp"
-#include "autograd/storage_arena.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/schedule.hpp>
+#include <xgrad/autograd/storage_arena.hpp>
 
 namespace xgrad {
 

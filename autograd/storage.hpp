@@ -7,8 +7,8 @@
 #include <memory>
 #include <utility>
 
-#include "autograd/device.hpp"
-#include "autograd/pool.hpp"
+#include <xgrad/autograd/device.hpp>
+#include <xgrad/autograd/pool.hpp>
 
 namespace xgrad {
 

@@ -1,5 +1,5 @@
 // The memory of a Replay.
-#include "autograd/storage_arena.hpp"
+#include <xgrad/autograd/storage_arena.hpp>
 
 #include <new>
 #include <utility>

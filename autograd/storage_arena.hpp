@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "autograd/storage.hpp"
+#include <xgrad/autograd/storage.hpp>
 
 namespace xgrad {
 

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "autograd/error.hpp"
-#include "autograd/loop_plan.hpp"
-#include "autograd/op.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/loop_plan.hpp>
+#include <xgrad/autograd/op.hpp>
 
 namespace xgrad {
 

@@ -1,16 +1,16 @@
 // Tensor<T>: construction, leaves, arithmetic, printing's entry, backward's entry.
-#include "autograd/tensor.hpp"
+#include <xgrad/autograd/tensor.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "autograd/array.hpp"
-#include "autograd/elementwise.hpp"
-#include "autograd/engine.hpp"
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/op.hpp"
+#include <xgrad/autograd/array.hpp>
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/engine.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/op.hpp>
 
 namespace xgrad {
 

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "autograd/any_tensor.hpp"
-#include "autograd/error.hpp"
-#include "autograd/symbol.hpp"
+#include <xgrad/autograd/any_tensor.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/symbol.hpp>
 
 namespace xgrad {
 

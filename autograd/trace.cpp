@@ -1,11 +1,11 @@
 // Captured constants: a formula as it was compiled, matched with what its lambda gives at run time.
-#include "autograd/trace.hpp"
+#include <xgrad/autograd/trace.hpp>
 
 #include <fmt/format.h>
 
 #include <span>
 
-#include "autograd/error.hpp"
+#include <xgrad/autograd/error.hpp>
 
 namespace xgrad::detail {
 

@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "autograd/derivative.hpp"
+#include <xgrad/autograd/derivative.hpp>
 
 namespace xgrad::detail {
 

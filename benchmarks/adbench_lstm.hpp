@@ -10,11 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include "autograd/create.hpp"
-#include "autograd/formula.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/formula.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/shape.hpp>
 
 namespace xgrad::benchmarks {
 

@@ -3,7 +3,7 @@
 // Both have the instruction set that this file is compiled for.
 #include <benchmark/benchmark.h>
 
-#include "benchmarks/adbench_lstm.hpp"
+#include "adbench_lstm.hpp"
 
 namespace {
 

@@ -12,14 +12,14 @@
 #include <string>
 #include <vector>
 
-#include "autograd/create.hpp"
-#include "autograd/formula.hpp"
-#include "autograd/mode.hpp"
-#include "autograd/xtensor.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/loss.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/formula.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/xtensor.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/loss.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/shape.hpp>
 
 namespace {
 

@@ -6,10 +6,10 @@
 #include <random>
 #include <vector>
 
-#include "autograd/kernels/simd_level.hpp"
-#include "autograd/xtensor.hpp"
-#include "ops/kernels/gemm.hpp"
-#include "ops/kernels/transpose.hpp"
+#include <xgrad/autograd/kernels/simd_level.hpp>
+#include <xgrad/autograd/xtensor.hpp>
+#include <xgrad/ops/kernels/gemm.hpp>
+#include <xgrad/ops/kernels/transpose.hpp>
 
 namespace {
 

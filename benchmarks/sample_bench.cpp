@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "autograd/error.hpp"
-#include "autograd/pool.hpp"
-#include "models/sample.hpp"
-#include "ops/threads.hpp"
-#include "ops/kernels/recurrent.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/pool.hpp>
+#include <xgrad/models/sample.hpp>
+#include <xgrad/ops/threads.hpp>
+#include <xgrad/ops/kernels/recurrent.hpp>
 
 namespace {
 

@@ -14,16 +14,16 @@
 #include <string_view>
 #include <vector>
 
-#include "autograd/kernels/simd_level.hpp"
-#include "autograd/replay.hpp"
-#include "benchmarks/handwritten/handwritten.hpp"
-#include "models/char_rnn.hpp"
-#include "ops/kernels/gemm.hpp"
-#include "ops/matmul.hpp"
-#include "ops/threads.hpp"
-#include "optim/adam.hpp"
-#include "optim/clip.hpp"
-#include "optim/sgd.hpp"
+#include <xgrad/autograd/kernels/simd_level.hpp>
+#include <xgrad/autograd/replay.hpp>
+#include "handwritten/handwritten.hpp"
+#include <xgrad/models/char_rnn.hpp>
+#include <xgrad/ops/kernels/gemm.hpp>
+#include <xgrad/ops/matmul.hpp>
+#include <xgrad/ops/threads.hpp>
+#include <xgrad/optim/adam.hpp>
+#include <xgrad/optim/clip.hpp>
+#include <xgrad/optim/sgd.hpp>
 
 // A function of OpenBLAS alone; weak, so that the program links with another BLAS too.
 extern "C" [[gnu::weak]] char* openblas_get_config();

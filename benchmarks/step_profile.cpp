@@ -3,10 +3,10 @@
 
 #include <string_view>
 
-#include "autograd/kernels/simd_level.hpp"
-#include "autograd/profile.hpp"
-#include "benchmarks/training_step.hpp"
-#include "ops/threads.hpp"
+#include <xgrad/autograd/kernels/simd_level.hpp>
+#include <xgrad/autograd/profile.hpp>
+#include "training_step.hpp"
+#include <xgrad/ops/threads.hpp>
 
 int main(int argc, char** argv) {
   using namespace xgrad;

@@ -3,10 +3,10 @@
 
 #include <ctime>
 
-#include "autograd/create.hpp"
-#include "autograd/formula.hpp"
-#include "autograd/pool.hpp"
-#include "ops/elementwise.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/formula.hpp>
+#include <xgrad/autograd/pool.hpp>
+#include <xgrad/ops/elementwise.hpp>
 
 namespace {
 

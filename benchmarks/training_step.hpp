@@ -4,10 +4,10 @@
 #include <optional>
 #include <random>
 
-#include "autograd/replay.hpp"
-#include "models/char_rnn.hpp"
-#include "optim/adam.hpp"
-#include "optim/clip.hpp"
+#include <xgrad/autograd/replay.hpp>
+#include <xgrad/models/char_rnn.hpp>
+#include <xgrad/optim/adam.hpp>
+#include <xgrad/optim/clip.hpp>
 
 namespace xgrad::benchmarks {
 

@@ -1,4 +1,4 @@
-# Lays out <build>/include/xgrad as an installed tree has it, so that both are used alike.
+# Lays out <build>/include/xgrad as an installed tree has it: there is one way to include a header, <xgrad/…>.
 set(XGRAD_INCLUDE "${PROJECT_BINARY_DIR}/include/xgrad")
 file(MAKE_DIRECTORY "${XGRAD_INCLUDE}")
 foreach(folder IN ITEMS autograd ops nn optim models)
@@ -12,7 +12,7 @@ set(XGRAD_ALL_INCLUDES "")
 foreach(folder IN ITEMS autograd ops nn optim models)
   file(GLOB headers RELATIVE "${PROJECT_SOURCE_DIR}" CONFIGURE_DEPENDS "${folder}/*.hpp")
   foreach(header IN LISTS headers)
-    string(APPEND XGRAD_ALL_INCLUDES "#include \"${header}\"\n")
+    string(APPEND XGRAD_ALL_INCLUDES "#include <xgrad/${header}>\n")
   endforeach()
 endforeach()
 configure_file(cmake/xgrad.hpp.in "${XGRAD_INCLUDE}/xgrad.hpp" @ONLY)

@@ -1,10 +1,10 @@
 // CharRNN: a recurrent network that predicts a text's next character.
-#include "models/char_rnn.hpp"
+#include <xgrad/models/char_rnn.hpp>
 
 #include <fmt/format.h>
 
-#include "autograd/error.hpp"
-#include "ops/loss.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/ops/loss.hpp>
 
 namespace xgrad::models {
 

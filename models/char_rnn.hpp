@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "models/vocabulary.hpp"
-#include "nn/linear.hpp"
-#include "nn/rnn.hpp"
+#include <xgrad/models/vocabulary.hpp>
+#include <xgrad/nn/linear.hpp>
+#include <xgrad/nn/rnn.hpp>
 
 namespace xgrad::models {
 

@@ -3,9 +3,9 @@
 
 #include <charconv>
 
-#include "autograd/error.hpp"
-#include "models/char_rnn.hpp"
-#include "nn/safetensors.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/models/char_rnn.hpp>
+#include <xgrad/nn/safetensors.hpp>
 
 namespace xgrad::models {
 

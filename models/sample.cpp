@@ -1,14 +1,14 @@
 // Text written by a model, one character after another.
-#include "models/sample.hpp"
+#include <xgrad/models/sample.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/mode.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/mode.hpp>
 
 namespace xgrad::models {
 

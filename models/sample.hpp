@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "autograd/random.hpp"
-#include "models/char_rnn.hpp"
-#include "models/vocabulary.hpp"
+#include <xgrad/autograd/random.hpp>
+#include <xgrad/models/char_rnn.hpp>
+#include <xgrad/models/vocabulary.hpp>
 
 namespace xgrad::models {
 

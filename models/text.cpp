@@ -1,12 +1,12 @@
 // Cutting a long text into batches whose streams go on from window to window.
-#include "models/text.hpp"
+#include <xgrad/models/text.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "autograd/error.hpp"
+#include <xgrad/autograd/error.hpp>
 
 namespace xgrad::models {
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "autograd/indices.hpp"
+#include <xgrad/autograd/indices.hpp>
 
 namespace xgrad::models {
 

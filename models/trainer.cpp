@@ -1,5 +1,5 @@
 // Training a CharRNN by truncated back-propagation through time, and measuring it.
-#include "models/trainer.hpp"
+#include <xgrad/models/trainer.hpp>
 
 #include <fmt/format.h>
 
@@ -9,11 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "autograd/error.hpp"
-#include "autograd/mode.hpp"
-#include "autograd/replay.hpp"
-#include "autograd/thread_state.hpp"
-#include "models/text.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/replay.hpp>
+#include <xgrad/autograd/thread_state.hpp>
+#include <xgrad/models/text.hpp>
 
 namespace xgrad::models {
 

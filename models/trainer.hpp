@@ -5,7 +5,7 @@
 #include <functional>
 #include <span>
 
-#include "models/char_rnn.hpp"
+#include <xgrad/models/char_rnn.hpp>
 
 namespace xgrad::models {
 

@@ -1,11 +1,11 @@
 // The characters of a text and their indices.
-#include "models/vocabulary.hpp"
+#include <xgrad/models/vocabulary.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "autograd/error.hpp"
+#include <xgrad/autograd/error.hpp>
 
 namespace xgrad::models {
 

@@ -1,8 +1,8 @@
 // Activation functions as modules, for Sequential.
 #pragma once
 
-#include "ops/elementwise.hpp"
-#include "ops/softmax.hpp"
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/softmax.hpp>
 
 namespace xgrad::nn {
 

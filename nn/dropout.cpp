@@ -1,9 +1,9 @@
 // Dropout as a module.
-#include "nn/dropout.hpp"
+#include <xgrad/nn/dropout.hpp>
 
 #include <fmt/format.h>
 
-#include "ops/dropout.hpp"
+#include <xgrad/ops/dropout.hpp>
 
 namespace xgrad::nn {
 

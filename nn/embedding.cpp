@@ -1,11 +1,11 @@
 // A table of vectors, one for each index.
-#include "nn/embedding.hpp"
+#include <xgrad/nn/embedding.hpp>
 
 #include <fmt/format.h>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "ops/index.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/ops/index.hpp>
 
 namespace xgrad::nn {
 

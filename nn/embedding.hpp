@@ -1,9 +1,9 @@
 // A table of vectors, one for each index.
 #pragma once
 
-#include "autograd/indices.hpp"
-#include "autograd/random.hpp"
-#include "nn/module.hpp"
+#include <xgrad/autograd/indices.hpp>
+#include <xgrad/autograd/random.hpp>
+#include <xgrad/nn/module.hpp>
 
 namespace xgrad::nn {
 

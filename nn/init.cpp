@@ -1,15 +1,15 @@
 // Initialisers.
-#include "nn/init.hpp"
+#include <xgrad/nn/init.hpp>
 
 #include <cmath>
 
 #include <fmt/format.h>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/mode.hpp"
-#include "ops/kernels/orthogonalize.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/ops/kernels/orthogonalize.hpp>
+#include <xgrad/ops/shape.hpp>
 
 namespace xgrad::nn::init {
 

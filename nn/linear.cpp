@@ -1,14 +1,14 @@
 // y = x Wᵀ + b
-#include "nn/linear.hpp"
+#include <xgrad/nn/linear.hpp>
 
 #include <cmath>
 
 #include <fmt/format.h>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "nn/init.hpp"
-#include "ops/matmul.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/nn/init.hpp>
+#include <xgrad/ops/matmul.hpp>
 
 namespace xgrad::nn {
 

@@ -1,8 +1,8 @@
 // y = x Wᵀ + b
 #pragma once
 
-#include "autograd/random.hpp"
-#include "nn/module.hpp"
+#include <xgrad/autograd/random.hpp>
+#include <xgrad/nn/module.hpp>
 
 namespace xgrad::nn {
 

@@ -2,7 +2,7 @@
 // work.
 #pragma once
 
-#include "ops/loss.hpp"
+#include <xgrad/ops/loss.hpp>
 
 namespace xgrad::nn {
 

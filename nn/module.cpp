@@ -1,5 +1,5 @@
 // What can be done with a module, on the description that its `visit` leaves.
-#include "nn/module.hpp"
+#include <xgrad/nn/module.hpp>
 
 #include <algorithm>
 #include <map>
@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "autograd/error.hpp"
+#include <xgrad/autograd/error.hpp>
 
 namespace xgrad::nn {
 

@@ -24,7 +24,7 @@
 #include <utility>
 #include <vector>
 
-#include "autograd/tensor.hpp"
+#include <xgrad/autograd/tensor.hpp>
 
 namespace xgrad::nn {
 

@@ -1,5 +1,5 @@
 // Reading and writing NumPy's .npy files.
-#include "nn/npy.hpp"
+#include <xgrad/nn/npy.hpp>
 
 #include <bit>
 #include <cerrno>
@@ -19,7 +19,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "autograd/error.hpp"
+#include <xgrad/autograd/error.hpp>
 
 namespace xgrad::nn {
 namespace {

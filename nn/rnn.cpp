@@ -1,18 +1,18 @@
 // Recurrent networks, unrolled from ops.
-#include "nn/rnn.hpp"
+#include <xgrad/nn/rnn.hpp>
 
 #include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/scope.hpp"
-#include "ops/dropout.hpp"
-#include "ops/matmul.hpp"
-#include "ops/recurrent.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/scope.hpp>
+#include <xgrad/ops/dropout.hpp>
+#include <xgrad/ops/matmul.hpp>
+#include <xgrad/ops/recurrent.hpp>
+#include <xgrad/ops/shape.hpp>
 
 namespace xgrad::nn {
 

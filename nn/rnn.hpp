@@ -4,10 +4,10 @@
 
 #include <vector>
 
-#include "autograd/indices.hpp"
-#include "autograd/random.hpp"
-#include "nn/init.hpp"
-#include "nn/module.hpp"
+#include <xgrad/autograd/indices.hpp>
+#include <xgrad/autograd/random.hpp>
+#include <xgrad/nn/init.hpp>
+#include <xgrad/nn/module.hpp>
 
 namespace xgrad::nn {
 

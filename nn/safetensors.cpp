@@ -1,6 +1,6 @@
 // Reading and writing safetensors files: eight bytes with the header's length, the header as JSON, the
 // values.
-#include "nn/safetensors.hpp"
+#include <xgrad/nn/safetensors.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -16,8 +16,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "autograd/any_tensor.hpp"
-#include "autograd/error.hpp"
+#include <xgrad/autograd/any_tensor.hpp>
+#include <xgrad/autograd/error.hpp>
 
 namespace xgrad::nn {
 

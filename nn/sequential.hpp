@@ -5,7 +5,7 @@
 #include <tuple>
 #include <utility>
 
-#include "nn/module.hpp"
+#include <xgrad/nn/module.hpp>
 
 namespace xgrad::nn {
 

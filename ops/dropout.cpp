@@ -1,12 +1,12 @@
 // Dropout.
-#include "ops/dropout.hpp"
+#include <xgrad/ops/dropout.hpp>
 
 #include <fmt/format.h>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/op.hpp"
-#include "ops/layout.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/ops/layout.hpp>
 
 namespace xgrad {
 

@@ -1,5 +1,5 @@
 // Sums of products: reading the description, and contracting pairs of operands through matrix products.
-#include "ops/einsum.hpp"
+#include <xgrad/ops/einsum.hpp>
 
 #include <fmt/format.h>
 
@@ -8,11 +8,11 @@
 #include <cstdint>
 #include <string>
 
-#include "autograd/error.hpp"
-#include "ops/layout.hpp"
-#include "ops/matmul.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/ops/layout.hpp>
+#include <xgrad/ops/matmul.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/shape.hpp>
 
 namespace xgrad {
 

@@ -1,11 +1,11 @@
 // The library's composite elementwise ops: their programs, with the loops of this machine's instruction set.
-#include "ops/elementwise.hpp"
+#include <xgrad/ops/elementwise.hpp>
 
 #include <fmt/format.h>
 
-#include "autograd/error.hpp"
-#include "autograd/trace.hpp"
-#include "ops/kernels/formula_loops.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/trace.hpp>
+#include <xgrad/ops/kernels/formula_loops.hpp>
 
 namespace xgrad::detail {
 

@@ -2,9 +2,9 @@
 // may be a number. Names and limits are those of NumPy and PyTorch.
 #pragma once
 
-#include "autograd/elementwise.hpp"
-#include "autograd/tensor.hpp"
-#include "ops/formulas.hpp"
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/ops/formulas.hpp>
 
 namespace xgrad {
 

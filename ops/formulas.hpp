@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <type_traits>
 
-#include "autograd/symbol.hpp"
+#include <xgrad/autograd/symbol.hpp>
 
 namespace xgrad::formulas {
 

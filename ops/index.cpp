@@ -1,17 +1,17 @@
 // Reading and writing by index.
-#include "ops/index.hpp"
+#include <xgrad/ops/index.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/op.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/kernels/gather.hpp"
-#include "ops/layout.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/kernels/gather.hpp>
+#include <xgrad/ops/layout.hpp>
+#include <xgrad/ops/shape.hpp>
 
 namespace xgrad {
 

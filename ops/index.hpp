@@ -4,9 +4,9 @@
 // index and its place.
 #pragma once
 
-#include "autograd/create.hpp"
-#include "autograd/indices.hpp"
-#include "autograd/tensor.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/indices.hpp>
+#include <xgrad/autograd/tensor.hpp>
 
 namespace xgrad {
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-#include "autograd/op.hpp"
+#include <xgrad/autograd/op.hpp>
 
 namespace xgrad::detail {
 

@@ -1,19 +1,19 @@
 // Linear algebra of square matrices: stacks of them, and the gradients.
-#include "ops/linalg.hpp"
+#include <xgrad/ops/linalg.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/op.hpp"
-#include "ops/kernels/linalg.hpp"
-#include "ops/layout.hpp"
-#include "ops/matmul.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/ops/kernels/linalg.hpp>
+#include <xgrad/ops/layout.hpp>
+#include <xgrad/ops/matmul.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/shape.hpp>
 
 namespace xgrad {
 

@@ -1,5 +1,5 @@
 // Losses. Cross-entropy is fused: two passes over the logits forward, one backward.
-#include "ops/loss.hpp"
+#include <xgrad/ops/loss.hpp>
 
 #include <fmt/format.h>
 
@@ -7,19 +7,19 @@
 #include <span>
 #include <vector>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/op.hpp"
-#include "autograd/schedule.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/index.hpp"
-#include "ops/kernels/fold.hpp"
-#include "ops/kernels/softmax.hpp"
-#include "ops/kernels/targets.hpp"
-#include "ops/layout.hpp"
-#include "ops/reduce.hpp"
-#include "ops/softmax.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/schedule.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/index.hpp>
+#include <xgrad/ops/kernels/fold.hpp>
+#include <xgrad/ops/kernels/softmax.hpp>
+#include <xgrad/ops/kernels/targets.hpp>
+#include <xgrad/ops/layout.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/softmax.hpp>
 
 namespace xgrad {
 

@@ -1,8 +1,8 @@
 // Losses. Names and formulas are those of torch.nn.functional.
 #pragma once
 
-#include "autograd/indices.hpp"
-#include "autograd/tensor.hpp"
+#include <xgrad/autograd/indices.hpp>
+#include <xgrad/autograd/tensor.hpp>
 
 namespace xgrad {
 

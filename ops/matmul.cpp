@@ -1,20 +1,20 @@
 // Matrix products, and their gradients: products contracted straight into the arrays that they add up in.
-#include "ops/matmul.hpp"
+#include <xgrad/ops/matmul.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <new>
 
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/op.hpp"
-#include "autograd/profile.hpp"
-#include "ops/kernels/packing.hpp"
-#include "ops/kernels/product.hpp"
-#include "ops/kernels/rows.hpp"
-#include "ops/layout.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/profile.hpp>
+#include <xgrad/ops/kernels/packing.hpp>
+#include <xgrad/ops/kernels/product.hpp>
+#include <xgrad/ops/kernels/rows.hpp>
+#include <xgrad/ops/layout.hpp>
+#include <xgrad/ops/shape.hpp>
 
 namespace xgrad {
 

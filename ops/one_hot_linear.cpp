@@ -1,18 +1,18 @@
 // Products of one-hot rows, which are never formed, with a weight.
 #include <fmt/format.h>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/op.hpp"
-#include "ops/index.hpp"
-#include "ops/kernels/columns.hpp"
-#include "ops/kernels/gather.hpp"
-#include "ops/kernels/rows.hpp"
-#include "ops/kernels/transpose.hpp"
-#include "ops/layout.hpp"
-#include "ops/recurrent.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/ops/index.hpp>
+#include <xgrad/ops/kernels/columns.hpp>
+#include <xgrad/ops/kernels/gather.hpp>
+#include <xgrad/ops/kernels/rows.hpp>
+#include <xgrad/ops/kernels/transpose.hpp>
+#include <xgrad/ops/layout.hpp>
+#include <xgrad/ops/recurrent.hpp>
+#include <xgrad/ops/shape.hpp>
 
 namespace xgrad {
 

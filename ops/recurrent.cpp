@@ -1,21 +1,21 @@
 // Steps of recurrent networks: the product with the state and all that follows it as one node.
-#include "ops/recurrent.hpp"
+#include <xgrad/ops/recurrent.hpp>
 
 #include <fmt/format.h>
 
 #include <new>
 
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/op.hpp"
-#include "autograd/profile.hpp"
-#include "autograd/schedule.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/kernels/product.hpp"
-#include "ops/kernels/recurrent.hpp"
-#include "ops/layout.hpp"
-#include "ops/matmul.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/profile.hpp>
+#include <xgrad/autograd/schedule.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/kernels/product.hpp>
+#include <xgrad/ops/kernels/recurrent.hpp>
+#include <xgrad/ops/layout.hpp>
+#include <xgrad/ops/matmul.hpp>
+#include <xgrad/ops/shape.hpp>
 
 namespace xgrad {
 

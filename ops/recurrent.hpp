@@ -4,8 +4,8 @@
 
 #include <array>
 
-#include "autograd/indices.hpp"
-#include "autograd/tensor.hpp"
+#include <xgrad/autograd/indices.hpp>
+#include <xgrad/autograd/tensor.hpp>
 
 namespace xgrad {
 

@@ -1,5 +1,5 @@
 // Reductions over any axes, and their derivatives.
-#include "ops/reduce.hpp"
+#include <xgrad/ops/reduce.hpp>
 
 #include <fmt/format.h>
 
@@ -7,14 +7,14 @@
 #include <limits>
 #include <optional>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/op.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/kernels/fold.hpp"
-#include "ops/kernels/scan.hpp"
-#include "ops/layout.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/kernels/fold.hpp>
+#include <xgrad/ops/kernels/scan.hpp>
+#include <xgrad/ops/layout.hpp>
 
 namespace xgrad {
 

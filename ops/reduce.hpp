@@ -6,8 +6,8 @@
 // -infinity; what has no value then (mean, var, stddev, amax, amin, argmax, argmin) throws ValueError.
 #pragma once
 
-#include "autograd/indices.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/autograd/indices.hpp>
+#include <xgrad/ops/shape.hpp>
 
 namespace xgrad {
 

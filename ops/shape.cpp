@@ -1,5 +1,5 @@
 // Views, and copies that reorder, repeat or pad: reshape and its kin, expand, permute, flip, pad.
-#include "ops/shape.hpp"
+#include <xgrad/ops/shape.hpp>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -8,13 +8,13 @@
 #include <limits>
 #include <numeric>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/op.hpp"
-#include "ops/kernels/copy.hpp"
-#include "ops/kernels/transpose.hpp"
-#include "ops/layout.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/ops/kernels/copy.hpp>
+#include <xgrad/ops/kernels/transpose.hpp>
+#include <xgrad/ops/layout.hpp>
 
 namespace xgrad {
 

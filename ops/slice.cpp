@@ -5,14 +5,14 @@
 #include <algorithm>
 #include <limits>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/op.hpp"
-#include "ops/kernels/copy.hpp"
-#include "ops/kernels/transpose.hpp"
-#include "ops/layout.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/ops/kernels/copy.hpp>
+#include <xgrad/ops/kernels/transpose.hpp>
+#include <xgrad/ops/layout.hpp>
+#include <xgrad/ops/shape.hpp>
 
 namespace xgrad {
 

@@ -1,14 +1,14 @@
 // softmax and log_softmax: fused along rows, composed of other ops along other axes and where they are
 // recorded.
-#include "ops/softmax.hpp"
+#include <xgrad/ops/softmax.hpp>
 
-#include "autograd/create.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/op.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/kernels/softmax.hpp"
-#include "ops/layout.hpp"
-#include "ops/reduce.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/kernels/softmax.hpp>
+#include <xgrad/ops/layout.hpp>
+#include <xgrad/ops/reduce.hpp>
 
 namespace xgrad {
 

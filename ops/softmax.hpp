@@ -1,7 +1,7 @@
 // softmax and log_softmax.
 #pragma once
 
-#include "autograd/tensor.hpp"
+#include <xgrad/autograd/tensor.hpp>
 
 namespace xgrad {
 

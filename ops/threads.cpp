@@ -1,5 +1,5 @@
 // The threads that share work, and the promise that the program has only one of its own.
-#include "ops/threads.hpp"
+#include <xgrad/ops/threads.hpp>
 
 #include <fmt/format.h>
 
@@ -7,10 +7,10 @@
 #include <system_error>
 #include <thread>
 
-#include "autograd/error.hpp"
-#include "autograd/kernels/team.hpp"
-#include "autograd/pool.hpp"
-#include "ops/kernels/gemm.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/kernels/team.hpp>
+#include <xgrad/autograd/pool.hpp>
+#include <xgrad/ops/kernels/gemm.hpp>
 
 namespace xgrad {
 

@@ -1,9 +1,9 @@
 // Adam and AdamW.
-#include "optim/adam.hpp"
+#include <xgrad/optim/adam.hpp>
 
 #include <cmath>
 
-#include "autograd/kernels/optimizer.hpp"
+#include <xgrad/autograd/kernels/optimizer.hpp>
 
 namespace xgrad::optim {
 

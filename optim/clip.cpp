@@ -1,15 +1,15 @@
 // Gradient clipping.
-#include "optim/clip.hpp"
+#include <xgrad/optim/clip.hpp>
 
 #include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
 
-#include "autograd/error.hpp"
-#include "autograd/kernels/optimizer.hpp"
-#include "autograd/launch.hpp"
-#include "autograd/profile.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/kernels/optimizer.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/profile.hpp>
 
 namespace xgrad::optim {
 

@@ -1,13 +1,13 @@
 // What all optimizers share.
-#include "optim/optimizer.hpp"
+#include <xgrad/optim/optimizer.hpp>
 
 #include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
 
 namespace xgrad::optim {
 

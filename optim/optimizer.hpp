@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "autograd/launch.hpp"
-#include "autograd/node.hpp"
-#include "autograd/profile.hpp"
-#include "autograd/tensor.hpp"
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/node.hpp>
+#include <xgrad/autograd/profile.hpp>
+#include <xgrad/autograd/tensor.hpp>
 
 namespace xgrad::optim {
 

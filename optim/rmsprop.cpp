@@ -1,7 +1,7 @@
 // RMSprop.
-#include "optim/rmsprop.hpp"
+#include <xgrad/optim/rmsprop.hpp>
 
-#include "autograd/kernels/optimizer.hpp"
+#include <xgrad/autograd/kernels/optimizer.hpp>
 
 namespace xgrad::optim {
 

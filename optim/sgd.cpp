@@ -1,8 +1,8 @@
 // Stochastic gradient descent.
-#include "optim/sgd.hpp"
+#include <xgrad/optim/sgd.hpp>
 
-#include "autograd/error.hpp"
-#include "autograd/kernels/optimizer.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/kernels/optimizer.hpp>
 
 namespace xgrad::optim {
 

@@ -1,7 +1,7 @@
 // Stochastic gradient descent.
 #pragma once
 
-#include "optim/optimizer.hpp"
+#include <xgrad/optim/optimizer.hpp>
 
 namespace xgrad::optim {
 

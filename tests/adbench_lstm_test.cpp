@@ -1,10 +1,10 @@
 // The ADBench LSTM: formulas against the hand-written reverse, and both against central differences.
-#include "benchmarks/adbench_lstm.hpp"
+#include "../benchmarks/adbench_lstm.hpp"
 
 #include <algorithm>
 #include <cmath>
 
-#include "tests/catch.hpp"
+#include "catch.hpp"
 
 namespace {
 

@@ -1,14 +1,14 @@
 // Anomaly scopes: the first op whose result or gradient is not finite, and where it was called.
-#include "autograd/mode.hpp"
+#include <xgrad/autograd/mode.hpp>
 
 #include <limits>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/formula.hpp"
-#include "autograd/op.hpp"
-#include "ops/elementwise.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/formula.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include "catch.hpp"
 
 namespace {
 

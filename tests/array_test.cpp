@@ -1,12 +1,12 @@
 // Tensors and xtensor: views without copying, and tensors from arrays and expressions.
-#include "autograd/array.hpp"
+#include <xgrad/autograd/array.hpp>
 
 #include <algorithm>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "tests/catch.hpp"
-#include "tests/tensors.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include "catch.hpp"
+#include "tensors.hpp"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // Back-propagation through time written by hand, in plain loops.
-#include "tests/bptt_reference.hpp"
+#include "bptt_reference.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "autograd/xtensor.hpp"
+#include <xgrad/autograd/xtensor.hpp>
 
 namespace xgrad::reference {
 

@@ -1,12 +1,12 @@
 // The hand-written BPTT itself, against finite differences and against gradients that PyTorch computed.
-#include "tests/bptt_reference.hpp"
+#include "bptt_reference.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 
-#include "nn/npy.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/nn/npy.hpp>
+#include "catch.hpp"
 
 namespace {
 

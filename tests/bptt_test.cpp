@@ -4,16 +4,16 @@
 #include <cmath>
 #include <map>
 
-#include "autograd/create.hpp"
-#include "autograd/mode.hpp"
-#include "nn/linear.hpp"
-#include "nn/rnn.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/loss.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
-#include "tests/bptt_reference.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/nn/linear.hpp>
+#include <xgrad/nn/rnn.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/loss.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/shape.hpp>
+#include "bptt_reference.hpp"
+#include "catch.hpp"
 
 namespace {
 

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <string>
 
-#include "tests/catch.hpp"
-#include "tests/program.hpp"
+#include "catch.hpp"
+#include "program.hpp"
 
 namespace {
 

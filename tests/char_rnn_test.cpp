@@ -1,5 +1,5 @@
 // CharRNN: shapes, training, sampling, its file, and bad input.
-#include "models/char_rnn.hpp"
+#include <xgrad/models/char_rnn.hpp>
 
 #include <cmath>
 #include <cstring>
@@ -7,18 +7,18 @@
 #include <limits>
 #include <numeric>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/mode.hpp"
-#include "models/sample.hpp"
-#include "models/text.hpp"
-#include "models/trainer.hpp"
-#include "nn/safetensors.hpp"
-#include "ops/index.hpp"
-#include "optim/adam.hpp"
-#include "optim/clip.hpp"
-#include "tests/catch.hpp"
-#include "tests/program.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/models/sample.hpp>
+#include <xgrad/models/text.hpp>
+#include <xgrad/models/trainer.hpp>
+#include <xgrad/nn/safetensors.hpp>
+#include <xgrad/ops/index.hpp>
+#include <xgrad/optim/adam.hpp>
+#include <xgrad/optim/clip.hpp>
+#include "catch.hpp"
+#include "program.hpp"
 
 namespace {
 

@@ -1,13 +1,13 @@
 // Gradient clipping against PyTorch's numbers.
-#include "optim/clip.hpp"
+#include <xgrad/optim/clip.hpp>
 
 #include <cmath>
 #include <limits>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "nn/safetensors.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/nn/safetensors.hpp>
+#include "catch.hpp"
 
 namespace {
 

@@ -22,12 +22,12 @@ refused() {
   failed=1
 }
 
-formulas='#include "autograd/formula.hpp"
-#include "ops/elementwise.hpp"
+formulas='#include <xgrad/autograd/formula.hpp>
+#include <xgrad/ops/elementwise.hpp>
 using namespace xgrad;'
-modules='#include "nn/linear.hpp"
+modules='#include <xgrad/nn/linear.hpp>
 using namespace xgrad;'
-ops='#include "autograd/op.hpp"
+ops='#include <xgrad/autograd/op.hpp>
 using namespace xgrad;
 void run(auto op, const Tensor<>& x) { xgrad::apply(op, Location::current(), x); }'
 

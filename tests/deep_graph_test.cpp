@@ -1,10 +1,10 @@
 // Graphs a million nodes deep: built, differentiated and destroyed without recursion and in linear time.
-#include "autograd/create.hpp"
-#include "autograd/graph.hpp"
-#include "autograd/op.hpp"
-#include "ops/elementwise.hpp"
-#include "tests/catch.hpp"
-#include "tests/small_stack.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/graph.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include "catch.hpp"
+#include "small_stack.hpp"
 
 namespace {
 

@@ -1,12 +1,12 @@
 // Dropout: which elements, how much, from which generator.
-#include "ops/dropout.hpp"
+#include <xgrad/ops/dropout.hpp>
 
 #include <cmath>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
 #include "catch.hpp"
-#include "ops/reduce.hpp"
+#include <xgrad/ops/reduce.hpp>
 
 using namespace xgrad;
 using Catch::Matchers::Contains;

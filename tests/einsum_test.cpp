@@ -1,17 +1,17 @@
 // einsum against the definition: loops over every label, gradients, and what it refuses.
-#include "ops/einsum.hpp"
+#include <xgrad/ops/einsum.hpp>
 
 #include <cmath>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/gradcheck.hpp"
-#include "autograd/node.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/gradcheck.hpp>
+#include <xgrad/autograd/node.hpp>
 #include "catch.hpp"
-#include "ops/reduce.hpp"
+#include <xgrad/ops/reduce.hpp>
 
 using namespace xgrad;
 using Catch::Matchers::Contains;

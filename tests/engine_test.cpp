@@ -1,17 +1,17 @@
 // backward() and grad(): accumulation, hooks, what is kept and freed, and every way of asking wrongly.
-#include "autograd/engine.hpp"
+#include <xgrad/autograd/engine.hpp>
 
 #include <cmath>
 #include <thread>
 
-#include "autograd/create.hpp"
-#include "autograd/graph.hpp"
-#include "autograd/op.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/recurrent.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/graph.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/recurrent.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/shape.hpp>
+#include "catch.hpp"
 
 namespace {
 

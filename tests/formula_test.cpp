@@ -1,19 +1,19 @@
 // Formulas: what they compute, save and differentiate, for every kind of operand.
-#include "autograd/formula.hpp"
+#include <xgrad/autograd/formula.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
-#include "autograd/create.hpp"
-#include "autograd/gradcheck.hpp"
-#include "autograd/graph.hpp"
-#include "autograd/mode.hpp"
-#include "autograd/node.hpp"
-#include "ops/elementwise.hpp"
-#include "tests/catch.hpp"
-#include "tests/tensors.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/gradcheck.hpp>
+#include <xgrad/autograd/graph.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/node.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include "catch.hpp"
+#include "tensors.hpp"
 
 namespace {
 

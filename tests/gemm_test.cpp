@@ -1,5 +1,5 @@
 // Matrix products against triple loops, on every instruction set that the processor has.
-#include "ops/kernels/gemm.hpp"
+#include <xgrad/ops/kernels/gemm.hpp>
 
 #include <algorithm>
 #include <array>
@@ -9,9 +9,9 @@
 #include <random>
 #include <vector>
 
-#include "autograd/error.hpp"
-#include "ops/kernels/small_gemm.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/ops/kernels/small_gemm.hpp>
+#include "catch.hpp"
 
 namespace kernels = xgrad::kernels;
 

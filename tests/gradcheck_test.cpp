@@ -1,15 +1,15 @@
 // The gradient check: it passes what is right, and catches and names what is wrong.
-#include "autograd/gradcheck.hpp"
+#include <xgrad/autograd/gradcheck.hpp>
 
 #include <limits>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/formula.hpp"
-#include "autograd/mode.hpp"
-#include "autograd/op.hpp"
-#include "ops/elementwise.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/formula.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include "catch.hpp"
 
 namespace {
 

@@ -1,12 +1,12 @@
 // Graphs as text: ops, shapes, attributes, names, module paths and time steps.
-#include "autograd/graph.hpp"
+#include <xgrad/autograd/graph.hpp>
 
-#include "autograd/create.hpp"
-#include "autograd/op.hpp"
-#include "autograd/scope.hpp"
-#include "ops/elementwise.hpp"
-#include "tests/catch.hpp"
-#include "tests/small_stack.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/scope.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include "catch.hpp"
+#include "small_stack.hpp"
 
 namespace {
 

@@ -4,14 +4,14 @@
 #include <optional>
 #include <thread>
 
-#include "autograd/create.hpp"
-#include "autograd/mode.hpp"
-#include "autograd/op.hpp"
-#include "autograd/replay.hpp"
-#include "autograd/scope.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/reduce.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/replay.hpp>
+#include <xgrad/autograd/scope.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include "catch.hpp"
 
 namespace {
 

@@ -1,14 +1,14 @@
 // The hand-written training step against hand-written BPTT in plain loops, and its optimizers against
 // formulas.
-#include "benchmarks/handwritten/handwritten.hpp"
+#include "../benchmarks/handwritten/handwritten.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
 
-#include "tests/bptt_reference.hpp"
-#include "tests/catch.hpp"
+#include "bptt_reference.hpp"
+#include "catch.hpp"
 
 namespace {
 

@@ -1,12 +1,12 @@
 // Reading and writing by index: values, gradients, where those are added, and errors.
-#include "ops/index.hpp"
+#include <xgrad/ops/index.hpp>
 
-#include "autograd/array.hpp"
-#include "autograd/elementwise.hpp"
-#include "autograd/error.hpp"
+#include <xgrad/autograd/array.hpp>
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/error.hpp>
 #include "catch.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/shape.hpp>
 #include "tensors.hpp"
 
 using namespace xgrad;

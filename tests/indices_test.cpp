@@ -1,12 +1,12 @@
 // Index arrays: from lists, ranges and xtensor, their views and their checks.
-#include "autograd/indices.hpp"
+#include <xgrad/autograd/indices.hpp>
 
 #include <list>
 #include <ranges>
 
-#include "autograd/error.hpp"
-#include "autograd/xtensor.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/xtensor.hpp>
+#include "catch.hpp"
 
 namespace {
 

@@ -1,15 +1,15 @@
 // Initialisers: their spread, what they repeat, and what they refuse.
-#include "nn/init.hpp"
+#include <xgrad/nn/init.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/matmul.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/matmul.hpp>
+#include "catch.hpp"
 
 namespace {
 

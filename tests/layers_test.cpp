@@ -1,15 +1,15 @@
 // The small modules: Linear, Embedding, Dropout, activations, losses, Sequential.
 #include <cmath>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "nn/activation.hpp"
-#include "nn/dropout.hpp"
-#include "nn/embedding.hpp"
-#include "nn/linear.hpp"
-#include "nn/loss.hpp"
-#include "nn/sequential.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/nn/activation.hpp>
+#include <xgrad/nn/dropout.hpp>
+#include <xgrad/nn/embedding.hpp>
+#include <xgrad/nn/linear.hpp>
+#include <xgrad/nn/loss.hpp>
+#include <xgrad/nn/sequential.hpp>
+#include "catch.hpp"
 
 namespace {
 

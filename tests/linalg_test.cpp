@@ -1,18 +1,18 @@
 // solve, inv, det, slogdet and cholesky against their definitions; stacks, gradients, and what has no result.
-#include "ops/linalg.hpp"
+#include <xgrad/ops/linalg.hpp>
 
 #include <cmath>
 #include <functional>
 #include <limits>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/gradcheck.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/gradcheck.hpp>
 #include "catch.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/matmul.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/matmul.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/shape.hpp>
 
 using namespace xgrad;
 using Catch::Matchers::Contains;

@@ -1,16 +1,16 @@
 // Losses: PyTorch's numbers, the fused cross-entropy against its parts, ignored targets, errors.
-#include "ops/loss.hpp"
+#include <xgrad/ops/loss.hpp>
 
 #include <limits>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
 #include "catch.hpp"
 #include "near.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
-#include "ops/softmax.hpp"
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/shape.hpp>
+#include <xgrad/ops/softmax.hpp>
 #include "tensors.hpp"
 
 using namespace xgrad;

@@ -1,17 +1,17 @@
 // Matrix products against plain loops: every form of operand, gradients, packed operands, errors.
-#include "ops/matmul.hpp"
+#include <xgrad/ops/matmul.hpp>
 
 #include <cmath>
 #include <cstring>
 #include <vector>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/gradcheck.hpp"
-#include "autograd/mode.hpp"
-#include "autograd/node.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/gradcheck.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/node.hpp>
 #include "catch.hpp"
-#include "ops/kernels/rows.hpp"
+#include <xgrad/ops/kernels/rows.hpp>
 
 using namespace xgrad;
 using Catch::Matchers::Contains;

@@ -1,18 +1,18 @@
 // What can be done with a module through its description.
-#include "nn/module.hpp"
+#include <xgrad/nn/module.hpp>
 
 #include <array>
 #include <optional>
 #include <vector>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "nn/activation.hpp"
-#include "nn/linear.hpp"
-#include "nn/rnn.hpp"
-#include "nn/sequential.hpp"
-#include "ops/elementwise.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/nn/activation.hpp>
+#include <xgrad/nn/linear.hpp>
+#include <xgrad/nn/rnn.hpp>
+#include <xgrad/nn/sequential.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include "catch.hpp"
 
 namespace {
 

@@ -1,12 +1,12 @@
 // .npy files: what NumPy writes is read, what is written reads back, and bad files are named.
-#include "nn/npy.hpp"
+#include <xgrad/nn/npy.hpp>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
 
-#include "autograd/error.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/error.hpp>
+#include "catch.hpp"
 
 namespace {
 

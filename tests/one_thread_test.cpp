@@ -1,12 +1,12 @@
 // The promise that one thread makes tensors, which holds for a whole program: these cases run in this order.
 #include <thread>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/thread_state.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/threads.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/thread_state.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/threads.hpp>
+#include "catch.hpp"
 
 namespace {
 

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "op_table.hpp"
-#include "ops/elementwise.hpp"
+#include <xgrad/ops/elementwise.hpp>
 
 namespace xgrad::testing {
 

@@ -1,6 +1,6 @@
 // Rows of the table of ops: reading and writing by index.
 #include "op_table.hpp"
-#include "ops/index.hpp"
+#include <xgrad/ops/index.hpp>
 
 namespace xgrad::testing {
 

@@ -1,6 +1,6 @@
 // Rows of the table of ops: linear algebra.
 #include "op_table.hpp"
-#include "ops/linalg.hpp"
+#include <xgrad/ops/linalg.hpp>
 
 namespace xgrad::testing {
 

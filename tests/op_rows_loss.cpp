@@ -1,7 +1,7 @@
 // Rows of the table of ops: losses and dropout.
 #include "op_table.hpp"
-#include "ops/dropout.hpp"
-#include "ops/loss.hpp"
+#include <xgrad/ops/dropout.hpp>
+#include <xgrad/ops/loss.hpp>
 
 namespace xgrad::testing {
 

@@ -1,7 +1,7 @@
 // Rows of the table of ops: matrix products and einsum.
 #include "op_table.hpp"
-#include "ops/einsum.hpp"
-#include "ops/matmul.hpp"
+#include <xgrad/ops/einsum.hpp>
+#include <xgrad/ops/matmul.hpp>
 
 namespace xgrad::testing {
 

@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "op_table.hpp"
-#include "ops/reduce.hpp"
-#include "ops/softmax.hpp"
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/softmax.hpp>
 
 namespace xgrad::testing {
 

@@ -1,6 +1,6 @@
 // Rows of the table of ops: shapes, parts, and putting together.
 #include "op_table.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/ops/shape.hpp>
 
 namespace xgrad::testing {
 

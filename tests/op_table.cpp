@@ -11,11 +11,11 @@
 #include <limits>
 #include <stdexcept>
 
-#include "autograd/elementwise.hpp"
-#include "autograd/error.hpp"
-#include "autograd/mode.hpp"
-#include "autograd/random.hpp"
-#include "autograd/replay.hpp"
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/random.hpp>
+#include <xgrad/autograd/replay.hpp>
 
 namespace xgrad::testing {
 

@@ -14,8 +14,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "autograd/create.hpp"
-#include "autograd/tensor.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/tensor.hpp>
 
 namespace xgrad::testing {
 

@@ -7,18 +7,18 @@
 #include <set>
 #include <sstream>
 
-#include "autograd/elementwise.hpp"
-#include "autograd/op.hpp"
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/op.hpp>
 #include "catch.hpp"
 #include "op_table.hpp"
 
-#include "ops/elementwise.hpp"
-#include "ops/index.hpp"
-#include "ops/loss.hpp"
-#include "ops/matmul.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
-#include "ops/softmax.hpp"
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/index.hpp>
+#include <xgrad/ops/loss.hpp>
+#include <xgrad/ops/matmul.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/shape.hpp>
+#include <xgrad/ops/softmax.hpp>
 
 using namespace xgrad;
 using namespace xgrad::testing;

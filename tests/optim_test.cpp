@@ -3,13 +3,13 @@
 
 #include <limits>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "nn/safetensors.hpp"
-#include "optim/adam.hpp"
-#include "optim/rmsprop.hpp"
-#include "optim/sgd.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/nn/safetensors.hpp>
+#include <xgrad/optim/adam.hpp>
+#include <xgrad/optim/rmsprop.hpp>
+#include <xgrad/optim/sgd.hpp>
+#include "catch.hpp"
 
 namespace {
 

@@ -4,9 +4,9 @@
 #include <thread>
 #include <vector>
 
-#include "autograd/create.hpp"
+#include <xgrad/autograd/create.hpp>
 #include "catch.hpp"
-#include "ops/matmul.hpp"
+#include <xgrad/ops/matmul.hpp>
 
 using namespace xgrad;
 

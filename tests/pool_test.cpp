@@ -1,5 +1,5 @@
 // The pool: what is alive is counted, nothing grows, and memory finds its way home.
-#include "autograd/pool.hpp"
+#include <xgrad/autograd/pool.hpp>
 
 #include <pthread.h>
 
@@ -8,9 +8,9 @@
 #include <thread>
 #include <vector>
 
-#include "autograd/create.hpp"
-#include "ops/elementwise.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include "catch.hpp"
 
 namespace {
 

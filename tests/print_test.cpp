@@ -1,13 +1,13 @@
 // Printing: the expected strings are NumPy's own, by print(array) under np.printoptions(precision=...).
-#include "autograd/print.hpp"
+#include <xgrad/autograd/print.hpp>
 
 #include <fmt/format.h>
 
 #include <limits>
 #include <sstream>
 
-#include "autograd/create.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include "catch.hpp"
 
 namespace {
 

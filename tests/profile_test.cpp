@@ -1,12 +1,12 @@
 // The profile scope: what it counts, and what it leaves alone.
-#include "autograd/profile.hpp"
+#include <xgrad/autograd/profile.hpp>
 
 #include <algorithm>
 
-#include "autograd/create.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/loss.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/loss.hpp>
+#include "catch.hpp"
 
 namespace {
 

@@ -1,15 +1,15 @@
 // Random graphs of every kind of op: the tape against finite differences, and its two ways of going backward
 // against each other. What it is after: gradients that share, reuse or overwrite memory where they must not.
-#include "autograd/create.hpp"
-#include "autograd/formula.hpp"
-#include "autograd/gradcheck.hpp"
-#include "autograd/op.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/matmul.hpp"
-#include "ops/recurrent.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/formula.hpp>
+#include <xgrad/autograd/gradcheck.hpp>
+#include <xgrad/autograd/op.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/matmul.hpp>
+#include <xgrad/ops/recurrent.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/shape.hpp>
+#include "catch.hpp"
 
 namespace {
 

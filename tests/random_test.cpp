@@ -1,5 +1,5 @@
 // The generator: Philox's published answers, the transforms' distributions, and streams that can be stored.
-#include "autograd/random.hpp"
+#include <xgrad/autograd/random.hpp>
 
 #include <algorithm>
 #include <array>
@@ -7,10 +7,10 @@
 #include <set>
 #include <vector>
 
-#include "autograd/error.hpp"
+#include <xgrad/autograd/error.hpp>
 
-#include "autograd/create.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include "catch.hpp"
 
 namespace {
 

@@ -1,15 +1,15 @@
 // Reductions against PyTorch's numbers and plain loops: every layout, special values, gradients at ties and
 // zeros.
-#include "ops/reduce.hpp"
+#include <xgrad/ops/reduce.hpp>
 
 #include <cmath>
 #include <limits>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
 #include "catch.hpp"
 #include "near.hpp"
-#include "ops/elementwise.hpp"
+#include <xgrad/ops/elementwise.hpp>
 #include "tensors.hpp"
 
 using namespace xgrad;

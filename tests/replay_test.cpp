@@ -1,13 +1,13 @@
 // Replays: the same bits as the function itself, in fixed memory; and what they refuse.
-#include "autograd/replay.hpp"
+#include <xgrad/autograd/replay.hpp>
 
 #include <xgrad/xgrad.hpp>
 
 #include <cstring>
 #include <optional>
 
-#include "tests/catch.hpp"
-#include "tests/program.hpp"
+#include "catch.hpp"
+#include "program.hpp"
 
 using namespace xgrad;
 using Catch::Matchers::Contains;

@@ -1,15 +1,15 @@
 // RNN, LSTM and GRU against PyTorch's numbers, and their forms against each other.
-#include "nn/rnn.hpp"
+#include <xgrad/nn/rnn.hpp>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/mode.hpp"
-#include "nn/safetensors.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/index.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include <xgrad/nn/safetensors.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/index.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/shape.hpp>
+#include "catch.hpp"
 
 namespace {
 

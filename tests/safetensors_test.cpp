@@ -1,5 +1,5 @@
 // safetensors files: what PyTorch wrote, what we write, and every way in which a file can be broken.
-#include "nn/safetensors.hpp"
+#include <xgrad/nn/safetensors.hpp>
 
 #include <sys/stat.h>
 
@@ -8,12 +8,12 @@
 #include <fstream>
 #include <random>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "nn/linear.hpp"
-#include "nn/rnn.hpp"
-#include "ops/shape.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/nn/linear.hpp>
+#include <xgrad/nn/rnn.hpp>
+#include <xgrad/ops/shape.hpp>
+#include "catch.hpp"
 
 namespace {
 

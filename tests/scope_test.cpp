@@ -1,10 +1,10 @@
 // Scopes: the annotation that nodes carry.
-#include "autograd/scope.hpp"
+#include <xgrad/autograd/scope.hpp>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/node.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/node.hpp>
+#include "catch.hpp"
 
 namespace {
 

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "nn/npy.hpp"
-#include "tests/catch.hpp"
-#include "tests/program.hpp"
+#include <xgrad/nn/npy.hpp>
+#include "catch.hpp"
+#include "program.hpp"
 
 namespace {
 

@@ -1,15 +1,15 @@
 // Reshaping, reordering, taking apart and putting together: values, views, where gradients lie, and errors.
-#include "ops/shape.hpp"
+#include <xgrad/ops/shape.hpp>
 
 #include <set>
 
-#include "autograd/create.hpp"
-#include "autograd/elementwise.hpp"
-#include "autograd/error.hpp"
-#include "autograd/formula.hpp"
-#include "autograd/mode.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/formula.hpp>
+#include <xgrad/autograd/mode.hpp>
 #include "catch.hpp"
-#include "ops/elementwise.hpp"
+#include <xgrad/ops/elementwise.hpp>
 #include "tensors.hpp"
 
 using namespace xgrad;

@@ -1,8 +1,8 @@
 // The choice of an instruction set by name.
-#include "autograd/kernels/simd_level.hpp"
+#include <xgrad/autograd/kernels/simd_level.hpp>
 
-#include "autograd/error.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/error.hpp>
+#include "catch.hpp"
 
 using namespace xgrad::kernels;
 

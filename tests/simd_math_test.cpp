@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "autograd/kernels/simd_math.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/kernels/simd_math.hpp>
+#include "catch.hpp"
 
 namespace simd = xgrad::kernels::XGRAD_ARCH;
 using Long = long double;

@@ -1,17 +1,17 @@
 // softmax and log_softmax: PyTorch's numbers, large inputs, every axis, every row length.
-#include "ops/softmax.hpp"
+#include <xgrad/ops/softmax.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
 #include "catch.hpp"
 #include "near.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/shape.hpp>
 #include "tensors.hpp"
 
 using namespace xgrad;

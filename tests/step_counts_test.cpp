@@ -5,13 +5,13 @@
 #include <cstdio>
 #include <map>
 
-#include "autograd/create.hpp"
-#include "autograd/formula.hpp"
-#include "autograd/pool.hpp"
-#include "benchmarks/handwritten/handwritten.hpp"
-#include "benchmarks/training_step.hpp"
-#include "ops/elementwise.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/formula.hpp>
+#include <xgrad/autograd/pool.hpp>
+#include "../benchmarks/handwritten/handwritten.hpp"
+#include "../benchmarks/training_step.hpp"
+#include <xgrad/ops/elementwise.hpp>
+#include "catch.hpp"
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define XGRAD_COUNTS_ALLOCATIONS

@@ -9,15 +9,15 @@
 #include <thread>
 #include <vector>
 
-#include "autograd/create.hpp"
-#include "autograd/error.hpp"
-#include "autograd/kernels/team.hpp"
-#include "models/char_rnn.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/matmul.hpp"
-#include "ops/reduce.hpp"
-#include "ops/threads.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/kernels/team.hpp>
+#include <xgrad/models/char_rnn.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/matmul.hpp>
+#include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/threads.hpp>
+#include "catch.hpp"
 
 using namespace xgrad;
 using Catch::Matchers::Contains;

@@ -1,13 +1,13 @@
 // Tensor: making, reading and writing values, leaves, detaching, converting.
-#include "autograd/tensor.hpp"
+#include <xgrad/autograd/tensor.hpp>
 
-#include "autograd/array.hpp"
-#include "autograd/create.hpp"
-#include "autograd/elementwise.hpp"
-#include "autograd/error.hpp"
-#include "autograd/mode.hpp"
-#include "tests/catch.hpp"
-#include "tests/tensors.hpp"
+#include <xgrad/autograd/array.hpp>
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/mode.hpp>
+#include "catch.hpp"
+#include "tensors.hpp"
 
 namespace {
 

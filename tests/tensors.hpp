@@ -3,10 +3,10 @@
 
 #include <vector>
 
-#include "autograd/create.hpp"
-#include "autograd/elementwise.hpp"
-#include "autograd/tensor.hpp"
-#include "ops/reduce.hpp"
+#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/elementwise.hpp>
+#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/ops/reduce.hpp>
 
 namespace xgrad::testing {
 

@@ -1,11 +1,11 @@
 // Windows of a text: every column goes on where it stopped, and texts that are too short.
-#include "models/text.hpp"
+#include <xgrad/models/text.hpp>
 
 #include <numeric>
 #include <type_traits>
 
-#include "autograd/error.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/error.hpp>
+#include "catch.hpp"
 
 namespace {
 

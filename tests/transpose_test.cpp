@@ -1,13 +1,13 @@
 // Transposed and permuted copies against index arithmetic.
-#include "ops/kernels/transpose.hpp"
+#include <xgrad/ops/kernels/transpose.hpp>
 
 #include <algorithm>
 #include <numeric>
 #include <random>
 #include <vector>
 
-#include "autograd/error.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/error.hpp>
+#include "catch.hpp"
 
 namespace kernels = xgrad::kernels;
 

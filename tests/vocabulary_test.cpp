@@ -1,10 +1,10 @@
 // Vocabulary: UTF-8 in and out, sorted indices, and text that is refused.
-#include "models/vocabulary.hpp"
+#include <xgrad/models/vocabulary.hpp>
 
 #include <string>
 
-#include "autograd/error.hpp"
-#include "tests/catch.hpp"
+#include <xgrad/autograd/error.hpp>
+#include "catch.hpp"
 
 namespace {
 

@@ -3,10 +3,10 @@
 
 #include <utility>
 
-#include "autograd/kernels/loop.hpp"
-#include "autograd/kernels/simd.hpp"
-#include "autograd/kernels/simd_math.hpp"
-#include "autograd/symbol.hpp"
+#include <xgrad/autograd/kernels/loop.hpp>
+#include <xgrad/autograd/kernels/simd.hpp>
+#include <xgrad/autograd/kernels/simd_math.hpp>
+#include <xgrad/autograd/symbol.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

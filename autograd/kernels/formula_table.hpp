@@ -1,9 +1,9 @@
 // The loops of a formula known by its type, for one instruction set.
 #pragma once
 
-#include "autograd/kernels/formula_loop.hpp"
-#include "autograd/kernels/primitives.hpp"
-#include "autograd/trace.hpp"
+#include <xgrad/autograd/kernels/formula_loop.hpp>
+#include <xgrad/autograd/kernels/primitives.hpp>
+#include <xgrad/autograd/trace.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

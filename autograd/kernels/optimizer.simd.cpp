@@ -1,8 +1,8 @@
 // The loops of optimizers and gradient clipping.
-#include "autograd/kernels/optimizer.hpp"
+#include <xgrad/autograd/kernels/optimizer.hpp>
 
-#include "autograd/kernels/simd.hpp"
-#include "autograd/kernels/simd_math.hpp"
+#include <xgrad/autograd/kernels/simd.hpp>
+#include <xgrad/autograd/kernels/simd_math.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

@@ -3,9 +3,9 @@
 
 #include <array>
 
-#include "autograd/kernels/loop.hpp"
-#include "autograd/kernels/simd_level.hpp"
-#include "autograd/symbol.hpp"
+#include <xgrad/autograd/kernels/loop.hpp>
+#include <xgrad/autograd/kernels/simd_level.hpp>
+#include <xgrad/autograd/symbol.hpp>
 
 namespace xgrad::kernels {
 

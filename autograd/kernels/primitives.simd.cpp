@@ -1,5 +1,5 @@
 // The loops of every primitive operation, forward and backward.
-#include "autograd/kernels/formula_table.hpp"
+#include <xgrad/autograd/kernels/formula_table.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

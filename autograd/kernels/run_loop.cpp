@@ -1,5 +1,5 @@
 // Elementwise loops in parts, for several threads.
-#include "autograd/kernels/run_loop.hpp"
+#include <xgrad/autograd/kernels/run_loop.hpp>
 
 #include <algorithm>
 

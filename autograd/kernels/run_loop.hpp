@@ -1,8 +1,8 @@
 // Running an elementwise loop, on several threads where it is long.
 #pragma once
 
-#include "autograd/kernels/loop.hpp"
-#include "autograd/kernels/team.hpp"
+#include <xgrad/autograd/kernels/loop.hpp>
+#include <xgrad/autograd/kernels/team.hpp>
 
 namespace xgrad::kernels {
 

@@ -1,10 +1,10 @@
 // Finding the processor's instruction set, and the XGRAD_SIMD override.
-#include "autograd/kernels/simd_level.hpp"
+#include <xgrad/autograd/kernels/simd_level.hpp>
 
 #include <cstdlib>
 #include <string>
 
-#include "autograd/error.hpp"
+#include <xgrad/autograd/error.hpp>
 
 namespace xgrad::kernels {
 

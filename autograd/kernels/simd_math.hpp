@@ -4,7 +4,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "autograd/kernels/simd.hpp"
+#include <xgrad/autograd/kernels/simd.hpp>
 
 // Call these qualified (`kernels::XGRAD_ARCH::tanh(x)`): argument-dependent lookup alone finds xsimd's own,
 // which are slower or less accurate, and whose sine brings symbols that object files share.

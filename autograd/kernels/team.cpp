@@ -1,6 +1,6 @@
 // The team of threads. Work is taken part by part by whoever comes first, so that nobody waits for a thread
 // that is late.
-#include "autograd/kernels/team.hpp"
+#include <xgrad/autograd/kernels/team.hpp>
 
 #include <pthread.h>
 

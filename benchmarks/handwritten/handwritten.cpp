@@ -1,5 +1,5 @@
 // Memory of the hand-written training step, and its parameters in PyTorch's layout.
-#include "benchmarks/handwritten/handwritten.hpp"
+#include "handwritten.hpp"
 
 #include <sys/mman.h>
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "benchmarks/handwritten/step.hpp"
+#include "step.hpp"
 
 namespace xgrad::benchmarks {
 

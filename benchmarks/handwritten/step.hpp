@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "autograd/kernels/simd_level.hpp"
+#include <xgrad/autograd/kernels/simd_level.hpp>
 
 namespace xgrad::benchmarks {
 

@@ -1,12 +1,12 @@
 // The hand-written training step: forward, back-propagation through time, clipping, optimizer.
-#include "benchmarks/handwritten/step.hpp"
+#include "step.hpp"
 
 #include <cblas.h>
 
 #include <cstring>
 
-#include "autograd/kernels/simd.hpp"
-#include "autograd/kernels/simd_math.hpp"
+#include <xgrad/autograd/kernels/simd.hpp>
+#include <xgrad/autograd/kernels/simd_math.hpp>
 
 namespace xgrad::benchmarks::XGRAD_ARCH {
 namespace {

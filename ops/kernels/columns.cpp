@@ -1,9 +1,9 @@
 // Reading and adding columns of a matrix by index.
-#include "ops/kernels/columns.hpp"
+#include <xgrad/ops/kernels/columns.hpp>
 
 #include <algorithm>
 
-#include "ops/kernels/transpose.hpp"
+#include <xgrad/ops/kernels/transpose.hpp>
 
 namespace xgrad::kernels {
 

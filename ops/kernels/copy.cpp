@@ -1,10 +1,10 @@
 // Writing a contiguous array into a part of a larger one.
-#include "ops/kernels/copy.hpp"
+#include <xgrad/ops/kernels/copy.hpp>
 
 #include <algorithm>
 #include <array>
 
-#include "autograd/shape.hpp"
+#include <xgrad/autograd/shape.hpp>
 
 namespace xgrad::kernels {
 

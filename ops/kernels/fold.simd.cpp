@@ -1,7 +1,7 @@
 // Sums, products and extremes along an axis.
-#include "ops/kernels/fold.hpp"
+#include <xgrad/ops/kernels/fold.hpp>
 
-#include "ops/kernels/fold_simd.hpp"
+#include <xgrad/ops/kernels/fold_simd.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

@@ -5,9 +5,9 @@
 #include <limits>
 #include <utility>
 
-#include "autograd/kernels/simd.hpp"
-#include "autograd/kernels/simd_math.hpp"
-#include "ops/kernels/fold.hpp"
+#include <xgrad/autograd/kernels/simd.hpp>
+#include <xgrad/autograd/kernels/simd_math.hpp>
+#include <xgrad/ops/kernels/fold.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

@@ -1,8 +1,8 @@
 // The compiled loops of the library's composite elementwise ops.
 #pragma once
 
-#include "autograd/kernels/primitives.hpp"
-#include "ops/formulas.hpp"
+#include <xgrad/autograd/kernels/primitives.hpp>
+#include <xgrad/ops/formulas.hpp>
 
 namespace xgrad::kernels {
 

@@ -1,11 +1,11 @@
 // Reading and adding by index.
-#include "ops/kernels/gather.hpp"
+#include <xgrad/ops/kernels/gather.hpp>
 
 #include <algorithm>
 #include <array>
 
-#include "autograd/shape.hpp"
-#include "ops/kernels/rows.hpp"
+#include <xgrad/autograd/shape.hpp>
+#include <xgrad/ops/kernels/rows.hpp>
 
 namespace xgrad::kernels {
 

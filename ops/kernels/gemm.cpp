@@ -1,5 +1,5 @@
 // Choosing between BLAS and the library's own matrix products.
-#include "ops/kernels/gemm.hpp"
+#include <xgrad/ops/kernels/gemm.hpp>
 
 #include <cblas.h>
 
@@ -7,9 +7,9 @@
 #include <limits>
 #include <string>
 
-#include "autograd/error.hpp"
-#include "autograd/kernels/team.hpp"
-#include "ops/kernels/small_gemm.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/kernels/team.hpp>
+#include <xgrad/ops/kernels/small_gemm.hpp>
 
 // Functions of OpenBLAS alone; weak, so that a program links with another BLAS too.
 extern "C" {

@@ -1,5 +1,5 @@
 // Dense linear algebra by xtensor-blas. No other file includes it: its declarations clash with <cblas.h>.
-#include "ops/kernels/linalg.hpp"
+#include <xgrad/ops/kernels/linalg.hpp>
 
 #include <xtensor-blas/xlinalg.hpp>
 

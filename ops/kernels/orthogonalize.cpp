@@ -1,5 +1,5 @@
 // Orthonormal rows out of random ones.
-#include "ops/kernels/orthogonalize.hpp"
+#include <xgrad/ops/kernels/orthogonalize.hpp>
 
 #include <cmath>
 #include <numeric>

@@ -1,13 +1,13 @@
 // When a right operand is packed, and how its packed forms are shared between threads without a lock.
-#include "ops/kernels/packing.hpp"
+#include <xgrad/ops/kernels/packing.hpp>
 
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
-#include "autograd/kernels/simd_level.hpp"
-#include "ops/kernels/gemm.hpp"
+#include <xgrad/autograd/kernels/simd_level.hpp>
+#include <xgrad/ops/kernels/gemm.hpp>
 
 namespace xgrad::kernels {
 

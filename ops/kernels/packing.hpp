@@ -1,8 +1,8 @@
 // Packed forms of the right operands of matrix products, kept from one product to the next.
 #pragma once
 
-#include "autograd/storage.hpp"
-#include "ops/kernels/gemm.hpp"
+#include <xgrad/autograd/storage.hpp>
+#include <xgrad/ops/kernels/gemm.hpp>
 
 namespace xgrad::kernels {
 

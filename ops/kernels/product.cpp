@@ -1,5 +1,5 @@
 // Matrix products of tensors: leading axes folded into one gemm where they can be, walked where not.
-#include "ops/kernels/product.hpp"
+#include <xgrad/ops/kernels/product.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,10 +1,10 @@
 // Matrix products of tensors: batches, broadcasting and packed operands on top of gemm.
 #pragma once
 
-#include "autograd/any_tensor.hpp"
-#include "autograd/launch.hpp"
-#include "ops/kernels/gemm.hpp"
-#include "ops/kernels/packing.hpp"
+#include <xgrad/autograd/any_tensor.hpp>
+#include <xgrad/autograd/launch.hpp>
+#include <xgrad/ops/kernels/gemm.hpp>
+#include <xgrad/ops/kernels/packing.hpp>
 
 namespace xgrad::kernels {
 

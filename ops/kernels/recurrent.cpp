@@ -1,7 +1,7 @@
 // The loops of recurrent steps, shared between threads.
-#include "ops/kernels/recurrent.hpp"
+#include <xgrad/ops/kernels/recurrent.hpp>
 
-#include "autograd/kernels/team.hpp"
+#include <xgrad/autograd/kernels/team.hpp>
 
 namespace xgrad::kernels {
 

@@ -1,8 +1,8 @@
 // The elementwise part of recurrent steps.
-#include "ops/kernels/recurrent.hpp"
+#include <xgrad/ops/kernels/recurrent.hpp>
 
-#include "autograd/kernels/simd.hpp"
-#include "autograd/kernels/simd_math.hpp"
+#include <xgrad/autograd/kernels/simd.hpp>
+#include <xgrad/autograd/kernels/simd_math.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

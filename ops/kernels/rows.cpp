@@ -1,5 +1,5 @@
 // Copying a row to many, and picking the loops that sum columns.
-#include "ops/kernels/rows.hpp"
+#include <xgrad/ops/kernels/rows.hpp>
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // Sums over the rows of a matrix, a few registers' width of columns at a time.
-#include "ops/kernels/rows.hpp"
+#include <xgrad/ops/kernels/rows.hpp>
 
-#include "autograd/kernels/simd.hpp"
+#include <xgrad/autograd/kernels/simd.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

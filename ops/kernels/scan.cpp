@@ -1,5 +1,5 @@
 // Walks along one axis that depend on the order.
-#include "ops/kernels/scan.hpp"
+#include <xgrad/ops/kernels/scan.hpp>
 
 #include <algorithm>
 #include <cmath>

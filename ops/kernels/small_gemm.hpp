@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "autograd/kernels/simd_level.hpp"
-#include "ops/kernels/gemm.hpp"
+#include <xgrad/autograd/kernels/simd_level.hpp>
+#include <xgrad/ops/kernels/gemm.hpp>
 
 namespace xgrad::kernels {
 

@@ -1,11 +1,11 @@
 // Register-blocked matrix products: small ones straight from the operands, any size with a packed right
 // operand.
-#include "ops/kernels/small_gemm.hpp"
+#include <xgrad/ops/kernels/small_gemm.hpp>
 
 #include <algorithm>
 
-#include "autograd/kernels/simd.hpp"
-#include "ops/kernels/transpose.hpp"
+#include <xgrad/autograd/kernels/simd.hpp>
+#include <xgrad/ops/kernels/transpose.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "autograd/kernels/simd_level.hpp"
+#include <xgrad/autograd/kernels/simd_level.hpp>
 
 namespace xgrad::kernels {
 

@@ -1,7 +1,7 @@
 // Softmax, log-softmax and cross-entropy: a row is read twice, the second time from the cache.
-#include "ops/kernels/softmax.hpp"
+#include <xgrad/ops/kernels/softmax.hpp>
 
-#include "ops/kernels/fold_simd.hpp"
+#include <xgrad/ops/kernels/fold_simd.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

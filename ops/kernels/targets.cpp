@@ -1,5 +1,5 @@
 // The targets of a classification loss.
-#include "ops/kernels/targets.hpp"
+#include <xgrad/ops/kernels/targets.hpp>
 
 #include <algorithm>
 

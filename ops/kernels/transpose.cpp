@@ -1,12 +1,12 @@
 // Blocked matrix transposition, and permutation copies built on it.
-#include "ops/kernels/transpose.hpp"
+#include <xgrad/ops/kernels/transpose.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
-#include "autograd/error.hpp"
-#include "autograd/shape.hpp"
+#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/shape.hpp>
 
 namespace xgrad::kernels {
 

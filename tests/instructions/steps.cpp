@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "benchmarks/training_step.hpp"
+#include "../../benchmarks/training_step.hpp"
 
 int main(int argc, char** argv) {
   using namespace xgrad::benchmarks;

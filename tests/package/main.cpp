@@ -3,6 +3,10 @@
 #include <xgrad/version.hpp>
 #include <xgrad/xgrad.hpp>
 
+#include "nn/module.hpp"
+#include "ops/shape.hpp"
+static_assert(users_ops_shape == 1 && users_nn_module == 2);
+
 int main() {
   xgrad::Tensor<> x{3};
   x.set_requires_grad();
