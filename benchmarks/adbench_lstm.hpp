@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/formula.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/formula.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/reduce.hpp>
 #include <xgrad/ops/shape.hpp>

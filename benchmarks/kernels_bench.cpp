@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/formula.hpp>
-#include <xgrad/autograd/mode.hpp>
-#include <xgrad/autograd/xtensor.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/formula.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
+#include <xgrad/autograd/array/xtensor.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/loss.hpp>
 #include <xgrad/ops/reduce.hpp>

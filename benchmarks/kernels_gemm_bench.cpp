@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <xgrad/autograd/kernels/simd_level.hpp>
-#include <xgrad/autograd/xtensor.hpp>
+#include <xgrad/autograd/array/xtensor.hpp>
 #include <xgrad/ops/kernels/gemm.hpp>
 #include <xgrad/ops/kernels/transpose.hpp>
 

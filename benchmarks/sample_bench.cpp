@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/pool.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/core/pool.hpp>
 #include <xgrad/models/sample.hpp>
 #include <xgrad/ops/threads.hpp>
 #include <xgrad/ops/kernels/recurrent.hpp>

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include <xgrad/autograd/kernels/simd_level.hpp>
-#include <xgrad/autograd/replay.hpp>
+#include <xgrad/autograd/array/replay.hpp>
 #include "handwritten/handwritten.hpp"
 #include <xgrad/models/char_rnn.hpp>
 #include <xgrad/ops/kernels/gemm.hpp>

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include <xgrad/autograd/kernels/simd_level.hpp>
-#include <xgrad/autograd/profile.hpp>
+#include <xgrad/autograd/array/profile.hpp>
 #include "training_step.hpp"
 #include <xgrad/ops/threads.hpp>
 

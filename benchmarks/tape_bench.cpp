@@ -3,9 +3,9 @@
 
 #include <ctime>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/formula.hpp>
-#include <xgrad/autograd/pool.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/formula.hpp>
+#include <xgrad/autograd/core/pool.hpp>
 #include <xgrad/ops/elementwise.hpp>
 
 namespace {

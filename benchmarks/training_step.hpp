@@ -4,7 +4,7 @@
 #include <optional>
 #include <random>
 
-#include <xgrad/autograd/replay.hpp>
+#include <xgrad/autograd/array/replay.hpp>
 #include <xgrad/models/char_rnn.hpp>
 #include <xgrad/optim/adam.hpp>
 #include <xgrad/optim/clip.hpp>

@@ -1,18 +1,82 @@
 # Lays out <build>/include/xgrad as an installed tree has it: there is one way to include a header, <xgrad/…>.
 set(XGRAD_INCLUDE "${PROJECT_BINARY_DIR}/include/xgrad")
-file(MAKE_DIRECTORY "${XGRAD_INCLUDE}")
-foreach(folder IN ITEMS autograd ops nn optim models)
+
+# What users include, and what <xgrad/xgrad.hpp> is made of. All other headers are the library's own: what they
+# declare is in xgrad::detail or xgrad::kernels, and may change.
+set(XGRAD_PUBLIC_HEADERS
+  autograd/core/device.hpp
+  autograd/core/error.hpp
+  autograd/core/pool.hpp
+  autograd/core/random.hpp
+  autograd/core/shape.hpp
+  autograd/array/indices.hpp
+  autograd/array/launch.hpp
+  autograd/array/print.hpp
+  autograd/array/profile.hpp
+  autograd/array/replay.hpp
+  autograd/array/scope.hpp
+  autograd/tape/array.hpp
+  autograd/tape/create.hpp
+  autograd/tape/formula.hpp
+  autograd/tape/gradcheck.hpp
+  autograd/tape/graph.hpp
+  autograd/tape/mode.hpp
+  autograd/tape/op.hpp
+  autograd/tape/tensor.hpp
+  ops/dropout.hpp
+  ops/einsum.hpp
+  ops/elementwise.hpp
+  ops/index.hpp
+  ops/linalg.hpp
+  ops/loss.hpp
+  ops/matmul.hpp
+  ops/recurrent.hpp
+  ops/reduce.hpp
+  ops/shape.hpp
+  ops/softmax.hpp
+  ops/threads.hpp
+  nn/activation.hpp
+  nn/dropout.hpp
+  nn/embedding.hpp
+  nn/init.hpp
+  nn/linear.hpp
+  nn/loss.hpp
+  nn/module.hpp
+  nn/npy.hpp
+  nn/rnn.hpp
+  nn/safetensors.hpp
+  nn/sequential.hpp
+  optim/adam.hpp
+  optim/clip.hpp
+  optim/optimizer.hpp
+  optim/rmsprop.hpp
+  optim/sgd.hpp
+  models/char_rnn.hpp
+  models/sample.hpp
+  models/text.hpp
+  models/trainer.hpp
+  models/vocabulary.hpp)
+
+# The floors of autograd/ are its own affair: <xgrad/autograd/tensor.hpp> says where a header is today.
+foreach(folder IN ITEMS ops nn optim models)
+  file(MAKE_DIRECTORY "${XGRAD_INCLUDE}")
   file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${folder}" "${XGRAD_INCLUDE}/${folder}" SYMBOLIC)
 endforeach()
-configure_file(cmake/version.hpp.in "${XGRAD_INCLUDE}/version.hpp" @ONLY)
-
-# <xgrad/xgrad.hpp> is every header that lies directly in a folder (those in kernels/ are the library's own),
-# so that no list must be kept.
-set(XGRAD_ALL_INCLUDES "")
-foreach(folder IN ITEMS autograd ops nn optim models)
-  file(GLOB headers RELATIVE "${PROJECT_SOURCE_DIR}" CONFIGURE_DEPENDS "${folder}/*.hpp")
-  foreach(header IN LISTS headers)
-    string(APPEND XGRAD_ALL_INCLUDES "#include <xgrad/${header}>\n")
-  endforeach()
+if(IS_SYMLINK "${XGRAD_INCLUDE}/autograd")  # laid out by an older version
+  file(REMOVE "${XGRAD_INCLUDE}/autograd")
+endif()
+file(MAKE_DIRECTORY "${XGRAD_INCLUDE}/autograd")
+foreach(floor IN ITEMS core kernels array formula tape)
+  file(CREATE_LINK "${PROJECT_SOURCE_DIR}/autograd/${floor}" "${XGRAD_INCLUDE}/autograd/${floor}" SYMBOLIC)
 endforeach()
+
+set(XGRAD_ALL_INCLUDES "")
+foreach(header IN LISTS XGRAD_PUBLIC_HEADERS)
+  string(APPEND XGRAD_ALL_INCLUDES "#include <xgrad/${header}>\n")
+  if(header MATCHES "^autograd/[a-z]+/(.*)$")
+    file(CONFIGURE OUTPUT "${XGRAD_INCLUDE}/autograd/${CMAKE_MATCH_1}"
+         CONTENT "#pragma once\n\n#include <xgrad/${header}>\n")
+  endif()
+endforeach()
+configure_file(cmake/version.hpp.in "${XGRAD_INCLUDE}/version.hpp" @ONLY)
 configure_file(cmake/xgrad.hpp.in "${XGRAD_INCLUDE}/xgrad.hpp" @ONLY)

@@ -9,6 +9,8 @@ install(DIRECTORY autograd ops nn optim models DESTINATION ${CMAKE_INSTALL_INCLU
         FILES_MATCHING PATTERN "*.hpp")
 install(FILES "${XGRAD_INCLUDE}/version.hpp" "${XGRAD_INCLUDE}/xgrad.hpp"
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/xgrad)
+file(GLOB forwarding "${XGRAD_INCLUDE}/autograd/*.hpp")
+install(FILES ${forwarding} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/xgrad/autograd)
 
 configure_package_config_file(cmake/xgrad-config.cmake.in xgrad-config.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(xgrad-config-version.cmake COMPATIBILITY SameMinorVersion)

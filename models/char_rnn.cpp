@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/ops/loss.hpp>
 
 namespace xgrad::models {

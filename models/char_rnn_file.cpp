@@ -3,7 +3,7 @@
 
 #include <charconv>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/models/char_rnn.hpp>
 #include <xgrad/nn/safetensors.hpp>
 

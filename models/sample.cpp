@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
 
 namespace xgrad::models {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include <xgrad/autograd/random.hpp>
+#include <xgrad/autograd/core/random.hpp>
 #include <xgrad/models/char_rnn.hpp>
 #include <xgrad/models/vocabulary.hpp>
 

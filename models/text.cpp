@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 
 namespace xgrad::models {
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include <xgrad/autograd/indices.hpp>
+#include <xgrad/autograd/array/indices.hpp>
 
 namespace xgrad::models {
 

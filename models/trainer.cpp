@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/mode.hpp>
-#include <xgrad/autograd/replay.hpp>
-#include <xgrad/autograd/thread_state.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
+#include <xgrad/autograd/array/replay.hpp>
+#include <xgrad/autograd/core/thread_state.hpp>
 #include <xgrad/models/text.hpp>
 
 namespace xgrad::models {

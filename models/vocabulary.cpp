@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 
 namespace xgrad::models {
 

@@ -1,7 +1,7 @@
 // Dropout as a module.
 #pragma once
 
-#include <xgrad/autograd/random.hpp>
+#include <xgrad/autograd/core/random.hpp>
 #include <xgrad/nn/module.hpp>
 
 namespace xgrad::nn {

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/ops/index.hpp>
 
 namespace xgrad::nn {

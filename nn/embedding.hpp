@@ -1,8 +1,8 @@
 // A table of vectors, one for each index.
 #pragma once
 
-#include <xgrad/autograd/indices.hpp>
-#include <xgrad/autograd/random.hpp>
+#include <xgrad/autograd/array/indices.hpp>
+#include <xgrad/autograd/core/random.hpp>
 #include <xgrad/nn/module.hpp>
 
 namespace xgrad::nn {

@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/ops/kernels/orthogonalize.hpp>
 #include <xgrad/ops/shape.hpp>
 

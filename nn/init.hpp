@@ -1,8 +1,8 @@
 // Initialisers: filling a tensor in place with random numbers of a chosen spread. Those of torch.nn.init.
 #pragma once
 
-#include <xgrad/autograd/random.hpp>
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/core/random.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad::nn {
 

@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/nn/init.hpp>
 #include <xgrad/ops/matmul.hpp>
 

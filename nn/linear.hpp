@@ -1,7 +1,7 @@
 // y = x Wᵀ + b
 #pragma once
 
-#include <xgrad/autograd/random.hpp>
+#include <xgrad/autograd/core/random.hpp>
 #include <xgrad/nn/module.hpp>
 
 namespace xgrad::nn {

@@ -24,7 +24,7 @@
 #include <utility>
 #include <vector>
 
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad::nn {
 

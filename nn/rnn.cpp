@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/scope.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/scope.hpp>
 #include <xgrad/ops/dropout.hpp>
 #include <xgrad/ops/matmul.hpp>
 #include <xgrad/ops/recurrent.hpp>

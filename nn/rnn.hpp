@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include <xgrad/autograd/indices.hpp>
-#include <xgrad/autograd/random.hpp>
+#include <xgrad/autograd/array/indices.hpp>
+#include <xgrad/autograd/core/random.hpp>
 #include <xgrad/nn/init.hpp>
 #include <xgrad/nn/module.hpp>
 

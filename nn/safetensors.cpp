@@ -16,8 +16,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <xgrad/autograd/any_tensor.hpp>
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/array/any_tensor.hpp>
+#include <xgrad/autograd/core/error.hpp>
 
 namespace xgrad::nn {
 

@@ -1,8 +1,8 @@
 // Dropout.
 #pragma once
 
-#include <xgrad/autograd/random.hpp>
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/core/random.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad {
 

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/matmul.hpp>
 #include <xgrad/ops/reduce.hpp>

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad {
 

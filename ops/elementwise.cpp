@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/trace.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/formula/trace.hpp>
 #include <xgrad/ops/kernels/formula_loops.hpp>
 
 namespace xgrad::detail {

@@ -2,8 +2,8 @@
 // may be a number. Names and limits are those of NumPy and PyTorch.
 #pragma once
 
-#include <xgrad/autograd/elementwise.hpp>
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/tape/elementwise.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 #include <xgrad/ops/formulas.hpp>
 
 namespace xgrad {

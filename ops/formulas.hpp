@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <type_traits>
 
-#include <xgrad/autograd/symbol.hpp>
+#include <xgrad/autograd/formula/symbol.hpp>
 
 namespace xgrad::formulas {
 

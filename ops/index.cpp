@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/launch.hpp>
-#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/kernels/gather.hpp>
 #include <xgrad/ops/layout.hpp>

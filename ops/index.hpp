@@ -4,9 +4,9 @@
 // index and its place.
 #pragma once
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/indices.hpp>
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/array/indices.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad {
 

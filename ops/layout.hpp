@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/tape/op.hpp>
 
 namespace xgrad::detail {
 

@@ -5,7 +5,7 @@
 // and is named by its place. Gradients hold wherever the function has them.
 #pragma once
 
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad {
 

@@ -7,11 +7,11 @@
 #include <span>
 #include <vector>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/launch.hpp>
-#include <xgrad/autograd/op.hpp>
-#include <xgrad/autograd/schedule.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/tape/op.hpp>
+#include <xgrad/autograd/array/schedule.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/index.hpp>
 #include <xgrad/ops/kernels/fold.hpp>

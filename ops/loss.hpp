@@ -1,8 +1,8 @@
 // Losses. Names and formulas are those of torch.nn.functional.
 #pragma once
 
-#include <xgrad/autograd/indices.hpp>
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/array/indices.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad {
 

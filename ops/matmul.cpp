@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <new>
 
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/launch.hpp>
-#include <xgrad/autograd/op.hpp>
-#include <xgrad/autograd/profile.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/tape/op.hpp>
+#include <xgrad/autograd/array/profile.hpp>
 #include <xgrad/ops/kernels/packing.hpp>
 #include <xgrad/ops/kernels/product.hpp>
 #include <xgrad/ops/kernels/rows.hpp>

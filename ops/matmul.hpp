@@ -1,7 +1,7 @@
 // Matrix products. Every one of them, and every gradient of one, is a GEMM.
 #pragma once
 
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad {
 

@@ -1,10 +1,10 @@
 // Products of one-hot rows, which are never formed, with a weight.
 #include <fmt/format.h>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/launch.hpp>
-#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/index.hpp>
 #include <xgrad/ops/kernels/columns.hpp>
 #include <xgrad/ops/kernels/gather.hpp>

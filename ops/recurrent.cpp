@@ -5,11 +5,11 @@
 
 #include <new>
 
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/launch.hpp>
-#include <xgrad/autograd/op.hpp>
-#include <xgrad/autograd/profile.hpp>
-#include <xgrad/autograd/schedule.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/tape/op.hpp>
+#include <xgrad/autograd/array/profile.hpp>
+#include <xgrad/autograd/array/schedule.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/kernels/product.hpp>
 #include <xgrad/ops/kernels/recurrent.hpp>

@@ -4,8 +4,8 @@
 
 #include <array>
 
-#include <xgrad/autograd/indices.hpp>
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/array/indices.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad {
 

@@ -6,7 +6,7 @@
 // -infinity; what has no value then (mean, var, stddev, amax, amin, argmax, argmin) throws ValueError.
 #pragma once
 
-#include <xgrad/autograd/indices.hpp>
+#include <xgrad/autograd/array/indices.hpp>
 #include <xgrad/ops/shape.hpp>
 
 namespace xgrad {

@@ -8,10 +8,10 @@
 #include <limits>
 #include <numeric>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/launch.hpp>
-#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/kernels/copy.hpp>
 #include <xgrad/ops/kernels/transpose.hpp>
 #include <xgrad/ops/layout.hpp>

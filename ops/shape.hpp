@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad {
 

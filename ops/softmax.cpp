@@ -2,9 +2,9 @@
 // recorded.
 #include <xgrad/ops/softmax.hpp>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/launch.hpp>
-#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/kernels/softmax.hpp>
 #include <xgrad/ops/layout.hpp>

@@ -1,7 +1,7 @@
 // softmax and log_softmax.
 #pragma once
 
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad {
 

@@ -7,9 +7,9 @@
 #include <system_error>
 #include <thread>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/kernels/team.hpp>
-#include <xgrad/autograd/pool.hpp>
+#include <xgrad/autograd/core/pool.hpp>
 #include <xgrad/ops/kernels/gemm.hpp>
 
 namespace xgrad {

@@ -6,10 +6,10 @@
 
 #include <fmt/format.h>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/kernels/optimizer.hpp>
-#include <xgrad/autograd/launch.hpp>
-#include <xgrad/autograd/profile.hpp>
+#include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/array/profile.hpp>
 
 namespace xgrad::optim {
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad::optim {
 

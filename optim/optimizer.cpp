@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
 
 namespace xgrad::optim {
 

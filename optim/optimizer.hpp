@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include <xgrad/autograd/launch.hpp>
-#include <xgrad/autograd/node.hpp>
-#include <xgrad/autograd/profile.hpp>
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/tape/node.hpp>
+#include <xgrad/autograd/array/profile.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad::optim {
 

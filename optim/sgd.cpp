@@ -1,7 +1,7 @@
 // Stochastic gradient descent.
 #include <xgrad/optim/sgd.hpp>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/kernels/optimizer.hpp>
 
 namespace xgrad::optim {

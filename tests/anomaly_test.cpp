@@ -1,12 +1,12 @@
 // Anomaly scopes: the first op whose result or gradient is not finite, and where it was called.
-#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
 
 #include <limits>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/formula.hpp>
-#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/formula.hpp>
+#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include "catch.hpp"
 

@@ -1,10 +1,10 @@
 // Tensors and xtensor: views without copying, and tensors from arrays and expressions.
-#include <xgrad/autograd/array.hpp>
+#include <xgrad/autograd/tape/array.hpp>
 
 #include <algorithm>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include "catch.hpp"
 #include "tensors.hpp"
 

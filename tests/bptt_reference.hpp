@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include <xgrad/autograd/xtensor.hpp>
+#include <xgrad/autograd/array/xtensor.hpp>
 
 namespace xgrad::reference {
 

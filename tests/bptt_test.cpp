@@ -4,8 +4,8 @@
 #include <cmath>
 #include <map>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/nn/linear.hpp>
 #include <xgrad/nn/rnn.hpp>
 #include <xgrad/ops/elementwise.hpp>

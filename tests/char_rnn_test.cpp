@@ -7,9 +7,9 @@
 #include <limits>
 #include <numeric>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/models/sample.hpp>
 #include <xgrad/models/text.hpp>
 #include <xgrad/models/trainer.hpp>

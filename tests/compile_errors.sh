@@ -22,12 +22,12 @@ refused() {
   failed=1
 }
 
-formulas='#include <xgrad/autograd/formula.hpp>
+formulas='#include <xgrad/autograd/tape/formula.hpp>
 #include <xgrad/ops/elementwise.hpp>
 using namespace xgrad;'
 modules='#include <xgrad/nn/linear.hpp>
 using namespace xgrad;'
-ops='#include <xgrad/autograd/op.hpp>
+ops='#include <xgrad/autograd/tape/op.hpp>
 using namespace xgrad;
 void run(auto op, const Tensor<>& x) { xgrad::apply(op, Location::current(), x); }'
 

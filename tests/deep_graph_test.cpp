@@ -1,7 +1,7 @@
 // Graphs a million nodes deep: built, differentiated and destroyed without recursion and in linear time.
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/graph.hpp>
-#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/graph.hpp>
+#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include "catch.hpp"
 #include "small_stack.hpp"

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/gradcheck.hpp>
-#include <xgrad/autograd/node.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/gradcheck.hpp>
+#include <xgrad/autograd/tape/node.hpp>
 #include "catch.hpp"
 #include <xgrad/ops/reduce.hpp>
 

@@ -1,12 +1,12 @@
 // backward() and grad(): accumulation, hooks, what is kept and freed, and every way of asking wrongly.
-#include <xgrad/autograd/engine.hpp>
+#include <xgrad/autograd/tape/engine.hpp>
 
 #include <cmath>
 #include <thread>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/graph.hpp>
-#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/graph.hpp>
+#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/recurrent.hpp>
 #include <xgrad/ops/reduce.hpp>

@@ -1,16 +1,16 @@
 // Formulas: what they compute, save and differentiate, for every kind of operand.
-#include <xgrad/autograd/formula.hpp>
+#include <xgrad/autograd/tape/formula.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/gradcheck.hpp>
-#include <xgrad/autograd/graph.hpp>
-#include <xgrad/autograd/mode.hpp>
-#include <xgrad/autograd/node.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/gradcheck.hpp>
+#include <xgrad/autograd/tape/graph.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
+#include <xgrad/autograd/tape/node.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include "catch.hpp"
 #include "tensors.hpp"

@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/ops/kernels/small_gemm.hpp>
 #include "catch.hpp"
 

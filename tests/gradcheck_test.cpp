@@ -1,13 +1,13 @@
 // The gradient check: it passes what is right, and catches and names what is wrong.
-#include <xgrad/autograd/gradcheck.hpp>
+#include <xgrad/autograd/tape/gradcheck.hpp>
 
 #include <limits>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/formula.hpp>
-#include <xgrad/autograd/mode.hpp>
-#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/formula.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
+#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include "catch.hpp"
 

@@ -4,11 +4,11 @@
 #include <optional>
 #include <thread>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/mode.hpp>
-#include <xgrad/autograd/op.hpp>
-#include <xgrad/autograd/replay.hpp>
-#include <xgrad/autograd/scope.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
+#include <xgrad/autograd/tape/op.hpp>
+#include <xgrad/autograd/array/replay.hpp>
+#include <xgrad/autograd/array/scope.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/reduce.hpp>
 #include "catch.hpp"

@@ -1,9 +1,9 @@
 // Reading and writing by index: values, gradients, where those are added, and errors.
 #include <xgrad/ops/index.hpp>
 
-#include <xgrad/autograd/array.hpp>
-#include <xgrad/autograd/elementwise.hpp>
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/tape/array.hpp>
+#include <xgrad/autograd/tape/elementwise.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include "catch.hpp"
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/shape.hpp>

@@ -1,11 +1,11 @@
 // Index arrays: from lists, ranges and xtensor, their views and their checks.
-#include <xgrad/autograd/indices.hpp>
+#include <xgrad/autograd/array/indices.hpp>
 
 #include <list>
 #include <ranges>
 
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/xtensor.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/xtensor.hpp>
 #include "catch.hpp"
 
 namespace {

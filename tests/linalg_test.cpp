@@ -5,9 +5,9 @@
 #include <functional>
 #include <limits>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/gradcheck.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/gradcheck.hpp>
 #include "catch.hpp"
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/matmul.hpp>

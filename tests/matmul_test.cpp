@@ -5,11 +5,11 @@
 #include <cstring>
 #include <vector>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/gradcheck.hpp>
-#include <xgrad/autograd/mode.hpp>
-#include <xgrad/autograd/node.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/gradcheck.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
+#include <xgrad/autograd/tape/node.hpp>
 #include "catch.hpp"
 #include <xgrad/ops/kernels/rows.hpp>
 

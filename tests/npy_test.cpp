@@ -5,7 +5,7 @@
 #include <fstream>
 #include <string>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include "catch.hpp"
 
 namespace {

@@ -14,8 +14,8 @@
 #include <type_traits>
 #include <vector>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad::testing {
 

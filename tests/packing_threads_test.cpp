@@ -4,7 +4,7 @@
 #include <thread>
 #include <vector>
 
-#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include "catch.hpp"
 #include <xgrad/ops/matmul.hpp>
 

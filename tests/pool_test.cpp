@@ -1,5 +1,5 @@
 // The pool: what is alive is counted, nothing grows, and memory finds its way home.
-#include <xgrad/autograd/pool.hpp>
+#include <xgrad/autograd/core/pool.hpp>
 
 #include <pthread.h>
 
@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include "catch.hpp"
 

@@ -1,12 +1,12 @@
 // Printing: the expected strings are NumPy's own, by print(array) under np.printoptions(precision=...).
-#include <xgrad/autograd/print.hpp>
+#include <xgrad/autograd/array/print.hpp>
 
 #include <fmt/format.h>
 
 #include <limits>
 #include <sstream>
 
-#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include "catch.hpp"
 
 namespace {

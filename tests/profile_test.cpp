@@ -1,9 +1,9 @@
 // The profile scope: what it counts, and what it leaves alone.
-#include <xgrad/autograd/profile.hpp>
+#include <xgrad/autograd/array/profile.hpp>
 
 #include <algorithm>
 
-#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/loss.hpp>
 #include "catch.hpp"

@@ -1,9 +1,9 @@
 // Random graphs of every kind of op: the tape against finite differences, and its two ways of going backward
 // against each other. What it is after: gradients that share, reuse or overwrite memory where they must not.
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/formula.hpp>
-#include <xgrad/autograd/gradcheck.hpp>
-#include <xgrad/autograd/op.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/formula.hpp>
+#include <xgrad/autograd/tape/gradcheck.hpp>
+#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/matmul.hpp>
 #include <xgrad/ops/recurrent.hpp>

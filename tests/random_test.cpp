@@ -1,5 +1,5 @@
 // The generator: Philox's published answers, the transforms' distributions, and streams that can be stored.
-#include <xgrad/autograd/random.hpp>
+#include <xgrad/autograd/core/random.hpp>
 
 #include <algorithm>
 #include <array>
@@ -7,9 +7,9 @@
 #include <set>
 #include <vector>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 
-#include <xgrad/autograd/create.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include "catch.hpp"
 
 namespace {

@@ -1,5 +1,5 @@
 // Replays: the same bits as the function itself, in fixed memory; and what they refuse.
-#include <xgrad/autograd/replay.hpp>
+#include <xgrad/autograd/array/replay.hpp>
 
 #include <xgrad/xgrad.hpp>
 

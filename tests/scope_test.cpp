@@ -1,9 +1,9 @@
 // Scopes: the annotation that nodes carry.
-#include <xgrad/autograd/scope.hpp>
+#include <xgrad/autograd/array/scope.hpp>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/node.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/node.hpp>
 #include "catch.hpp"
 
 namespace {

@@ -3,11 +3,11 @@
 
 #include <set>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/elementwise.hpp>
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/formula.hpp>
-#include <xgrad/autograd/mode.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/elementwise.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/formula.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
 #include "catch.hpp"
 #include <xgrad/ops/elementwise.hpp>
 #include "tensors.hpp"

@@ -1,7 +1,7 @@
 // The choice of an instruction set by name.
 #include <xgrad/autograd/kernels/simd_level.hpp>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include "catch.hpp"
 
 using namespace xgrad::kernels;

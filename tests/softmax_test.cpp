@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include "catch.hpp"
 #include "near.hpp"
 #include <xgrad/ops/elementwise.hpp>

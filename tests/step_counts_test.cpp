@@ -5,9 +5,9 @@
 #include <cstdio>
 #include <map>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/formula.hpp>
-#include <xgrad/autograd/pool.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/formula.hpp>
+#include <xgrad/autograd/core/pool.hpp>
 #include "../benchmarks/handwritten/handwritten.hpp"
 #include "../benchmarks/training_step.hpp"
 #include <xgrad/ops/elementwise.hpp>

@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/kernels/team.hpp>
 #include <xgrad/models/char_rnn.hpp>
 #include <xgrad/ops/elementwise.hpp>

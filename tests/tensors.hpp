@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include <xgrad/autograd/create.hpp>
-#include <xgrad/autograd/elementwise.hpp>
-#include <xgrad/autograd/tensor.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/elementwise.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 #include <xgrad/ops/reduce.hpp>
 
 namespace xgrad::testing {

@@ -4,7 +4,7 @@
 #include <numeric>
 #include <type_traits>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include "catch.hpp"
 
 namespace {

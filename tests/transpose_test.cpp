@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include "catch.hpp"
 
 namespace kernels = xgrad::kernels;

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include "catch.hpp"
 
 namespace {

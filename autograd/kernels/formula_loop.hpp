@@ -6,7 +6,7 @@
 #include <xgrad/autograd/kernels/loop.hpp>
 #include <xgrad/autograd/kernels/simd.hpp>
 #include <xgrad/autograd/kernels/simd_math.hpp>
-#include <xgrad/autograd/symbol.hpp>
+#include <xgrad/autograd/formula/symbol.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 
 namespace xgrad::kernels {
 

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 #include <unistd.h>
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 
 #include <cerrno>
 #include <fstream>

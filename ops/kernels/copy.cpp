@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include <xgrad/autograd/shape.hpp>
+#include <xgrad/autograd/core/shape.hpp>
 
 namespace xgrad::kernels {
 

@@ -1,7 +1,7 @@
 // The compiled loops of the library's composite elementwise ops.
 #pragma once
 
-#include <xgrad/autograd/kernels/primitives.hpp>
+#include <xgrad/autograd/formula/primitive_loops.hpp>
 #include <xgrad/ops/formulas.hpp>
 
 namespace xgrad::kernels {

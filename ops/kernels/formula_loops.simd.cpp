@@ -1,7 +1,7 @@
 // The loops of the library's composite elementwise ops.
 #include <xgrad/ops/kernels/formula_loops.hpp>
 
-#include <xgrad/autograd/kernels/formula_table.hpp>
+#include <xgrad/autograd/formula/compiled.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

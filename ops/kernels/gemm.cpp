@@ -7,7 +7,7 @@
 #include <limits>
 #include <string>
 
-#include <xgrad/autograd/error.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/kernels/team.hpp>
 #include <xgrad/ops/kernels/small_gemm.hpp>
 

@@ -1,7 +1,7 @@
 // Packed forms of the right operands of matrix products, kept from one product to the next.
 #pragma once
 
-#include <xgrad/autograd/storage.hpp>
+#include <xgrad/autograd/core/storage.hpp>
 #include <xgrad/ops/kernels/gemm.hpp>
 
 namespace xgrad::kernels {

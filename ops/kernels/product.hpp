@@ -1,8 +1,8 @@
 // Matrix products of tensors: batches, broadcasting and packed operands on top of gemm.
 #pragma once
 
-#include <xgrad/autograd/any_tensor.hpp>
-#include <xgrad/autograd/launch.hpp>
+#include <xgrad/autograd/array/any_tensor.hpp>
+#include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/ops/kernels/gemm.hpp>
 #include <xgrad/ops/kernels/packing.hpp>
 

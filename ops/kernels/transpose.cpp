@@ -5,8 +5,8 @@
 #include <array>
 #include <cstring>
 
-#include <xgrad/autograd/error.hpp>
-#include <xgrad/autograd/shape.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/core/shape.hpp>
 
 namespace xgrad::kernels {
 

@@ -1,0 +1,126 @@
+// Memory for storages and nodes: per-thread free lists by size, so that a warm training step never calls
+// malloc.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include <xgrad/autograd/core/thread_state.hpp>
+
+namespace xgrad {
+
+namespace pool {
+
+#if defined(__SANITIZE_ADDRESS__)
+#define XGRAD_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define XGRAD_ASAN 1
+#endif
+#endif
+
+#ifdef XGRAD_ASAN
+inline constexpr bool cached =
+    false;  // every block from the system, so that the sanitizer sees its bounds and its end
+#else
+inline constexpr bool cached = true;
+#endif
+
+inline constexpr std::int64_t in_cache = 1 << 20;  // so many bytes are no reason to ask for any early
+inline constexpr std::size_t small_limit = 512;    // up to here a class for each multiple of 16
+
+/// Nodes and data have free lists of their own: each is freed in the order, or its reverse, in which it was
+/// made, so that a list stays in the order of addresses. Mixed they would shuffle it, and a long graph is
+/// then three times as slow.
+enum class Use : std::uint8_t { data, node };
+
+constexpr std::size_t small_class(std::size_t bytes) { return std::max<std::size_t>((bytes + 15) / 16, 1); }
+constexpr std::size_t small_class(std::size_t bytes, Use use) {
+  return small_class(bytes) + static_cast<std::size_t>(use) * ThreadState::small_classes;
+}
+
+constexpr std::int64_t small_bytes(std::size_t bytes) {
+  return static_cast<std::int64_t>(16 * small_class(bytes));
+}
+
+/// Starts to fetch the block that is to be used eight steps after `last`, if blocks go on as from `first`,
+/// two steps before it: where a long graph is made, or freed, they do, and memory takes that long to answer.
+inline void prefetch_after(const void* first, const void* last, Use use) {
+  constexpr std::uintptr_t line = 64;
+  const auto from = reinterpret_cast<std::uintptr_t>(first), to = reinterpret_cast<std::uintptr_t>(last);
+  const std::uintptr_t there = to + 4 * (to - from);
+  __builtin_prefetch(reinterpret_cast<const void*>(there), 1);
+  __builtin_prefetch(reinterpret_cast<const void*>(there + line), 1);
+  if (use == Use::node) __builtin_prefetch(reinterpret_cast<const void*>(there + 2 * line), 1);
+}
+
+namespace detail {
+void* allocate(std::size_t bytes, Use use);  // for large blocks, and where none is free
+void deallocate(void* memory, std::size_t bytes, Use use) noexcept;
+}  // namespace detail
+
+/// Memory of at least `bytes` bytes, aligned to 64 when `bytes` is more than 512, else to 16.
+inline void* allocate(std::size_t bytes, Use use = Use::data) {
+  ThreadState& thread = this_thread;
+  const std::size_t index = small_class(bytes, use);
+  if (bytes > small_limit) [[unlikely]]
+    return detail::allocate(bytes, use);
+  ThreadState::FreeBlock* const block = thread.free[index];
+  if (!block) [[unlikely]]
+    return detail::allocate(bytes, use);
+  const std::int64_t live = thread.count_bytes(small_bytes(bytes));
+  thread.free[index] = block->next;
+  if (live > in_cache && block->next) prefetch_after(block, block->next->next, use);
+  return block;
+}
+
+/// Takes back what `allocate(bytes)` gave, on any thread.
+inline void deallocate(void* memory, std::size_t bytes, Use use = Use::data) noexcept {
+  ThreadState& thread = this_thread;
+  if (!cached || bytes > small_limit || !thread.registered) [[unlikely]]
+    return detail::deallocate(memory, bytes, use);
+  const std::size_t index = small_class(bytes, use);
+  ThreadState::FreeBlock* const last = thread.free[index];
+  if (thread.count(thread.live_bytes, -small_bytes(bytes)) > in_cache && last)
+    prefetch_after(last->next, memory, use);
+  thread.free[index] = new (memory) ThreadState::FreeBlock{last};
+}
+
+/// Lets an STL container live in the pool.
+template <class T>
+struct Allocator {
+  using value_type = T;
+  Allocator() = default;
+  template <class U>
+  Allocator(const Allocator<U>&) {}
+  T* allocate(std::size_t n) { return static_cast<T*>(pool::allocate(n * sizeof(T))); }
+  void deallocate(T* p, std::size_t n) noexcept { pool::deallocate(p, n * sizeof(T)); }
+  friend bool operator==(Allocator, Allocator) { return true; }
+};
+
+void promise_one_thread();  // see ops/threads.hpp
+
+}  // namespace pool
+
+/// What is alive now, summed over all threads.
+struct LiveCounts {
+  std::int64_t nodes = 0;       ///< nodes of recorded graphs, leaves included
+  std::int64_t bytes = 0;       ///< bytes of storages and nodes in use
+  std::int64_t peak_bytes = 0;  ///< the calling thread's largest `bytes` since its last reset_peak_bytes()
+  std::int64_t reserved_bytes = 0;  ///< bytes taken from the system, in use or cached
+};
+
+/// Counts of nodes and bytes alive, of all threads together.
+LiveCounts live_counts();
+
+/// Starts a new peak for the calling thread at what it has in use now.
+void reset_peak_bytes();
+
+/// Gives the calling thread's cached large blocks back to the system.
+void empty_cache() noexcept;
+
+}  // namespace xgrad

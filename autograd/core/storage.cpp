@@ -1,0 +1,52 @@
+// Storage blocks: layout and life.
+#include <xgrad/autograd/core/storage.hpp>
+
+#include <fmt/format.h>
+
+#include <new>
+
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/schedule.hpp>
+#include <xgrad/autograd/core/arena.hpp>
+
+namespace xgrad {
+
+static_assert(sizeof(Storage) <= 32);  // where small data begins
+
+void Storage::too_large(std::int64_t elements) {
+  throw ValueError(
+      fmt::format("a tensor of {} elements is more than any memory holds; check its shape", elements));
+}
+
+void Storage::out_of_memory(std::int64_t elements, std::size_t bytes) {
+  throw Error(
+      fmt::format("out of memory: a tensor of {} elements takes {} bytes, and {} are in use by tensors and "
+                  "graphs; check its shape, take smaller batches, or keep fewer tensors and graphs",
+                  elements, bytes, live_counts().bytes));
+}
+
+Storage* Storage::make(std::int64_t elements, DType type) {
+  if (this_thread.schedule) [[unlikely]]
+    return this_thread.schedule->arena().make(elements, type);
+  const Layout layout(elements, type);
+  try {
+    return new (pool::allocate(layout.bytes)) Storage(layout, type, false);
+  } catch (const std::bad_alloc&) {
+    out_of_memory(elements, layout.bytes);
+  }
+}
+
+StorageMemo* Storage::attach_memo(std::unique_ptr<StorageMemo> memo) {
+  StorageMemo* there = nullptr;
+  if (memo_.compare_exchange_strong(there, memo.get(), std::memory_order_acq_rel)) return memo.release();
+  return there;
+}
+
+void Storage::destroy() noexcept {
+  if (in_arena_) return StorageArena::end(*this);
+  const std::size_t bytes = block_bytes_;
+  this->~Storage();
+  pool::deallocate(this, bytes);
+}
+
+}  // namespace xgrad

@@ -1,0 +1,195 @@
+// A node of the graph: one recorded op, or a leaf. Nodes point only at what they read.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <source_location>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <xgrad/autograd/array/any_tensor.hpp>
+#include <xgrad/autograd/core/thread_state.hpp>
+
+namespace xgrad {
+
+class Node;
+class GradientSink;
+
+/// Where a value came from: output number `output` of `node`. Null for a constant.
+struct Edge {
+  Ref<Node> node;
+  std::uint32_t output = 0;
+};
+
+/// Who may write into a gradient that was handed over.
+enum class Ownership : std::uint8_t {
+  shared,  ///< others read it: add into a new buffer
+  owned,   ///< this region is the receiver's to overwrite; what lies beside it may be another's
+};
+
+/// A gradient on its way to one output of a node.
+struct GradientSlot {
+  AnyTensor value;  // undefined: nothing has come yet
+  Ownership ownership = Ownership::shared;
+};
+
+using GradientHook = std::function<AnyTensor(const AnyTensor&)>;
+
+struct NodeHook {
+  std::uint32_t output;
+  std::uint64_t id;
+  GradientHook function;
+};
+
+/// A recorded op or a leaf. Its edges lie right before the object, one for each input, empty where no
+/// gradient is wanted; what else is of no fixed length, behind it.
+class Node {
+ public:
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  virtual std::string_view name() const = 0;
+  virtual Shape output_shape(std::size_t output) const = 0;
+
+  /// Takes the gradients of the outputs (undefined where none came) and sends those of the inputs to `sink`.
+  virtual void backward(std::span<GradientSlot> gradients, GradientSink& sink) = 0;
+
+  /// Lets go of what was saved for backward.
+  virtual void release_saved() noexcept {}
+
+  /// A region into which the gradient of this output, of several, is best written; undefined: anywhere.
+  virtual AnyTensor gradient_home(std::size_t) { return {}; }
+
+  /// One line for graph exports: attributes such as axes; may be empty.
+  virtual std::string attributes() const { return {}; }
+
+  std::span<Edge> edges() const {
+    return {reinterpret_cast<Edge*>(const_cast<Node*>(this)) - inputs_, inputs_};
+  }
+  std::size_t outputs() const { return outputs_; }
+  std::uint64_t sequence() const { return sequence_; }
+  std::source_location location() const { return location_; }
+  std::uint32_t scope() const { return scope_; }
+  DType dtype() const { return dtype_; }
+  bool is_leaf() const { return leaf_; }
+
+  // Few nodes have hooks: they are kept in a table beside, which any thread may ask.
+  bool has_hooks() const { return hooked_; }
+  std::vector<NodeHook> hooks() const;
+  std::uint64_t add_hook(std::uint32_t output, GradientHook function);
+  void remove_hook(std::uint64_t id);
+
+  void retain() { references_.add(); }
+  void release() noexcept {
+    if (references_.remove()) destroy_chain(this);
+  }
+
+ protected:
+  Node(DType dtype, std::source_location location, std::size_t inputs, std::size_t outputs, bool leaf = false)
+      : scope_(this_thread.scope),
+        sequence_(++this_thread.sequence),
+        location_(location),
+        inputs_(static_cast<std::uint32_t>(inputs)),
+        outputs_(static_cast<std::uint32_t>(outputs)),
+        dtype_(dtype),
+        leaf_(leaf) {
+    std::uninitialized_value_construct_n(edges().data(), inputs);
+    this_thread.count(this_thread.live_nodes, 1);
+  }
+  virtual ~Node() {
+    if (hooked_) [[unlikely]]
+      forget_hooks();
+    std::destroy_n(edges().data(), inputs_);
+    this_thread.count(this_thread.live_nodes, -1);
+  }
+
+  /// Memory for a node of so many inputs: where the object goes, of which it and what is behind it take
+  /// `bytes`.
+  static void* allocate(std::size_t inputs, std::size_t bytes) {
+    return static_cast<Edge*>(pool::allocate(inputs * sizeof(Edge) + bytes, pool::Use::node)) + inputs;
+  }
+  /// Ends the object and gives its memory back: what `destroy` does.
+  template <class N>
+  static void end(N* node, std::size_t bytes_behind = 0) noexcept {
+    const std::size_t inputs = node->inputs_;
+    node->~N();
+    pool::deallocate(reinterpret_cast<Edge*>(node) - inputs, inputs * sizeof(Edge) + sizeof(N) + bytes_behind,
+                     pool::Use::node);
+  }
+
+  /// Makes input `i` that output, and numbers the node after it.
+  void connect(std::size_t i, Edge edge) {
+    if (!edge.node) return;
+    if (edge.node->sequence_ >= sequence_)  // it comes from another thread
+      sequence_ = this_thread.sequence = edge.node->sequence_ + 1;
+    new (&edges()[i]) Edge(std::move(edge));
+  }
+
+  /// Declares that this node's deferred gradients may wait until a node of another kind comes, so that its
+  /// like can take theirs in (GradientSink::waiting): for the steps of a loop, which lend what those read
+  /// where they hand it on, and give them no `op`.
+  void batch_gradients() { batches_ = true; }
+
+  virtual void destroy() noexcept = 0;
+
+ private:
+  friend class Engine;
+  friend class GradientSink;
+  static void destroy_chain(Node* node) noexcept;
+  void forget_hooks() noexcept;
+
+  ReferenceCount references_;
+  std::uint32_t scope_;
+  std::uint64_t sequence_;
+  union {
+    GradientSlot* slots_ = nullptr;  // while backward is under way: one for each output
+    Node* next_dead_;                // while it waits for its end
+  };
+  std::source_location location_;
+  std::uint32_t inputs_, outputs_ : 26;  // a split over time has as many outputs as steps
+  DType dtype_ : 1;
+  bool leaf_ : 1, released_ : 1 = false, wanted_ : 1 = false, batches_ : 1 = false, hooked_ : 1 = false;
+};
+
+/// A tensor whose gradient is wanted: a parameter. Shared by every graph, and thread, that reads it.
+class Leaf final : public Node {
+ public:
+  static Ref<Leaf> make(const Shape& shape, DType dtype);
+
+  std::string_view name() const override { return "leaf"; }
+  Shape output_shape(std::size_t) const override { return shape_; }
+  void backward(std::span<GradientSlot>, GradientSink&) override {}
+
+  std::atomic<bool> requires_grad{true};
+  AnyTensor grad() const;
+  void set_grad(AnyTensor value);
+  /// Sets the gradient unless it is that already.
+  void bind_grad(const AnyTensor& value);
+
+  /// Adds a whole backward pass's gradient.
+  void accumulate(GradientSlot slot);
+
+ private:
+  Leaf(const Shape& shape, DType dtype);
+  void destroy() noexcept override;
+  std::unique_lock<std::mutex> locked() const;
+  Shape shape_;
+  mutable std::mutex mutex_;
+  AnyTensor grad_;
+};
+
+inline Edge AnyTensor::edge() const { return {Ref<Node>::share(node_), output_}; }
+inline Edge AnyTensor::take_edge() { return {Ref<Node>::adopt(std::exchange(node_, nullptr)), output_}; }
+
+/// AnyTensor::requires_grad, where a call would be too much.
+inline bool takes_gradient(const Node& node) {
+  return !node.is_leaf() || static_cast<const Leaf&>(node).requires_grad.load(std::memory_order_relaxed);
+}
+inline bool needs_gradient(const AnyTensor& x) { return x.node() && takes_gradient(*x.node()); }
+
+}  // namespace xgrad

@@ -1,0 +1,255 @@
+// Tensor<T>: construction, leaves, arithmetic, printing's entry, backward's entry.
+#include <xgrad/autograd/tape/tensor.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <xgrad/autograd/tape/array.hpp>
+#include <xgrad/autograd/tape/elementwise.hpp>
+#include <xgrad/autograd/tape/engine.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/tape/op.hpp>
+
+namespace xgrad {
+
+namespace {
+
+// An op of its own, so that copying and converting are differentiable.
+template <Real From, Real To>
+AnyTensor converted(const AnyTensor& x) {
+  AnyTensor result = AnyTensor::empty(x.shape(), dtype_of<To>);
+  launch([from = reinterpret_cast<const From*>(x.bytes()), n = x.elements(),
+          to = reinterpret_cast<To*>(result.mutable_bytes())] { std::copy_n(from, n, to); });
+  return result;
+}
+
+// Conversion joins graphs of two element types, which Op cannot.
+class ConvertNode final : public Node {
+ public:
+  static void record(const AnyTensor& x, AnyTensor& result, Location at) {
+    auto node =
+        Ref<ConvertNode>::adopt(new (allocate(1, sizeof(ConvertNode))) ConvertNode(x, result.dtype(), at));
+    result.attach(node, 0);
+  }
+  std::string_view name() const override { return "to"; }
+  Shape output_shape(std::size_t) const override { return shape_; }
+  void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
+    const AnyTensor g = gradients[0].value;
+    AnyTensor back = g.dtype() == DType::float32 ? converted<float, double>(g) : converted<double, float>(g);
+    if (sink.create_graph() && g.requires_grad()) record(g, back, location());
+    if (sink.wants(0)) sink.add(0, std::move(back), Ownership::owned);
+  }
+
+ private:
+  ConvertNode(const AnyTensor& x, DType dtype, Location at) : Node(dtype, at, 1, 1), shape_(x.shape()) {
+    connect(0, x.edge());
+  }
+  void destroy() noexcept override { end(this); }
+
+  Shape shape_;
+};
+
+template <Real T>
+FormulaArgument argument(const Operand<T>& x) {
+  return {.tensor = x.tensor, .number = x.number, .expiring = x.expiring};
+}
+
+template <Real T>
+void flatten(const NestedList<T>& list, std::size_t axis, const Shape& shape, std::vector<T>& flat) {
+  if (list.is_list != (axis < shape.rank()))
+    throw ShapeError("Tensor: numbers and lists side by side; nest every element equally deep");
+  if (!list.is_list) return flat.push_back(list.number);
+  if (static_cast<std::int64_t>(list.parts.size()) != shape[axis])
+    throw ShapeError(
+        fmt::format("Tensor: lists of {} and of {} elements side by side; give every one the same number",
+                    shape[axis], list.parts.size()));
+  for (const auto& part : list.parts) flatten(part, axis + 1, shape, flat);
+}
+
+void check_writable(const AnyTensor& x, std::string_view what) {
+  detail::require_defined(what, x);
+  if (!x.is_leaf())
+    throw GraphError(
+        fmt::format("{}: this tensor is the result of '{}', and writing in place is not differentiable; "
+                    "write to a detach()ed clone() instead",
+                    what, x.node()->name()));
+}
+
+}  // namespace
+
+void detail::no_shape(const char* why) {
+  throw ShapeError(
+      fmt::format("Tensor: the array expression has no shape; make its parts broadcast: {}", why));
+}
+
+void detail::values_in_replay(const char* function) {
+  refuse_in_replay(
+      function,
+      "values cannot be read or written: the program would do so once, not in every run; compute "
+      "with ops, write with assign(tensor), or do it after a run");
+}
+
+void detail::other_element_type(DType wanted) {
+  throw ValueError(
+      fmt::format("Tensor<{0}>: the values are of the other element type; convert with to<{0}>()",
+                  wanted == DType::float32 ? "float" : "double"));
+}
+
+template <Real T>
+Tensor<T>::Tensor(std::initializer_list<NestedList<T>> list) {
+  const NestedList<T> all(list);
+  Shape shape;
+  for (const auto* part = &all; part->is_list; part = &part->parts[0]) {
+    shape.push_back(static_cast<std::int64_t>(part->parts.size()));
+    if (part->parts.empty()) break;
+  }
+  std::vector<T> flat;
+  flatten(all, 0, shape, flat);
+  *this = from_range(shape, flat);
+}
+
+template <Real T>
+T Tensor<T>::item() const {
+  detail::require_defined("item", *this);
+  if (elements() != 1)
+    throw ShapeError(
+        fmt::format("item: a tensor of shape {} has no single value; reduce it, or read values()",
+                    xgrad::to_string(shape())));
+  return *elements_for("item");
+}
+
+template <Real T>
+std::span<T> Tensor<T>::mutable_values() {
+  if (this_thread.schedule) detail::values_in_replay("mutable_values");
+  check_writable(*this, "mutable_values");
+  storage()->raise_version();
+  return {reinterpret_cast<T*>(mutable_bytes()), static_cast<std::size_t>(elements())};
+}
+
+template <Real T>
+T* Tensor<T>::mutable_address() {
+  check_writable(*this, "mutable_address");
+  T* const address = reinterpret_cast<T*>(mutable_bytes());
+  launch([changed = storage().get()] { changed->raise_version(); });
+  return address;
+}
+
+template <Real T>
+void Tensor<T>::assign(const Tensor& values) {
+  check_writable(*this, "assign");
+  detail::require_defined("assign", values);
+  if (values.shape() != shape())
+    throw ShapeError(fmt::format("assign: values of shape {} to a tensor of shape {}; reshape them first",
+                                 xgrad::to_string(values.shape()), xgrad::to_string(shape())));
+  const Tensor source = values.storage().get() == storage().get() ? Tensor(copy_of(values)) : values;
+  mutable_address();
+  copy_into(*this, source);
+}
+
+template <Real T>
+Tensor<T>& Tensor<T>::set_requires_grad(bool requires_grad) & {
+  detail::require_defined("set_requires_grad", *this);
+  if (!is_leaf()) {
+    if (requires_grad) return *this;
+    throw GraphError(
+        fmt::format("set_requires_grad(false): this tensor is the result of '{}'; use detach()", op_name()));
+  }
+  if (!node() && requires_grad) attach(Leaf::make(shape(), dtype()), 0);
+  if (node()) static_cast<Leaf*>(node())->requires_grad = requires_grad;
+  return *this;
+}
+
+template <Real T>
+Tensor<T> Tensor<T>::grad() const {
+  if (!node() || !node()->is_leaf()) return {};
+  return Tensor(static_cast<const Leaf*>(node())->grad());
+}
+
+template <Real T>
+void Tensor<T>::set_grad(const Tensor& gradient) {
+  if (!gradient.defined() && !node()) return;
+  if (!node() || !node()->is_leaf())
+    throw GraphError(
+        "set_grad: only a leaf has a gradient of its own; call set_requires_grad() on a tensor you made");
+  if (gradient.defined() && gradient.shape() != shape())
+    throw ShapeError(fmt::format("set_grad: a gradient of shape {} for a tensor of shape {}",
+                                 xgrad::to_string(gradient.shape()), xgrad::to_string(shape())));
+  static_cast<Leaf*>(node())->set_grad(gradient);
+}
+
+template <Real T>
+void Tensor<T>::backward(BackwardOptions options, Location at) const {
+  Engine(options, at).backward(std::array<AnyTensor, 1>{*this}, {});
+}
+
+template <Real T>
+void Tensor<T>::backward(const Tensor& gradient, BackwardOptions options, Location at) const {
+  Engine(options, at).backward(std::array<AnyTensor, 1>{*this}, std::array<AnyTensor, 1>{gradient});
+}
+
+void HookHandle::remove() {
+  if (tensor.node()) tensor.node()->remove_hook(id);
+}
+
+template <Real T>
+HookHandle Tensor<T>::register_hook(std::function<Tensor(const Tensor&)> hook) const {
+  if (!requires_grad())
+    throw GraphError(
+        "register_hook: this tensor needs no gradient, so none would ever come; call set_requires_grad() "
+        "first");
+  if (!hook)
+    throw ValueError("register_hook: the hook is an empty function; pass one that takes the gradient");
+  return {*this, node()->add_hook(output(), [hook = std::move(hook)](const AnyTensor& g) -> AnyTensor {
+            return hook(Tensor(g));
+          })};
+}
+
+template <Real T>
+Tensor<T> Tensor<T>::clone(Location at) const {
+  detail::require_defined("clone", *this);
+  return Tensor(run_formula(primitive(Opcode::identity), {{this}}, at));
+}
+
+template <Real T>
+template <Real U>
+Tensor<U> Tensor<T>::to(Location at) const {
+  if constexpr (std::same_as<T, U>) {
+    return *this;
+  } else {
+    detail::require_defined("to", *this);
+    AnyTensor result = converted<T, U>(*this);
+    if (requires_grad() && is_recording()) ConvertNode::record(*this, result, at);
+    return Tensor<U>(std::move(result));
+  }
+}
+
+template <Real T>
+Tensor<T> Tensor<T>::to(Device) const {
+  return *this;
+}
+
+template <Real T>
+std::string Tensor<T>::op_name() const {
+  return node() ? std::string(node()->name()) : "constant";
+}
+
+template <Real T>
+Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand<T>& x) {
+  return run_formula<T>(primitive(op), {argument(x)}, x.at);
+}
+
+template <Real T>
+Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand<T>& a, const Operand<T>& b) {
+  return run_formula<T>(primitive(op), {argument(a), argument(b)}, a.at);
+}
+
+template class Tensor<float>;
+template class Tensor<double>;
+template Tensor<double> Tensor<float>::to(Location) const;
+template Tensor<float> Tensor<float>::to(Location) const;
+template Tensor<double> Tensor<double>::to(Location) const;
+template Tensor<float> Tensor<double>::to(Location) const;
+
+}  // namespace xgrad

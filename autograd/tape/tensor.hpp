@@ -1,0 +1,321 @@
+// Tensor<T>: the handle that users hold.
+#pragma once
+
+#include <concepts>
+#include <functional>
+#include <initializer_list>
+#include <iosfwd>
+#include <source_location>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <xgrad/autograd/array/any_tensor.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/formula/symbol.hpp>
+
+namespace xgrad {
+
+using Location = std::source_location;
+
+template <Real T = float>
+class Tensor;
+
+template <class T>
+struct ArrayView;  // array.hpp: the one place that names xtensor's types
+
+/// Options of backward() and grad().
+struct BackwardOptions {
+  bool retain_graph = false;  ///< keep the graph, and what it saved, for another backward
+  bool create_graph = false;  ///< record the backward pass itself, for gradients of gradients
+};
+
+/// Undoes `register_hook`.
+struct HookHandle {
+  AnyTensor tensor;
+  std::uint64_t id = 0;
+  void remove();
+};
+
+/// An operand of an arithmetic operator: a tensor or a number, and where it was written.
+template <Real T>
+struct Operand {
+  const Tensor<T>* tensor = nullptr;
+  double number = 0;
+  bool expiring = false;
+  Location at;
+
+  Operand(const Tensor<T>& x, Location location = Location::current()) : tensor(&x), at(location) {}
+  Operand(Tensor<T>&& x, Location location = Location::current())
+      : tensor(&x), expiring(true), at(location) {}
+  template <Number N>
+  Operand(N x, Location location = Location::current()) : number(static_cast<double>(x)), at(location) {}
+};
+
+/// Numbers in nested braces: a number, or a list of these. Holds only until the end of its full expression.
+template <Real T>
+struct NestedList {
+  T number{};
+  std::span<const NestedList> parts;
+  bool is_list;
+
+  template <Number N>
+  NestedList(N x) : number(static_cast<T>(x)), is_list(false) {}
+  NestedList(std::initializer_list<NestedList> list) : parts(list), is_list(true) {}
+};
+
+namespace detail {
+
+[[noreturn]] void no_shape(const char* why);
+[[noreturn]] void other_element_type(DType wanted);
+[[noreturn]] void values_in_replay(const char* function);
+
+/// The element type of a Tensor; void for anything else.
+template <class X>
+struct TensorElement {
+  using type = void;
+};
+template <class T>
+struct TensorElement<Tensor<T>> {
+  using type = T;
+};
+
+}  // namespace detail
+
+template <class E>
+concept ArrayExpression = !std::derived_from<std::remove_cvref_t<E>, AnyTensor> && requires(const E& e) {
+  typename E::value_type;
+  e.dimension();
+  e.shape();
+  e.begin();
+};
+
+/// A row-major array of float or double that remembers how it was computed. Copying copies the handle: both
+/// copies are the same array, and the same parameter. A default-constructed Tensor is undefined: what would
+/// read its elements throws ValueError.
+template <Real T>
+class Tensor : public AnyTensor {
+ public:
+  using value_type = T;
+
+  Tensor() = default;
+  /// From an untyped handle; throws ValueError when it holds another type.
+  explicit Tensor(AnyTensor untyped) : AnyTensor(std::move(untyped)) {
+    if (defined() && AnyTensor::dtype() != dtype_of<T>) detail::other_element_type(dtype_of<T>);
+  }
+  /// From nested lists: `Tensor<>{{1, 2}, {3, 4}}`. Throws ShapeError for ragged ones.
+  Tensor(std::initializer_list<NestedList<T>> list);
+  /// A copy of any xtensor array or expression. Throws ShapeError where its parts do not broadcast.
+  template <ArrayExpression E>
+  Tensor(const E& expression) : Tensor(from_range(shape_of(expression), expression)) {}
+
+  /// The elements. Throws GraphError inside the function of a Replay, as all functions do that hand out
+  /// values.
+  const T* data() const { return elements_for("data"); }
+  /// Where the elements lie, for a kernel to be launched on them.
+  const T* address() const { return reinterpret_cast<const T*>(defined_for("address").bytes()); }
+  std::span<const T> values() const& {
+    return {elements_for("values"), static_cast<std::size_t>(elements())};
+  }
+  /// A copy, for those of a temporary are gone with it: `for (float g : x.grad().values())`.
+  std::vector<T> values() const&& { return {elements_for("values"), data() + elements()}; }
+  DType dtype() const { return defined_for("dtype").AnyTensor::dtype(); }
+  Device device() const { return defined_for("device").AnyTensor::device(); }
+  std::uint32_t version() const { return defined_for("version").AnyTensor::version(); }
+
+  /// The one element's value. Throws ShapeError for any other number of elements.
+  T item() const;
+
+  /// Read-only xtensor view; lives as long as this handle. Needs <xgrad/autograd/tape/array.hpp>.
+  auto array() const& { return ArrayView<T>::make(defined_for("array")); }
+  auto array() const&& = delete;
+
+  /// Writable elements. Raises the version: a graph that saved this value will refuse to go backward. To be
+  /// called again for each change: between two calls an op may keep a packed form of the values. Throws
+  /// GraphError for the result of a recorded op.
+  std::span<T> mutable_values();
+  /// Where a kernel may write the elements: as mutable_values(), and fit for a Replay.
+  T* mutable_address();
+  /// Writable xtensor view, on the same terms.
+  auto mutable_array() & { return ArrayView<T>::make_mutable(*this, mutable_values()); }
+
+  /// Overwrites the elements with those of a tensor or xtensor expression of the same shape, on the same
+  /// terms.
+  void assign(const Tensor& values);
+  template <ArrayExpression E>
+  void assign(const E& expression) {
+    assign(Tensor(expression));
+  }
+
+  /// Makes this a leaf in which gradients accumulate, or stops that. Copies of the handle made after the
+  /// first call share the setting. Throws GraphError for the result of a recorded op.
+  Tensor& set_requires_grad(bool requires_grad = true) &;
+  Tensor set_requires_grad(bool requires_grad = true) && {
+    return std::move(set_requires_grad(requires_grad));
+  }
+
+  /// Accumulated gradient of a leaf; undefined before the first backward.
+  Tensor grad() const;
+  /// Replaces it; an undefined tensor clears it. Throws ShapeError for another shape.
+  void set_grad(const Tensor& gradient);
+  void zero_grad() { set_grad({}); }
+
+  /// Adds the gradients of this scalar to every leaf it was computed from (PyTorch's Tensor.backward), and
+  /// frees the graph as it goes, unless `retain_graph`: what was saved, and the nodes themselves but for what
+  /// other tensors hold. An exception on the way leaves every gradient as it was; the part of the graph that
+  /// was passed by then is freed.
+  void backward(BackwardOptions options = {}, Location at = Location::current()) const;
+  /// The same for any shape, with the gradient of this tensor given.
+  void backward(const Tensor& gradient, BackwardOptions options = {},
+                Location at = Location::current()) const;
+
+  /// Calls `hook` with this tensor's gradient when backward has all of it; a defined result replaces it.
+  /// Throws ValueError for an empty function.
+  HookHandle register_hook(std::function<Tensor(const Tensor&)> hook) const;
+
+  /// The same elements without their history.
+  Tensor detach() const { return Tensor(detached()); }
+  /// A copy with storage of its own; differentiable.
+  Tensor clone(Location at = Location::current()) const;
+  /// Converted to another element type; differentiable.
+  template <Real U>
+  Tensor<U> to(Location at = Location::current()) const;
+  /// On `device`; there is only the CPU, so this is the same handle.
+  Tensor to(Device device) const;
+
+  /// Name of the op that made this: "leaf", "tanh", … or "constant".
+  std::string op_name() const;
+
+  Tensor& operator+=(const Operand<T>& x) { return *this = std::move(*this) + x; }
+  Tensor& operator-=(const Operand<T>& x) { return *this = std::move(*this) - x; }
+  Tensor& operator*=(const Operand<T>& x) { return *this = std::move(*this) * x; }
+  Tensor& operator/=(const Operand<T>& x) { return *this = std::move(*this) / x; }
+
+  friend Tensor operator-(const Operand<T>& x) { return arithmetic(Opcode::neg, x); }
+  friend Tensor operator+(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::add, a, b); }
+  friend Tensor operator-(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::sub, a, b); }
+  friend Tensor operator*(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::mul, a, b); }
+  friend Tensor operator/(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::div, a, b); }
+  /// Comparisons give 1 where they hold and 0 elsewhere; no gradient.
+  friend Tensor operator>(const Operand<T>& a, const Operand<T>& b) {
+    return arithmetic(Opcode::greater, a, b);
+  }
+  friend Tensor operator>=(const Operand<T>& a, const Operand<T>& b) {
+    return arithmetic(Opcode::greater_equal, a, b);
+  }
+  friend Tensor operator<(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::less, a, b); }
+  friend Tensor operator<=(const Operand<T>& a, const Operand<T>& b) {
+    return arithmetic(Opcode::less_equal, a, b);
+  }
+  friend Tensor operator==(const Operand<T>& a, const Operand<T>& b) {
+    return arithmetic(Opcode::equal, a, b);
+  }
+  friend Tensor operator!=(const Operand<T>& a, const Operand<T>& b) {
+    return arithmetic(Opcode::not_equal, a, b);
+  }
+
+ private:
+  static Tensor arithmetic(Opcode op, const Operand<T>& x);
+  static Tensor arithmetic(Opcode op, const Operand<T>& a, const Operand<T>& b);
+
+  const Tensor& defined_for(const char* function) const {
+    detail::require_defined(function, *this);
+    return *this;
+  }
+  const T* elements_for(const char* function) const {
+    if (this_thread.schedule) [[unlikely]]
+      detail::values_in_replay(function);
+    return reinterpret_cast<const T*>(defined_for(function).bytes());
+  }
+
+  // An expression finds out here whether its parts broadcast.
+  template <class E>
+  static Shape shape_of(const E& expression) {
+    try {
+      return Shape(expression.shape());
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      detail::no_shape(error.what());
+    }
+  }
+
+  template <class R>
+  static Tensor from_range(const Shape& shape, const R& range) {
+    Tensor result(AnyTensor::empty(shape, dtype_of<T>));
+    T* to = reinterpret_cast<T*>(result.mutable_bytes());
+    for (auto it = range.begin(); it != range.end(); ++it) *to++ = static_cast<T>(*it);
+    if (this_thread.schedule) [[unlikely]]
+      detail::repeat_values(result);
+    return result;
+  }
+};
+
+/// d(outputs) / d(inputs), one for each input, without touching any `.grad()` (PyTorch's
+/// torch.autograd.grad). Throws GraphError for an input that the outputs do not depend on, unless
+/// `allow_unused`, which leaves it undefined, and ValueError for another number of grad_outputs than of
+/// outputs.
+struct GradOptions {
+  std::vector<AnyTensor> grad_outputs =
+      {};  ///< one for each output; none or undefined: ones, for scalar outputs
+  bool retain_graph = false;
+  bool create_graph = false;
+  bool allow_unused = false;
+};
+
+namespace detail {
+std::vector<AnyTensor> grad(std::span<const AnyTensor> outputs, std::span<const AnyTensor> inputs,
+                            const GradOptions& options, Location at);
+}
+
+/// Gradients in a form that structured bindings take: `auto [gx, gy] = grad(loss, {x, y});`.
+template <Real T, std::size_t N>
+std::array<Tensor<T>, N> grad(const Tensor<T>& output, const Tensor<T> (&inputs)[N],
+                              const GradOptions& options = {}, Location at = Location::current()) {
+  const std::array<AnyTensor, 1> from{output};
+  const std::vector<AnyTensor> to(std::begin(inputs), std::end(inputs));
+  auto gradients = detail::grad(from, to, options, at);
+  std::array<Tensor<T>, N> result;
+  for (std::size_t i = 0; i < N; ++i)
+    if (gradients[i].defined()) result[i] = Tensor<T>(std::move(gradients[i]));
+  return result;
+}
+
+template <Real T>
+std::vector<Tensor<T>> grad(const std::vector<Tensor<T>>& outputs, const std::vector<Tensor<T>>& inputs,
+                            const GradOptions& options = {}, Location at = Location::current()) {
+  const std::vector<AnyTensor> from(outputs.begin(), outputs.end()), to(inputs.begin(), inputs.end());
+  std::vector<Tensor<T>> result;
+  for (auto& g : detail::grad(from, to, options, at))
+    result.push_back(g.defined() ? Tensor<T>(std::move(g)) : Tensor<T>());
+  return result;
+}
+
+/// Of one output by several inputs, and by one (whose type is a parameter, so that no list in braces is taken
+/// for it).
+template <Real T, std::same_as<std::vector<Tensor<T>>> Inputs>
+std::vector<Tensor<T>> grad(const Tensor<T>& output, const Inputs& inputs, const GradOptions& options = {},
+                            Location at = Location::current()) {
+  return grad(std::vector<Tensor<T>>{output}, inputs, options, at);
+}
+template <Real T, std::same_as<Tensor<T>> Input>
+Tensor<T> grad(const Tensor<T>& output, const Input& input, const GradOptions& options = {},
+               Location at = Location::current()) {
+  return grad(output, {input}, options, at)[0];
+}
+
+template <Real T>
+Tensor<T> detach(const Tensor<T>& x) {
+  return x.detach();
+}
+
+template <Real T>
+std::ostream& operator<<(std::ostream& out, const Tensor<T>& tensor);
+
+/// As NumPy prints it: `[[1. 2.]\n [3. 4.]]`, to `precision` digits after the point.
+std::string to_string(const AnyTensor& tensor, int precision = 8);
+
+extern template class Tensor<float>;
+extern template class Tensor<double>;
+
+}  // namespace xgrad
