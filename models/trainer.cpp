@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/autograd/array/replay.hpp>
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/core/thread_state.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/models/text.hpp>
 
 namespace xgrad::models {
@@ -79,9 +79,9 @@ class Steps {
   // Whether there is nothing that has to happen at every step: random numbers, hooks, a look at every op.
   bool can_replay(const std::vector<Parameter>& parameters) const {
     const auto& rnn = model_.rnn;
-    const auto hooked = [](const Parameter& p) { return p.tensor.node() && p.tensor.node()->has_hooks(); };
-    return (rnn.options.dropout == 0 || rnn.layers.size() == 1) && !this_thread.anomaly &&
-           !this_thread.profile && std::ranges::none_of(parameters, hooked);
+    const auto hooked = [](const Parameter& p) { return p.tensor.has_hooks(); };
+    return (rnn.options.dropout == 0 || rnn.layers.size() == 1) && Replay<Tensor<T>>::possible() &&
+           std::ranges::none_of(parameters, hooked);
   }
 
   Tensor<T> run() {

@@ -2,7 +2,7 @@
 // may be a number. Names and limits are those of NumPy and PyTorch.
 #pragma once
 
-#include <xgrad/autograd/tape/elementwise.hpp>
+#include <xgrad/autograd/tape/run_formula.hpp>
 #include <xgrad/autograd/tape/tensor.hpp>
 #include <xgrad/ops/formulas.hpp>
 
@@ -26,8 +26,8 @@ concept AnyTyped = !std::is_void_v<typename TensorElement<std::remove_cvref_t<X>
 template <class X>
 concept Elementwise = Symbolic<X> || AnyTyped<X>;
 template <class... X>
-concept ElementwiseArguments =
-    (Elementwise<X> || ...) && ((Elementwise<X> || Number<X>)&&...) && one_kind<std::remove_cvref_t<X>...>;
+concept ElementwiseArguments = (Elementwise<X> || ...) &&
+                               ((Elementwise<X> || Number<X>)&&...) && one_kind<std::remove_cvref_t<X>...>;
 
 template <class First, class... Rest>
 struct FirstElement {
@@ -208,31 +208,31 @@ constexpr auto clamp(X&& x, double low, double high, Location at = Location::cur
 
 /// a to the power of b. The gradient by b is 0 where the power is 0.
 template <class A, class B>
-  requires detail::ElementwiseArguments<A, B>
+requires detail::ElementwiseArguments<A, B>
 constexpr auto pow(A&& a, B&& b, Location at = Location::current()) {
   return detail::elementwise<Opcode::pow>(at, std::forward<A>(a), std::forward<B>(b));
 }
 /// The angle of the point (x, y), in radians
 template <class A, class B>
-  requires detail::ElementwiseArguments<A, B>
+requires detail::ElementwiseArguments<A, B>
 constexpr auto atan2(A&& y, B&& x, Location at = Location::current()) {
   return detail::elementwise<Opcode::atan2>(at, std::forward<A>(y), std::forward<B>(x));
 }
 /// The larger one; NaN if either is; where they are equal each gets half the gradient
 template <class A, class B>
-  requires detail::ElementwiseArguments<A, B>
+requires detail::ElementwiseArguments<A, B>
 constexpr auto maximum(A&& a, B&& b, Location at = Location::current()) {
   return detail::elementwise<Opcode::maximum>(at, std::forward<A>(a), std::forward<B>(b));
 }
 /// The smaller one, on the same terms
 template <class A, class B>
-  requires detail::ElementwiseArguments<A, B>
+requires detail::ElementwiseArguments<A, B>
 constexpr auto minimum(A&& a, B&& b, Location at = Location::current()) {
   return detail::elementwise<Opcode::minimum>(at, std::forward<A>(a), std::forward<B>(b));
 }
 /// `yes` where the condition is not 0, else `no`. No gradient to the condition.
 template <class C, class A, class B>
-  requires detail::ElementwiseArguments<C, A, B>
+requires detail::ElementwiseArguments<C, A, B>
 constexpr auto where(C&& condition, A&& yes, B&& no, Location at = Location::current()) {
   return detail::elementwise<Opcode::where>(at, std::forward<C>(condition), std::forward<A>(yes),
                                             std::forward<B>(no));

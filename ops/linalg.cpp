@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include <xgrad/autograd/tape/create.hpp>
-#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/kernels/linalg.hpp>
 #include <xgrad/ops/layout.hpp>
@@ -29,10 +29,11 @@ Shape leading_axes(const Shape& shape, std::size_t last = 2) {
 
 void check_square(std::string_view op, const AnyTensor& a) {
   check_defined(op, a);
-  if (this_thread.schedule)
-    detail::refuse_in_replay(op,
-                             "it could not tell in time that a matrix is singular; compute it before each run, "
-                             "into a tensor with assign()");
+  if (detail::in_replay())
+    detail::refuse_in_replay(
+        op,
+        "it could not tell in time that a matrix is singular; compute it before each run, "
+        "into a tensor with assign()");
   const Shape& shape = a.shape();
   if (shape.rank() < 2 || shape.back() != shape[shape.rank() - 2])
     throw ShapeError(fmt::format("{}: shape {} is of no square matrix; its last two axes must be equal", op,

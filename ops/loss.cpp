@@ -7,11 +7,11 @@
 #include <span>
 #include <vector>
 
-#include <xgrad/autograd/tape/create.hpp>
-#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/kernel_list.hpp>
 #include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/op.hpp>
-#include <xgrad/autograd/array/schedule.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/index.hpp>
 #include <xgrad/ops/kernels/fold.hpp>
@@ -108,7 +108,7 @@ Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets,
         "has one target",
         op, to_string(x.shape()), to_string(rows), to_string(targets.shape())));
   const TargetCheck check{op, x.shape(), targets.address(), options};
-  if (!this_thread.schedule) return {targets, options, check()};
+  if (!detail::in_replay()) return {targets, options, check()};
   const bool computed = targets.computed_in_replay(op, x.shape().back());
   if (computed && options.ignore_index >= 0)
     detail::refuse_in_replay(op,
@@ -116,9 +116,9 @@ Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets,
                              "compute them before each run and assign() them");
   Targets result{targets, options, check()};
   result.used_in_run = std::make_shared<std::int64_t>(result.used);
-  this_thread.schedule->hold(result.used_in_run);
+  this_thread.replay->hold(result.used_in_run);
   if (!computed)
-    this_thread.schedule->append_check([check, used = result.used_in_run.get()] { *used = check(); });
+    this_thread.replay->append_check([check, used = result.used_in_run.get()] { *used = check(); });
   return result;
 }
 

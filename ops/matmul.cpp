@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <new>
 
-#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/array/launch.hpp>
-#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/autograd/array/profile.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/kernels/rows.hpp>
+#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/kernels/packing.hpp>
 #include <xgrad/ops/kernels/product.hpp>
-#include <xgrad/ops/kernels/rows.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/shape.hpp>
 
@@ -45,9 +45,8 @@ struct ProductOptions {
 void sum_rows(const AnyTensor& x, AnyTensor& into, bool accumulate) {
   const auto run = [&]<Real T>(T) {
     launch([=, rows = x.shape().elements(0, x.rank() - 1), columns = x.shape().back(),
-            from = reinterpret_cast<const T*>(x.bytes()), to = data_of<T>(into)] {
-      kernels::column_sums(rows, columns, from, accumulate, to);
-    });
+            from = reinterpret_cast<const T*>(x.bytes()),
+            to = data_of<T>(into)] { kernels::column_sums(rows, columns, from, accumulate, to); });
   };
   x.dtype() == DType::float32 ? run(0.0f) : run(0.0);
 }
@@ -116,8 +115,7 @@ class ProductNode final : public Node {
       else
         kernels::product({saved(0), !options_.transpose_a}, {g}, into, accumulate);
     });
-    if (has_bias())
-      sink.write(2, [&](AnyTensor& into, bool accumulate) { sum_rows(g, into, accumulate); });
+    if (has_bias()) sink.write(2, [&](AnyTensor& into, bool accumulate) { sum_rows(g, into, accumulate); });
   }
 
  private:

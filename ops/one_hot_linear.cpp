@@ -1,14 +1,14 @@
 // Products of one-hot rows, which are never formed, with a weight.
 #include <fmt/format.h>
 
-#include <xgrad/autograd/tape/create.hpp>
-#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/kernels/rows.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/index.hpp>
 #include <xgrad/ops/kernels/columns.hpp>
 #include <xgrad/ops/kernels/gather.hpp>
-#include <xgrad/ops/kernels/rows.hpp>
 #include <xgrad/ops/kernels/transpose.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/recurrent.hpp>

@@ -5,11 +5,11 @@
 
 #include <new>
 
-#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/kernel_list.hpp>
 #include <xgrad/autograd/array/launch.hpp>
-#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/autograd/array/profile.hpp>
-#include <xgrad/autograd/array/schedule.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/kernels/product.hpp>
 #include <xgrad/ops/kernels/recurrent.hpp>
@@ -175,7 +175,7 @@ class StepNode final : public Node {
     const AnyTensor c = saved(saved_c), next_c = saved(saved_result), gates = saved(saved_gates);
     const GradientSlot &dh = gradients[0], &next_dc = gradients[1];
     const bool own_dc = next_dc.value.defined() && next_dc.ownership == Ownership::owned;
-    const bool over_gates = sink.frees_graph() && detail::may_overwrite(gates);
+    const bool over_gates = sink.frees_graph() && detail::may_overwrite(*gates.storage());
     AnyTensor dz = over_gates ? gates : AnyTensor::empty(gates_shape_, dtype_of<T>);
     AnyTensor dc = own_dc ? next_dc.value : AnyTensor::empty(shape_, dtype_of<T>);
     if (over_gates) saved_[saved_gates].storage = {};
@@ -279,7 +279,7 @@ void step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, cons
           std::span<Tensor<T>> next, const StepMemory<T>& memory, Location at) {
   const ProfiledOp timed(name_of(kind));
   check_step(kind, zx, h, weight, c);
-  AnyTensor z = memory.take_zx && detail::may_overwrite(zx) ? zx.detached() : copy_of(zx);
+  AnyTensor z = memory.take_zx && detail::may_overwrite(*zx.storage()) ? zx.detached() : copy_of(zx);
   next[0] = Tensor<T>(room_for_h(kind, z, h, memory));
   kernels::matrix_product<T>({h}, {weight, true, weight.node() && weight.node()->is_leaf()}, z, true);
   if constexpr (kind == StepKind::lstm) {

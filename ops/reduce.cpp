@@ -7,9 +7,9 @@
 #include <limits>
 #include <optional>
 
-#include <xgrad/autograd/tape/create.hpp>
-#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/kernels/fold.hpp>
@@ -227,7 +227,7 @@ struct Product {
     const Tensor<T> x = saved[0], y = saved[1];
     const Shape& shape = x.shape();
     // A Replay could not decide anew in every run.
-    if (x.elements() == 0 || (!this_thread.schedule && kernels::all_normal(y.values()))) return {g * y / x};
+    if (x.elements() == 0 || (!detail::in_replay() && kernels::all_normal(y.values()))) return {g * y / x};
     const Run run = innermost(shape, axes);
     const std::int64_t outer = shape.elements(0, run.first), extent = folded(shape, axes);
     const auto others = products_of_others(reshape(x, {outer, extent, shape.elements() / (outer * extent)}));

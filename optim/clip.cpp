@@ -6,17 +6,17 @@
 
 #include <fmt/format.h>
 
-#include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/kernels/optimizer.hpp>
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/array/profile.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/kernels/optimizer.hpp>
 
 namespace xgrad::optim {
 
 namespace {
 
 void check_call(const char* name, double limit) {
-  if (this_thread.schedule)
+  if (xgrad::detail::in_replay())
     xgrad::detail::refuse_in_replay(
         name, "it would decide by the gradients once, not in every run; call it after each");
   if (!(limit >= 0)) throw ValueError(fmt::format("{}: the limit is {}; it is at least 0", name, limit));

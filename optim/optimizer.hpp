@@ -6,8 +6,8 @@
 #include <vector>
 
 #include <xgrad/autograd/array/launch.hpp>
-#include <xgrad/autograd/tape/node.hpp>
 #include <xgrad/autograd/array/profile.hpp>
+#include <xgrad/autograd/tape/node.hpp>
 #include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad::optim {
@@ -51,7 +51,7 @@ class Optimizer {
   template <class F>
   void each(F f) {
     const ProfiledOp timed(name_);
-    if (this_thread.schedule)
+    if (xgrad::detail::in_replay())
       xgrad::detail::refuse_in_replay(
           name_, "step() would count its steps once, not in every run; call it after each");
     for (std::size_t k = 0; k < parameters_.size(); ++k) {

@@ -1,12 +1,12 @@
 // Reading and writing by index: values, gradients, where those are added, and errors.
 #include <xgrad/ops/index.hpp>
 
-#include <xgrad/autograd/tape/array.hpp>
-#include <xgrad/autograd/tape/elementwise.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include "catch.hpp"
+#include <xgrad/autograd/tape/array.hpp>
+#include <xgrad/autograd/tape/run_formula.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/shape.hpp>
+#include "catch.hpp"
 #include "tensors.hpp"
 
 using namespace xgrad;
@@ -120,7 +120,7 @@ TEST_CASE("scatter_add adds an element for each index") {
   CHECK(list(scatter_add(zeros<double>({3, 5}), 0, Indices{{0, 1, 2, 0, 0}}, D(ones<double>({2, 5})))) ==
         Values{1, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0});
   CHECK(list(scatter_add(zeros<double>({3, 5}), 0, Indices{{0, 1, 2, 0, 0}, {0, 1, 2, 2, 2}},
-                           D(ones<double>({2, 5})))) == Values{2, 0, 0, 1, 1, 0, 2, 0, 0, 0, 0, 0, 2, 1, 1});
+                         D(ones<double>({2, 5})))) == Values{2, 0, 0, 1, 1, 0, 2, 0, 0, 0, 0, 0, 2, 1, 1});
   CHECK(list(scatter_add(counted({2, 3}), 1, Indices{{2, 2}, {0, 1}}, source)) ==
         Values{0, 1, 2 + 1 + 2, 3 + 6, 4 + 7, 5});
   CHECK(list(scatter_add(counted({2, 1}), 1, Indices(Shape{2, 0}, {}), source)) == Values{0, 1});

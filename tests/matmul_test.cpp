@@ -5,13 +5,13 @@
 #include <cstring>
 #include <vector>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/kernels/rows.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/gradcheck.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/autograd/tape/node.hpp>
 #include "catch.hpp"
-#include <xgrad/ops/kernels/rows.hpp>
 
 using namespace xgrad;
 using Catch::Matchers::Contains;

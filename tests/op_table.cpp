@@ -11,11 +11,11 @@
 #include <limits>
 #include <stdexcept>
 
-#include <xgrad/autograd/tape/elementwise.hpp>
-#include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/tape/mode.hpp>
-#include <xgrad/autograd/core/random.hpp>
 #include <xgrad/autograd/array/replay.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/core/random.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
+#include <xgrad/autograd/tape/structural.hpp>
 
 namespace xgrad::testing {
 

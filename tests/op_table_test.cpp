@@ -7,8 +7,8 @@
 #include <set>
 #include <sstream>
 
-#include <xgrad/autograd/tape/elementwise.hpp>
 #include <xgrad/autograd/tape/op.hpp>
+#include <xgrad/autograd/tape/run_formula.hpp>
 #include "catch.hpp"
 #include "op_table.hpp"
 
@@ -40,7 +40,8 @@ std::set<std::string> public_functions() {
     if (entry.path().extension() == ".hpp")
       for (const auto& name : declared_functions(read(entry.path()))) names.insert(name);
   // The operators are members of Tensor.
-  const std::string tensor = read(std::filesystem::path(XGRAD_SOURCE_DIR) / "autograd" / "tape" / "tensor.hpp");
+  const std::string tensor =
+      read(std::filesystem::path(XGRAD_SOURCE_DIR) / "autograd" / "tape" / "tensor.hpp");
   const std::regex declaration(R"(friend Tensor (operator[^ (]+)\()");
   for (std::sregex_iterator at(tensor.begin(), tensor.end(), declaration), end; at != end; ++at)
     names.insert((*at)[1]);

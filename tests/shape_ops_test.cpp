@@ -3,13 +3,13 @@
 
 #include <set>
 
-#include <xgrad/autograd/tape/create.hpp>
-#include <xgrad/autograd/tape/elementwise.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/formula.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
-#include "catch.hpp"
+#include <xgrad/autograd/tape/structural.hpp>
 #include <xgrad/ops/elementwise.hpp>
+#include "catch.hpp"
 #include "tensors.hpp"
 
 using namespace xgrad;

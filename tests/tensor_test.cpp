@@ -1,11 +1,11 @@
 // Tensor: making, reading and writing values, leaves, detaching, converting.
 #include <xgrad/autograd/tape/tensor.hpp>
 
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/array.hpp>
 #include <xgrad/autograd/tape/create.hpp>
-#include <xgrad/autograd/tape/elementwise.hpp>
-#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
+#include <xgrad/autograd/tape/structural.hpp>
 #include "catch.hpp"
 #include "tensors.hpp"
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include <xgrad/autograd/tape/create.hpp>
-#include <xgrad/autograd/tape/elementwise.hpp>
+#include <xgrad/autograd/tape/structural.hpp>
 #include <xgrad/autograd/tape/tensor.hpp>
 #include <xgrad/ops/reduce.hpp>
 

@@ -1,4 +1,4 @@
-// The untyped handle: making, copying, attaching to nodes.
+// The untyped handle: making, filling and copying.
 #include <xgrad/autograd/array/any_tensor.hpp>
 
 #include <fmt/format.h>
@@ -6,24 +6,19 @@
 #include <algorithm>
 #include <cstring>
 
-#include <xgrad/autograd/tape/elementwise.hpp>
-#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/array/launch.hpp>
-#include <xgrad/autograd/tape/node.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/kernels/rows.hpp>
 
 namespace xgrad {
 
-void AnyTensor::retain(Node* node) noexcept { node->retain(); }
-
-void AnyTensor::release(Node* node) noexcept { node->release(); }
-
 AnyTensor AnyTensor::full(const Shape& shape, DType dtype, double value) {
   AnyTensor result = empty(shape, dtype);
-  const auto fill = [n = shape.elements(), value]<Real T>(T* to) {
-    launch([=] { std::fill_n(to, n, static_cast<T>(value)); });
-  };
-  std::byte* const to = result.mutable_bytes();
-  dtype == DType::float32 ? fill(reinterpret_cast<float*>(to)) : fill(reinterpret_cast<double*>(to));
+  dispatch(dtype, [&]<Real T>() {
+    launch([to = reinterpret_cast<T*>(result.mutable_bytes()), n = shape.elements(), value] {
+      std::fill_n(to, n, static_cast<T>(value));
+    });
+  });
   return result;
 }
 
@@ -37,22 +32,11 @@ void AnyTensor::fill_zero() {
   launch([to = mutable_bytes(), n = size_in_bytes()] { std::memset(to, 0, n); });
 }
 
-bool AnyTensor::requires_grad() const { return needs_gradient(*this); }
-
-bool AnyTensor::is_leaf() const { return !node_ || node_->is_leaf(); }
-
 void add_into(AnyTensor& into, const AnyTensor& from) {
-  using namespace kernels;
-  const std::array<LoopInput, 2> in{{{into.bytes(), 1, {}}, {from.bytes(), 1, {}}}};
-  const LoopOutput out{into.mutable_bytes(), 1, false, {}};
-  const Loop loop{.inner = into.elements(),
-                  .outer_rank = 0,
-                  .padded = into.owns_tail(),
-                  .outer = {},
-                  .inputs = in.data(),
-                  .outputs = &out,
-                  .constants = nullptr};
-  primitive(Opcode::add).run_forward(into.dtype(), loop);
+  dispatch(into.dtype(), [&]<Real T>() {
+    launch([n = into.elements(), x = reinterpret_cast<const T*>(from.bytes()),
+            to = reinterpret_cast<T*>(into.mutable_bytes())] { kernels::add(n, x, to); });
+  });
 }
 
 AnyTensor copy_of(const AnyTensor& tensor) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
+#include <string>
 
+#include <xgrad/autograd/core/replay_mode.hpp>
 #include <xgrad/autograd/core/shape.hpp>
 #include <xgrad/autograd/core/storage.hpp>
-#include <xgrad/autograd/core/thread_state.hpp>
 
 namespace xgrad {
 
@@ -15,8 +17,8 @@ struct Edge;
 
 namespace detail {
 
-// For a Replay that is being made (schedule.cpp): has it keep the storage; has it write again, in every run,
-// what the program itself wrote to a new tensor.
+// For a Replay that is being made (kernel_list.cpp): has it keep the storage; has it write again, in every
+// run, what the program itself wrote to a new tensor.
 [[gnu::cold]] void hold_in_replay(const Ref<Storage>& storage);
 void repeat_values(const AnyTensor& fresh);
 
@@ -98,7 +100,7 @@ class AnyTensor {
   }
   /// Has a Replay that is being made keep the storage, for kernels that find their elements by themselves.
   void hold_in_replay() const {
-    if (this_thread.schedule) [[unlikely]]
+    if (detail::in_replay()) [[unlikely]]
       detail::hold_in_replay(storage_);
   }
   void fill_zero();
@@ -145,6 +147,10 @@ class AnyTensor {
 
 /// Adds `from` to `into` element by element, in place. Shapes and types must be equal.
 void add_into(AnyTensor& into, const AnyTensor& from);
+
+/// As NumPy prints it: `[[1. 2.]\n [3. 4.]]`, to `precision` digits after the point.
+std::string to_string(const AnyTensor& tensor, int precision = 8);
+std::ostream& operator<<(std::ostream& out, const AnyTensor& tensor);
 
 /// Copies the elements of `from`, which has as many, and does not overlap.
 void copy_into(AnyTensor& into, const AnyTensor& from);

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/kernel_list.hpp>
 #include <xgrad/autograd/array/launch.hpp>
-#include <xgrad/autograd/array/schedule.hpp>
+#include <xgrad/autograd/core/error.hpp>
 
 namespace xgrad {
 
@@ -46,19 +46,19 @@ Indices::Indices(std::initializer_list<std::initializer_list<std::int64_t>> rows
               flattened(rows)) {}
 
 std::span<const std::int64_t> Indices::values() const {
-  if (this_thread.schedule)
+  if (detail::in_replay())
     detail::refuse_in_replay("Indices::values",
                              "values cannot be read: the program would do so once, not in every run; work on "
                              "them before a run, and assign() the result");
   return span();
 }
 
-void Indices::hold_in_replay() const { this_thread.schedule->hold(block_); }
+void Indices::hold_in_replay() const { this_thread.replay->hold(block_); }
 
 std::int64_t* Indices::mutable_address(std::int64_t limit) {
-  if (this_thread.schedule) {
+  if (detail::in_replay()) {
     hold_in_replay();
-    block_->computed_by = this_thread.schedule->number();
+    block_->computed_by = this_thread.replay->number();
     block_->limit = limit;
   }
   launch([version = &block_->version] { ++*version; });
@@ -66,7 +66,7 @@ std::int64_t* Indices::mutable_address(std::int64_t limit) {
 }
 
 bool Indices::computed_in_replay(std::string_view op, std::int64_t limit) const {
-  if (!this_thread.schedule || block_->computed_by != this_thread.schedule->number()) return false;
+  if (!detail::in_replay() || block_->computed_by != this_thread.replay->number()) return false;
   if (block_->limit > limit)
     detail::refuse_in_replay(op,
                              fmt::format("indices are computed that may reach {}, and only those in [0, {}) "
@@ -76,7 +76,7 @@ bool Indices::computed_in_replay(std::string_view op, std::int64_t limit) const 
 }
 
 void Indices::assign(const Indices& values) {
-  if (this_thread.schedule)
+  if (detail::in_replay())
     detail::refuse_in_replay("Indices::assign", "it would happen once, not in every run; do it before each");
   if (values.shape_ != shape_)
     throw ShapeError(
@@ -141,9 +141,9 @@ void check_indices(std::string_view op, const Indices& indices, std::int64_t lim
   if (indices.computed_in_replay(op, limit)) return;
   IndexCheck check{op, indices.address(), indices.shape(), limit};
   check();
-  if (!this_thread.schedule) return;
-  check.op = {static_cast<const char*>(this_thread.schedule->keep(op.data(), op.size())), op.size()};
-  this_thread.schedule->append_check(check);
+  if (!detail::in_replay()) return;
+  check.op = {static_cast<const char*>(this_thread.replay->keep(op.data(), op.size())), op.size()};
+  this_thread.replay->append_check(check);
 }
 
 }  // namespace xgrad

@@ -13,19 +13,19 @@
 #include <utility>
 #include <vector>
 
+#include <xgrad/autograd/core/replay_mode.hpp>
 #include <xgrad/autograd/core/shape.hpp>
-#include <xgrad/autograd/core/thread_state.hpp>
 
 namespace xgrad {
 
 /// A range of integers, or an xtensor array or expression of them (whose iterators are those of C++17).
 template <class R>
-concept IntegerArray =
-    (std::ranges::input_range<const R> && std::integral<std::ranges::range_value_t<const R>>) ||
-    requires(const R& values) {
-      requires std::integral<typename R::value_type>;
-      values.dimension(), values.shape(), values.begin(), values.end();
-    };
+concept IntegerArray = (std::ranges::input_range<const R> &&
+                        std::integral<std::ranges::range_value_t<const R>>) ||
+                       requires(const R& values) {
+  requires std::integral<typename R::value_type>;
+  values.dimension(), values.shape(), values.begin(), values.end();
+};
 
 /// A row-major array of 64-bit integers; copies share the values. Made from lists, ranges of integers, or any
 /// integer xtensor expression.
@@ -46,8 +46,8 @@ class Indices {
   Indices(std::initializer_list<std::initializer_list<std::int64_t>> rows);
 
   template <IntegerArray R>
-    requires(!std::derived_from<R, Indices>)
-  Indices(const R& values) : Indices(shape_of(values), copied(values)) {}
+  requires(!std::derived_from<R, Indices>) Indices(const R& values)
+      : Indices(shape_of(values), copied(values)) {}
 
   const Shape& shape() const { return shape_; }
   std::int64_t elements() const { return shape_.elements(); }
@@ -55,7 +55,7 @@ class Indices {
   std::span<const std::int64_t> values() const;
   /// Where the values lie, for a kernel to be launched on them.
   std::span<const std::int64_t> address() const {
-    if (this_thread.schedule) [[unlikely]]
+    if (detail::in_replay()) [[unlikely]]
       hold_in_replay();
     return span();
   }
@@ -83,7 +83,7 @@ class Indices {
   struct Block {
     std::vector<std::int64_t> values;
     std::uint32_t version = 0;
-    std::uint64_t computed_by = 0;  // number of the schedule whose kernels write the values, in [0, limit)
+    std::uint64_t computed_by = 0;  // number of the list whose kernels write the values, in [0, limit)
     std::int64_t limit = 0;
   };
 

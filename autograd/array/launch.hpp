@@ -3,10 +3,9 @@
 
 #include <concepts>
 #include <cstddef>
-#include <string_view>
 #include <type_traits>
 
-#include <xgrad/autograd/core/thread_state.hpp>
+#include <xgrad/autograd/core/replay_mode.hpp>
 
 namespace xgrad {
 
@@ -14,19 +13,16 @@ namespace detail {
 
 void launch_in_replay(void (*run)(const void* kernel), const void* kernel, std::size_t bytes);
 
-// For what a Replay could not do again. Throws GraphError: "<what>: inside the function of a Replay <why>".
-[[noreturn]] void refuse_in_replay(std::string_view what, std::string_view why);
-
 }  // namespace detail
 
 /// Calls `kernel()`. Inside the function of a Replay the kernel is written down too, to be called again: it
 /// captures by value ([=]) all it needs, numbers and the addresses of elements (Tensor::address()). It should
 /// not throw: a run would end there, with its results half computed.
 template <class Kernel>
-  requires std::is_trivially_copyable_v<Kernel> && std::invocable<const Kernel&> &&
-           (alignof(Kernel) <= alignof(std::max_align_t))
-[[gnu::always_inline]] inline void launch(const Kernel& kernel) {
-  if (this_thread.schedule) [[unlikely]]
+requires std::is_trivially_copyable_v<Kernel> && std::invocable<const Kernel&> &&
+    (alignof(Kernel) <= alignof(std::max_align_t))
+        [[gnu::always_inline]] inline void launch(const Kernel& kernel) {
+  if (detail::in_replay()) [[unlikely]]
     return detail::launch_in_replay([](const void* k) { (*static_cast<const Kernel*>(k))(); }, &kernel,
                                     sizeof kernel);
   kernel();

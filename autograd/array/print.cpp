@@ -222,8 +222,7 @@ std::string to_string(const AnyTensor& tensor, int precision) {
   precision = std::max(precision, 0);
   if (!tensor.defined()) return "undefined";
   if (tensor.elements() == 0) return "[]";
-  const bool single = tensor.dtype() == DType::float32;
-  return single ? text_of<float>(tensor, precision) : text_of<double>(tensor, precision);
+  return dispatch(tensor.dtype(), [&]<Real T>() { return text_of<T>(tensor, precision); });
 }
 
 std::string to_string(const Indices& indices) {
@@ -235,12 +234,6 @@ std::string to_string(const Indices& indices) {
 
 std::ostream& operator<<(std::ostream& out, const Indices& indices) { return out << to_string(indices); }
 
-template <Real T>
-std::ostream& operator<<(std::ostream& out, const Tensor<T>& tensor) {
-  return out << to_string(tensor);
-}
-
-template std::ostream& operator<<(std::ostream&, const Tensor<float>&);
-template std::ostream& operator<<(std::ostream&, const Tensor<double>&);
+std::ostream& operator<<(std::ostream& out, const AnyTensor& tensor) { return out << to_string(tensor); }
 
 }  // namespace xgrad

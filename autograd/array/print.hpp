@@ -5,13 +5,15 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <concepts>
+#include <string>
 
-#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/any_tensor.hpp>
 #include <xgrad/autograd/array/indices.hpp>
-#include <xgrad/autograd/tape/tensor.hpp>
+#include <xgrad/autograd/core/error.hpp>
 
-template <class T>
-struct fmt::formatter<xgrad::Tensor<T>> {
+template <std::derived_from<xgrad::AnyTensor> Tensor>
+struct fmt::formatter<Tensor> {
   int precision = -1;
 
   constexpr auto parse(format_parse_context& context) {
@@ -24,7 +26,7 @@ struct fmt::formatter<xgrad::Tensor<T>> {
     return at;
   }
 
-  auto format(const xgrad::Tensor<T>& tensor, format_context& context) const {
+  auto format(const xgrad::AnyTensor& tensor, format_context& context) const {
     const std::string text = precision < 0 ? xgrad::to_string(tensor) : xgrad::to_string(tensor, precision);
     return std::copy(text.begin(), text.end(), context.out());
   }

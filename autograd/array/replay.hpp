@@ -8,10 +8,9 @@
 #include <optional>
 #include <type_traits>
 
-#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/array/kernel_list.hpp>
 #include <xgrad/autograd/array/launch.hpp>
-#include <xgrad/autograd/array/schedule.hpp>
-#include <xgrad/autograd/core/thread_state.hpp>
+#include <xgrad/autograd/core/error.hpp>
 
 namespace xgrad {
 
@@ -49,17 +48,21 @@ class Replay {
  public:
   using Result = std::add_lvalue_reference_t<std::conditional_t<std::is_void_v<R>, void, const R>>;
 
+  /// Whether one can be made and run on this thread now, and nothing would be missed by it: outside of
+  /// `anomaly` and `profile` scopes, which look at every op, and of another Replay's function.
+  static bool possible() { return !this_thread.anomaly && !this_thread.profile && !detail::in_replay(); }
+
   /// Runs `function`, with no arguments, and writes down its kernels. Throws what it throws.
   template <class F>
-    requires(!std::same_as<std::remove_cvref_t<F>, Replay> && std::invocable<F&> &&
-             std::same_as<std::decay_t<std::invoke_result_t<F&>>, R>)
-  explicit Replay(F&& function) : schedule_(std::make_unique<Schedule>()) {
+  requires(!std::same_as<std::remove_cvref_t<F>, Replay> && std::invocable<F&> &&
+           std::same_as<std::decay_t<std::invoke_result_t<F&>>, R>) explicit Replay(F&& function)
+      : list_(std::make_unique<detail::KernelList>()) {
     const auto scope = writing();
     if constexpr (std::is_void_v<R>)
       function();
     else
       result_.emplace(function());
-    schedule_->finish();
+    list_->finish();
   }
 
   /// Runs the kernels again. Returns what the function returned, which now holds the new values. Throws
@@ -67,32 +70,32 @@ class Replay {
   /// Replay's function, all before anything is computed; as the functions below, GraphError for a Replay that
   /// was moved from.
   Result operator()() {
-    schedule().run();
+    list().run();
     return result();
   }
 
   /// What the function returned, as the last run left it.
   Result result() const {
-    schedule();
+    list();
     if constexpr (!std::is_void_v<R>) return *result_;
   }
 
   /// How many kernels there are.
-  std::size_t kernels() const { return schedule().kernels(); }
+  std::size_t kernels() const { return list().kernels(); }
 
  private:
-  Schedule& schedule() const {
-    if (!schedule_) throw GraphError("Replay: this one was moved from; use the one that it was moved to");
-    return *schedule_;
+  detail::KernelList& list() const {
+    if (!list_) throw GraphError("Replay: this one was moved from; use the one that it was moved to");
+    return *list_;
   }
-  detail::ScheduleScope writing() {
-    if (this_thread.schedule)
+  detail::ReplayScope writing() {
+    if (detail::in_replay())
       detail::refuse_in_replay("Replay", "another cannot be made; call its function instead");
-    return detail::ScheduleScope(schedule_.get());
+    return detail::ReplayScope(list_.get());
   }
 
   struct Nothing {};
-  std::unique_ptr<Schedule> schedule_;
+  std::unique_ptr<detail::KernelList> list_;
   std::conditional_t<std::is_void_v<R>, Nothing, std::optional<R>> result_;
 };
 

@@ -5,7 +5,7 @@
 #include <numbers>
 
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/core/replay_mode.hpp>
 
 namespace xgrad {
 
@@ -48,7 +48,7 @@ double Generator::next_normal() {
 }
 
 std::unique_lock<std::mutex> Generator::drawing() {
-  if (this_thread.schedule)
+  if (detail::in_replay())
     detail::refuse_in_replay(
         "random numbers",
         "they would be drawn once, not in every run; draw before each, into a tensor with "

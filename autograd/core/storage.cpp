@@ -5,9 +5,8 @@
 
 #include <new>
 
-#include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/array/schedule.hpp>
 #include <xgrad/autograd/core/arena.hpp>
+#include <xgrad/autograd/core/error.hpp>
 
 namespace xgrad {
 
@@ -26,8 +25,8 @@ void Storage::out_of_memory(std::int64_t elements, std::size_t bytes) {
 }
 
 Storage* Storage::make(std::int64_t elements, DType type) {
-  if (this_thread.schedule) [[unlikely]]
-    return this_thread.schedule->arena().make(elements, type);
+  if (this_thread.arena) [[unlikely]]
+    return this_thread.arena->make(elements, type);
   const Layout layout(elements, type);
   try {
     return new (pool::allocate(layout.bytes)) Storage(layout, type, false);

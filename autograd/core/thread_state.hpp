@@ -7,6 +7,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 #if __has_include(<sys/single_threaded.h>)
 #include <sys/single_threaded.h>
@@ -28,7 +30,10 @@ inline bool single_threaded() {
 
 class Engine;
 class Node;
-class Schedule;
+class StorageArena;
+namespace detail {
+class KernelList;
+}
 
 struct ThreadState {
   static constexpr std::size_t small_classes = 33;  // 16, 32, … 512 bytes, for each use
@@ -39,15 +44,16 @@ struct ThreadState {
     FreeBlock* next;
   };
 
-  bool recording = true;             // grad mode
-  bool anomaly = false;              // look for the first non-finite value
-  class profile* profile = nullptr;  // times ops, see profile.hpp
-  Schedule* schedule = nullptr;      // of the Replay whose function runs now, see schedule.hpp
-  bool registered = false;           // known to the registry that sums the counters
-  bool ended = false;                // its clean-up has run; only static destructors come here now
-  Engine* engine = nullptr;          // the backward pass under way, the innermost of several
-  std::uint32_t scope = 0;           // annotation of nodes made now, see scope.hpp
-  std::uint64_t sequence = 1;        // number of the next node
+  bool recording = true;                 // grad mode
+  bool anomaly = false;                  // look for the first non-finite value
+  class profile* profile = nullptr;      // times ops, see profile.hpp
+  detail::KernelList* replay = nullptr;  // of the Replay whose function runs now, see kernel_list.hpp
+  StorageArena* arena = nullptr;         // where storages are made then
+  bool registered = false;               // known to the registry that sums the counters
+  bool ended = false;                    // its clean-up has run; only static destructors come here now
+  Engine* engine = nullptr;              // the backward pass under way, the innermost of several
+  std::uint32_t scope = 0;               // annotation of nodes made now, see scope.hpp
+  std::uint64_t sequence = 1;            // number of the next node
 
   // Written by the owning thread only, read by any: plain loads and stores, no read-modify-write.
   std::atomic<std::int64_t> live_nodes{0}, live_bytes{0}, reserved_bytes{0};
@@ -74,5 +80,23 @@ struct ThreadState {
 // constinit and trivially destructible: access needs no guard. Clean-up is arranged when a thread first comes
 // to the pool.
 extern constinit thread_local ThreadState this_thread;
+
+namespace detail {
+
+/// Gives a setting of this thread another value until the end of the scope.
+template <auto setting>
+class SettingScope {
+ public:
+  using Value = std::remove_reference_t<decltype(this_thread.*setting)>;
+  explicit SettingScope(Value value) : before_(std::exchange(this_thread.*setting, value)) {}
+  SettingScope(const SettingScope&) = delete;
+  SettingScope& operator=(const SettingScope&) = delete;
+  ~SettingScope() { this_thread.*setting = before_; }
+
+ private:
+  Value before_;
+};
+
+}  // namespace detail
 
 }  // namespace xgrad

@@ -1,6 +1,6 @@
 // The formulas of the primitive operations: their programs, with the loops of this machine's instruction set.
+#include <xgrad/autograd/formula/info.hpp>
 #include <xgrad/autograd/formula/primitive_loops.hpp>
-#include <xgrad/autograd/tape/elementwise.hpp>
 #include <xgrad/autograd/formula/trace.hpp>
 
 namespace xgrad {

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include <xgrad/autograd/kernels/loop.hpp>
+#include <xgrad/autograd/kernels/program.hpp>
 #include <xgrad/autograd/kernels/simd.hpp>
 #include <xgrad/autograd/kernels/simd_math.hpp>
-#include <xgrad/autograd/formula/symbol.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

@@ -1,11 +1,11 @@
 // The backward pass: newest node first, by a heap of creation numbers.
 #pragma once
 
-#include <deque>
-#include <limits>
 #include <vector>
 
+#include <xgrad/autograd/tape/leaf_slots.hpp>
 #include <xgrad/autograd/tape/node.hpp>
+#include <xgrad/autograd/tape/selection.hpp>
 #include <xgrad/autograd/tape/sink.hpp>
 #include <xgrad/autograd/tape/tensor.hpp>
 
@@ -14,7 +14,10 @@ namespace xgrad {
 class Engine {
  public:
   Engine(BackwardOptions options, Location at)
-      : options_(options), at_(at), outer_(std::exchange(this_thread.engine, this)) {}
+      : options_(options),
+        at_(at),
+        outer_(std::exchange(this_thread.engine, this)),
+        selection_(outer_ ? &outer_->selection_ : nullptr) {}
   Engine(const Engine&) = delete;
   ~Engine();
 
@@ -30,17 +33,6 @@ class Engine {
   template <class T>
   using PoolVector = std::vector<T, pool::Allocator<T>>;
 
-  struct LeafSlot {
-    explicit LeafSlot(Ref<Leaf> of) : leaf(std::move(of)) {}
-    Ref<Leaf> leaf;
-    GradientSlot slot;
-  };
-  struct Capture {
-    Ref<Node> node;
-    std::uint32_t output;
-    std::size_t index;
-  };
-  static const Node* node_of(const Capture& capture) { return capture.node.get(); }
   struct Queued {
     std::uint64_t sequence;
     Ref<Node> node;
@@ -51,53 +43,45 @@ class Engine {
     DeferredGradient gradient;
   };
 
-  bool wants(const Edge& edge) const;
-  bool may_lead_to_input(const Node& node) const;
-  GradientSlot* slot(const Edge& edge);
-  GradientSlot& leaf_slot(Leaf* leaf);
-  std::size_t place_of(const Leaf* leaf) const;
-  void hide_outer_marks();
-  void find_wanted(std::span<const AnyTensor> outputs, std::span<const AnyTensor> inputs);
+  // The loop.
   void seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds);
   void run();
+  void visit(Node& node);
+  void run_hooks(Node& node, std::span<GradientSlot> slots);
+  void free_graph(Node& node);
+
+  // The nodes to visit.
   void enqueue(Ref<Node> node);
   void push(Ref<Node> node);
   Node* newest() const { return next_ || heap_.empty() ? next_.get() : heap_.front().node.get(); }
   Ref<Node> take_newest();
-  void visit(Node& node);
-  void free_graph(Node& node);
-  GradientSlot& destination(const Edge& edge, bool& accumulate, GradientSlot* spare);
-  Pending* waiting(const Edge& edge);
-  void defer(const Edge& edge, DeferredGradient&& gradient);
-  void carry_out(const Edge& edge, const DeferredGradient& gradient);
-  void carry_out_pending();
-  void carry_out_last();
-  bool may_wait(const Node& next) const;
-  void run_hooks(Node& node, std::span<GradientSlot> slots);
-  void capture(const Node& node, std::span<GradientSlot> slots);
-  std::span<const Capture> captures_of(const Node& node) const;
+
+  // The gradients on their way (sink.cpp): those of a node's outputs hang on the node until its visit.
+  GradientSlot* slot(const Edge& edge);
   GradientSlot* take_slots(std::size_t outputs);
   void free_slots(Node& node, std::size_t outputs) noexcept;
+  void add(const Edge& edge, AnyTensor&& gradient, Ownership ownership, Location at);
+  GradientSlot& destination(const Edge& edge, bool& accumulate, GradientSlot* spare);
+
+  // Deferred gradients.
+  Pending* waiting(const Edge& edge);
+  void defer(const Edge& edge, DeferredGradient&& gradient);
+  void flush_pending();
+  void flush_last();
 
   BackwardOptions options_;
   Location at_;
-  Engine* outer_;           // the pass of which a hook started this one
-  bool selective_ = false;  // grad(): only towards the inputs
-  std::uint64_t oldest_input_ = std::numeric_limits<std::uint64_t>::max();  // of grad()
+  Engine* outer_;  // the pass of which a hook started this one
+  Selection selection_;
   std::span<const AnyTensor> outputs_;
-  // Nodes to visit, kept until then: a graph that backward() frees ends behind the pass, node by node. The
+  // Nodes to visit, kept until then: a graph that backward() frees ends after the pass, node by node. The
   // newest of all may stand apart, as next_: most nodes are visited right after the one that sent them their
   // gradient, and so never enter the heap.
   Ref<Node> next_;
   PoolVector<Queued> heap_;
-  GradientSlot* spare_ = nullptr;  // an empty one, for the next node of one output
+  GradientSlot* free_slot_ = nullptr;  // an empty one, for the next node of one output
   PoolVector<Pending> pending_;
-  std::deque<LeafSlot, pool::Allocator<LeafSlot>> leaves_;  // slots stay where they are
-  PoolVector<std::uint32_t> leaf_index_;  // open addressing by address: place in leaves_, plus one
-  PoolVector<Ref<Node>> visited_;         // by find_wanted
-  PoolVector<Ref<Node>> hidden_;          // marked by a pass around this one
-  PoolVector<Capture> captures_;          // by node
-  std::vector<AnyTensor> captured_;
+  LeafSlots leaves_;
 };
 
 }  // namespace xgrad

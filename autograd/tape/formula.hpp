@@ -7,11 +7,11 @@
 #include <type_traits>
 #include <vector>
 
-#include <xgrad/autograd/tape/elementwise.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/kernels/formula_loop.hpp>
-#include <xgrad/autograd/tape/tensor.hpp>
 #include <xgrad/autograd/formula/trace.hpp>
+#include <xgrad/autograd/kernels/formula_loop.hpp>
+#include <xgrad/autograd/tape/run_formula.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad {
 
@@ -132,28 +132,25 @@ class Formula {
   // One to four arguments with the caller's place for error reports; a pack can have no default argument
   // behind it.
   template <class A>
-    requires detail::FormulaOperands<A>
-  auto operator()(const A& a, Location at = Location::current()) const {
-    return call(at, {}, a);
-  }
+  requires detail::FormulaOperands<A>
+  auto operator()(const A& a, Location at = Location::current()) const { return call(at, {}, a); }
   template <class A, class B>
-    requires detail::FormulaOperands<A, B>
+  requires detail::FormulaOperands<A, B>
   auto operator()(const A& a, const B& b, Location at = Location::current()) const {
     return call(at, {}, a, b);
   }
   template <class A, class B, class C>
-    requires detail::FormulaOperands<A, B, C>
+  requires detail::FormulaOperands<A, B, C>
   auto operator()(const A& a, const B& b, const C& c, Location at = Location::current()) const {
     return call(at, {}, a, b, c);
   }
   template <class A, class B, class C, class D>
-    requires detail::FormulaOperands<A, B, C, D>
+  requires detail::FormulaOperands<A, B, C, D>
   auto operator()(const A& a, const B& b, const C& c, const D& d, Location at = Location::current()) const {
     return call(at, {}, a, b, c, d);
   }
   template <class... X>
-    requires(sizeof...(X) > 4 && detail::FormulaOperands<X...>)
-  auto operator()(const X&... x) const {
+  requires(sizeof...(X) > 4 && detail::FormulaOperands<X...>) auto operator()(const X&... x) const {
     return call(Location::current(), {}, x...);
   }
 

@@ -1,16 +1,24 @@
 // Nodes: numbering, release without recursion, and leaves.
 #include <xgrad/autograd/tape/node.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <new>
 #include <unordered_map>
 
-#include <xgrad/autograd/tape/elementwise.hpp>
+#include <xgrad/autograd/array/kernel_list.hpp>
+
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/array/schedule.hpp>
-#include <xgrad/autograd/core/thread_state.hpp>
+#include <xgrad/autograd/tape/run_formula.hpp>
 
 namespace xgrad {
+
+// What an untyped tensor knows of where it came from.
+void AnyTensor::retain(Node* node) noexcept { node->retain(); }
+void AnyTensor::release(Node* node) noexcept { node->release(); }
+bool AnyTensor::requires_grad() const { return needs_gradient(*this); }
+bool AnyTensor::is_leaf() const { return !node_ || node_->is_leaf(); }
 
 // Ending a node releases its edges, which come back here: they queue up instead of recursing.
 void Node::destroy_chain(Node* node) noexcept {
@@ -98,8 +106,8 @@ AnyTensor Leaf::grad() const {
 }
 
 void Leaf::set_grad(AnyTensor value) {
-  if (this_thread.schedule) [[unlikely]]
-    this_thread.schedule->sets_gradient_of(*this);
+  if (detail::in_replay()) [[unlikely]]
+    repeat_in_replay(false);
   const auto lock = locked();
   grad_ = std::move(value);
 }
@@ -110,17 +118,48 @@ void Leaf::bind_grad(const AnyTensor& value) {
     grad_ = value;
 }
 
+namespace {
+
+struct GradientEffect final : detail::KernelList::Effect {
+  explicit GradientEffect(Leaf& of) : leaf(Ref<Leaf>::share(&of)) {}
+  void note() override { value = leaf->grad(); }
+  void repeat() override { leaf->bind_grad(value); }
+  Ref<Leaf> leaf;
+  AnyTensor value;
+};
+
+}  // namespace
+
+void Leaf::repeat_in_replay(bool adds) {
+  detail::KernelList& list = *this_thread.replay;
+  if (list.has_effect(this)) return;
+  if (adds && grad().defined())
+    throw GraphError(fmt::format(
+        "backward: inside the function of a Replay, a leaf of shape {} has a gradient from before; call "
+        "zero_grad() first in the function: every run then computes the gradients anew",
+        to_string(shape_)));
+  list.add_effect(this, std::make_unique<GradientEffect>(*this));
+}
+
+void Node::check_inside_replay() const {
+  if (sequence_ <= this_thread.replay->first_sequence())
+    throw GraphError(fmt::format(
+        "backward: inside the function of a Replay, the pass reaches '{}', which was recorded before it{}; "
+        "compute it inside the function, or detach() its result",
+        name(), describe(location_)));
+}
+
 void Leaf::accumulate(GradientSlot slot) {
   const auto lock = locked();
   AnyTensor& value = slot.value;
   const bool recorded = value.node() != nullptr || (grad_.defined() && grad_.node());
   if (!grad_.defined())
-    grad_ = recorded || (value.unique() && detail::may_overwrite(value))
+    grad_ = recorded || (value.unique() && detail::may_overwrite(*value.storage()))
                 ? std::move(value)
                 : copy_of(value);  // nobody else writes into a gradient
   else if (recorded)
     grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());
-  else if (grad_.unique() && detail::may_overwrite(grad_))
+  else if (grad_.unique() && detail::may_overwrite(*grad_.storage()))
     add_into(grad_, value);
   else
     grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());

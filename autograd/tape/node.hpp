@@ -140,6 +140,8 @@ class Node {
  private:
   friend class Engine;
   friend class GradientSink;
+  friend class Selection;
+  [[gnu::cold]] void check_inside_replay() const;
   static void destroy_chain(Node* node) noexcept;
   void forget_hooks() noexcept;
 
@@ -173,6 +175,11 @@ class Leaf final : public Node {
 
   /// Adds a whole backward pass's gradient.
   void accumulate(GradientSlot slot);
+
+  /// Inside the function of a Replay: has every run leave this leaf with the gradient that the function
+  /// leaves it with. Throws GraphError where one from outside is added to: kernels would do so again and
+  /// again.
+  void repeat_in_replay(bool adds);
 
  private:
   Leaf(const Shape& shape, DType dtype);

@@ -38,9 +38,9 @@ class GradientSink {
   DeferredGradient* waiting(std::size_t i);
 
   /// Where the gradient of input `i` accumulates. The caller writes into its value at once, and adds to what
-  /// is there where `accumulate` comes back true; nothing more is to be done. Not for create_graph. `spare`:
-  /// a gradient of the same shape whose buffer may become this one's.
-  GradientSlot& destination(std::size_t i, bool& accumulate, GradientSlot* spare = nullptr);
+  /// is there where `accumulate` comes back true; nothing more is to be done. Not for create_graph.
+  /// `reusable`: a gradient of the same shape whose buffer may become this one's.
+  GradientSlot& destination(std::size_t i, bool& accumulate, GradientSlot* reusable = nullptr);
 
   /// Has `f(into, accumulate)` write the gradient of input `i` there, or add it to what is there; nothing
   /// where it is not wanted. Not for create_graph.

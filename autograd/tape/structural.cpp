@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/formula/info.hpp>
 #include <xgrad/autograd/formula/loop_plan.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 
@@ -93,11 +94,11 @@ struct FromColumnBlock {
   }
 };
 
-// The typed op for an untyped tensor: `make` gives it for an element type.
-template <class Make>
-AnyTensor dispatch(const AnyTensor& x, Location at, Make make) {
-  if (x.dtype() == DType::float32) return apply(make.template operator()<float>(), at, Tensor<float>(x));
-  return apply(make.template operator()<double>(), at, Tensor<double>(x));
+// Applies the op that `make` gives for the tensor's element type.
+AnyTensor apply_to(const AnyTensor& x, Location at, auto make) {
+  return dispatch(x.dtype(), [&]<Real T>() -> AnyTensor {
+    return apply(make.template operator()<T>(), at, Tensor<T>(x));
+  });
 }
 
 }  // namespace
@@ -109,20 +110,20 @@ AnyTensor broadcast_to(const AnyTensor& tensor, const Shape& shape, Location at)
     throw ShapeError(fmt::format(
         "broadcast_to: {} does not broadcast to {}; each extent, from the right, must be equal or 1",
         to_string(tensor.shape()), to_string(shape)));
-  return dispatch(tensor, at, [&]<Real T> { return BroadcastTo<T>{shape}; });
+  return apply_to(tensor, at, [&]<Real T> { return BroadcastTo<T>{shape}; });
 }
 
 AnyTensor sum_to(const AnyTensor& tensor, const Shape& shape, Location at) {
   detail::require_defined("sum_to", tensor);
-  return tensor.shape() == shape ? tensor : dispatch(tensor, at, [&]<Real T> { return SumTo<T>{shape}; });
+  return tensor.shape() == shape ? tensor : apply_to(tensor, at, [&]<Real T> { return SumTo<T>{shape}; });
 }
 
 AnyTensor column_block(const AnyTensor& tensor, int block, int blocks, Location at) {
-  return dispatch(tensor, at, [&]<Real T> { return ColumnBlock<T>{block, blocks}; });
+  return apply_to(tensor, at, [&]<Real T> { return ColumnBlock<T>{block, blocks}; });
 }
 
 AnyTensor from_column_block(const AnyTensor& part, int block, int blocks, Location at) {
-  return dispatch(part, at, [&]<Real T> { return FromColumnBlock<T>{block, blocks}; });
+  return apply_to(part, at, [&]<Real T> { return FromColumnBlock<T>{block, blocks}; });
 }
 
 }  // namespace xgrad

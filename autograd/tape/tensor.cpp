@@ -5,12 +5,12 @@
 
 #include <algorithm>
 
-#include <xgrad/autograd/tape/array.hpp>
-#include <xgrad/autograd/tape/elementwise.hpp>
-#include <xgrad/autograd/tape/engine.hpp>
-#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/array.hpp>
+#include <xgrad/autograd/tape/engine.hpp>
 #include <xgrad/autograd/tape/op.hpp>
+#include <xgrad/autograd/tape/run_formula.hpp>
 
 namespace xgrad {
 
@@ -122,7 +122,7 @@ T Tensor<T>::item() const {
 
 template <Real T>
 std::span<T> Tensor<T>::mutable_values() {
-  if (this_thread.schedule) detail::values_in_replay("mutable_values");
+  if (detail::in_replay()) detail::values_in_replay("mutable_values");
   check_writable(*this, "mutable_values");
   storage()->raise_version();
   return {reinterpret_cast<T*>(mutable_bytes()), static_cast<std::size_t>(elements())};
@@ -204,6 +204,11 @@ HookHandle Tensor<T>::register_hook(std::function<Tensor(const Tensor&)> hook) c
   return {*this, node()->add_hook(output(), [hook = std::move(hook)](const AnyTensor& g) -> AnyTensor {
             return hook(Tensor(g));
           })};
+}
+
+template <Real T>
+bool Tensor<T>::has_hooks() const {
+  return node() && node()->has_hooks();
 }
 
 template <Real T>

@@ -5,18 +5,16 @@
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
-#include <source_location>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <xgrad/autograd/array/any_tensor.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/core/location.hpp>
 #include <xgrad/autograd/formula/symbol.hpp>
 
 namespace xgrad {
-
-using Location = std::source_location;
 
 template <Real T = float>
 class Tensor;
@@ -173,6 +171,9 @@ class Tensor : public AnyTensor {
   /// Throws ValueError for an empty function.
   HookHandle register_hook(std::function<Tensor(const Tensor&)> hook) const;
 
+  /// Whether a hook is registered.
+  bool has_hooks() const;
+
   /// The same elements without their history.
   Tensor detach() const { return Tensor(detached()); }
   /// A copy with storage of its own; differentiable.
@@ -223,7 +224,7 @@ class Tensor : public AnyTensor {
     return *this;
   }
   const T* elements_for(const char* function) const {
-    if (this_thread.schedule) [[unlikely]]
+    if (detail::in_replay()) [[unlikely]]
       detail::values_in_replay(function);
     return reinterpret_cast<const T*>(defined_for(function).bytes());
   }
@@ -245,7 +246,7 @@ class Tensor : public AnyTensor {
     Tensor result(AnyTensor::empty(shape, dtype_of<T>));
     T* to = reinterpret_cast<T*>(result.mutable_bytes());
     for (auto it = range.begin(); it != range.end(); ++it) *to++ = static_cast<T>(*it);
-    if (this_thread.schedule) [[unlikely]]
+    if (detail::in_replay()) [[unlikely]]
       detail::repeat_values(result);
     return result;
   }
@@ -308,12 +309,6 @@ template <Real T>
 Tensor<T> detach(const Tensor<T>& x) {
   return x.detach();
 }
-
-template <Real T>
-std::ostream& operator<<(std::ostream& out, const Tensor<T>& tensor);
-
-/// As NumPy prints it: `[[1. 2.]\n [3. 4.]]`, to `precision` digits after the point.
-std::string to_string(const AnyTensor& tensor, int precision = 8);
 
 extern template class Tensor<float>;
 extern template class Tensor<double>;

@@ -5,7 +5,7 @@
 #include <array>
 
 #include <xgrad/autograd/core/shape.hpp>
-#include <xgrad/ops/kernels/rows.hpp>
+#include <xgrad/autograd/kernels/rows.hpp>
 
 namespace xgrad::kernels {
 

@@ -35,7 +35,7 @@ template <Real T>
                                                      bool accumulate, std::int64_t m, std::int64_t n,
                                                      std::int64_t k) {
   Storage* storage_of_b = b.tensor.storage().get();
-  if (this_thread.schedule) [[unlikely]] {
+  if (xgrad::detail::in_replay()) [[unlikely]] {
     for (const AnyTensor* x : {&a.tensor, &b.tensor, &c}) x->hold_in_replay();
     if (storage_of_b->in_arena()) storage_of_b = nullptr;  // every run computes b anew
   }

@@ -16,7 +16,11 @@ void fill_rows(std::int64_t rows, std::int64_t columns, const double* row, doubl
 void column_sums(std::int64_t rows, std::int64_t columns, const float* in, bool accumulate, float* out);
 void column_sums(std::int64_t rows, std::int64_t columns, const double* in, bool accumulate, double* out);
 
-/// The loops behind it, one table for each instruction set.
+/// out[i] += in[i] for n elements; large arrays are shared between the team's threads.
+void add(std::int64_t n, const float* in, float* out);
+void add(std::int64_t n, const double* in, double* out);
+
+/// The loops of both, one table for each instruction set.
 struct RowLoops {
   void (*sums_float)(std::int64_t rows, std::int64_t columns, const float* in, bool accumulate, float* out);
   void (*sums_double)(std::int64_t rows, std::int64_t columns, const double* in, bool accumulate,

@@ -1,5 +1,5 @@
 // Sums over the rows of a matrix, a few registers' width of columns at a time.
-#include <xgrad/ops/kernels/rows.hpp>
+#include <xgrad/autograd/kernels/rows.hpp>
 
 #include <xgrad/autograd/kernels/simd.hpp>
 

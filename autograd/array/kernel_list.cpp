@@ -1,0 +1,97 @@
+// Writing down a function's kernels, and running them again.
+#include <xgrad/autograd/array/kernel_list.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include <xgrad/autograd/array/any_tensor.hpp>
+#include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/array/profile.hpp>
+#include <xgrad/autograd/core/error.hpp>
+
+namespace xgrad::detail {
+
+namespace {
+
+void check_mode() {
+  if (this_thread.anomaly)
+    throw GraphError(
+        "Replay: an anomaly scope is on, and a Replay cannot look for NaN or infinity; end the scope, or "
+        "call the function itself");
+}
+
+}  // namespace
+
+KernelList::KernelList() : arena_(Ref<StorageArena>::adopt(new StorageArena)) {
+  check_mode();
+  static std::atomic<std::uint64_t> lists{0};
+  number_ = ++lists;
+  // Above the numbers of all threads' nodes, if none records 2^44 between two lists.
+  first_sequence_ = this_thread.sequence = std::max(this_thread.sequence, number_ << 44);
+}
+
+KernelList::~KernelList() { arena_->close(); }
+
+void* KernelList::keep(const void* data, std::size_t bytes) {
+  void* const copy = kept_.allocate(bytes, alignof(std::max_align_t));
+  std::memcpy(copy, data, bytes);
+  return copy;
+}
+
+void KernelList::append(Run function, const void* kernel, std::size_t bytes) {
+  launches_.push_back({function, keep(kernel, bytes)});
+}
+
+void KernelList::hold(const Ref<Storage>& storage) {
+  if (!made(*storage) && known_.insert(storage.get()).second) held_.push_back(storage);
+}
+
+void KernelList::hold(std::shared_ptr<const void> data) {
+  if (known_.insert(data.get()).second) others_.push_back(std::move(data));
+}
+
+bool KernelList::has_effect(const void* on) const {
+  return std::ranges::find(effects_, on, &EffectOn::object) != effects_.end();
+}
+
+void KernelList::add_effect(const void* on, std::unique_ptr<Effect> effect) {
+  effects_.push_back({on, std::move(effect)});
+}
+
+void KernelList::finish() {
+  for (EffectOn& e : effects_) e.effect->note();
+  results_ = arena_->in_use();
+  launches_.shrink_to_fit();
+  known_.clear();
+}
+
+void KernelList::run() {
+  if (in_replay()) refuse_in_replay("Replay", "another cannot be run; call its function instead");
+  check_mode();
+  const ProfiledOp timed("replay");
+  for (const Launch& check : checks_) check.run(check.kernel);
+  for (Storage* storage : results_) storage->raise_version();
+  for (const Launch& launch : launches_) launch.run(launch.kernel);
+  for (EffectOn& e : effects_) e.effect->repeat();
+}
+
+void launch_in_replay(KernelList::Run run, const void* kernel, std::size_t bytes) {
+  KernelList& list = *this_thread.replay;
+  const ReplayScope outside(nullptr);  // what the kernel itself launches is part of it
+  run(kernel);
+  list.append(run, kernel, bytes);
+}
+
+void hold_in_replay(const Ref<Storage>& storage) { this_thread.replay->hold(storage); }
+
+void repeat_values(const AnyTensor& fresh) {
+  if (!in_replay() || fresh.elements() == 0) return;
+  const std::size_t bytes = fresh.size_in_bytes();
+  AnyTensor into = fresh;
+  std::byte* const to = into.mutable_bytes();
+  const void* const from = this_thread.replay->keep(to, bytes);
+  launch([=] { std::memcpy(to, from, bytes); });
+}
+
+}  // namespace xgrad::detail

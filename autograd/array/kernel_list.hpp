@@ -1,0 +1,102 @@
+// What a Replay runs: kernels in the order in which a function launched them, and the memory they work in.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <memory_resource>
+#include <type_traits>
+#include <unordered_set>
+#include <vector>
+
+#include <xgrad/autograd/core/arena.hpp>
+#include <xgrad/autograd/core/replay_mode.hpp>
+#include <xgrad/autograd/core/storage.hpp>
+
+namespace xgrad::detail {
+
+/// Written while a function runs on this thread (`this_thread.replay` points here), and run any number of
+/// times afterwards. Storages that are made meanwhile get memory that nothing else uses as long as the list
+/// lives.
+class KernelList {
+ public:
+  KernelList();
+  KernelList(const KernelList&) = delete;
+  KernelList& operator=(const KernelList&) = delete;
+  ~KernelList();
+
+  // While it is written:
+  using Run = void (*)(const void* kernel);
+  /// Copies the kernel, which has run already.
+  void append(Run function, const void* kernel, std::size_t bytes);
+  /// To be called before any kernel runs again: throws where an input no longer fits.
+  template <class Check>
+    requires std::is_trivially_copyable_v<Check>
+  void append_check(const Check& check) {
+    checks_.push_back({[](const void* c) { (*static_cast<const Check*>(c))(); }, keep(&check, sizeof check)});
+  }
+  /// A copy that lasts as long as the list.
+  void* keep(const void* data, std::size_t bytes);
+  /// Keeps what kernels read and the function did not make.
+  void hold(const Ref<Storage>& storage);
+  void hold(std::shared_ptr<const void> data);
+
+  /// What the function leaves behind besides elements, such as the gradient of a leaf.
+  struct Effect {
+    virtual ~Effect() = default;
+    virtual void note() = 0;    ///< what is there when the function has ended
+    virtual void repeat() = 0;  ///< puts it there again, after every run
+  };
+  void add_effect(const void* on, std::unique_ptr<Effect> effect);
+  bool has_effect(const void* on) const;
+
+  bool made(const Storage& storage) const { return arena_->made(storage); }
+  /// Told apart from all other lists.
+  std::uint64_t number() const { return number_; }
+  /// Nodes that the function records have larger numbers.
+  std::uint64_t first_sequence() const { return first_sequence_; }
+  /// Ends the writing.
+  void finish();
+
+  void run();
+  std::size_t kernels() const { return launches_.size(); }
+
+ private:
+  friend class ReplayScope;
+  struct Launch {
+    Run run;
+    const void* kernel;
+  };
+  struct EffectOn {
+    const void* object;
+    std::unique_ptr<Effect> effect;
+  };
+
+  Ref<StorageArena> arena_;
+  std::pmr::monotonic_buffer_resource kept_;
+  std::vector<Launch> checks_, launches_;
+  std::vector<Storage*> results_;
+  std::vector<EffectOn> effects_;
+  std::unordered_set<const void*> known_;  // that are held
+  std::vector<Ref<Storage>> held_;
+  std::vector<std::shared_ptr<const void>> others_;
+  std::uint64_t number_, first_sequence_;
+};
+
+/// Has a list, or none, written on this thread until the end of the scope.
+class ReplayScope {
+ public:
+  explicit ReplayScope(KernelList* list) : list_(list), arena_(list ? list->arena_.get() : nullptr) {}
+
+ private:
+  SettingScope<&ThreadState::replay> list_;
+  SettingScope<&ThreadState::arena> arena_;
+};
+
+// Whether an op may overwrite this storage's elements if nothing else holds them. In a Replay: only if they
+// were made there, for the next run reads all others again. Elsewhere: only if no Replay made them.
+inline bool may_overwrite(const Storage& storage) {
+  return in_replay() ? this_thread.replay->made(storage) : !storage.in_arena();
+}
+
+}  // namespace xgrad::detail

@@ -1,0 +1,26 @@
+// The element types of arrays.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+namespace xgrad {
+
+enum class DType : std::uint8_t { float32, float64 };
+
+template <class T>
+concept Real = std::same_as<T, float> || std::same_as<T, double>;
+
+template <Real T>
+inline constexpr DType dtype_of = std::same_as<T, float> ? DType::float32 : DType::float64;
+
+constexpr std::size_t size_of(DType type) { return type == DType::float32 ? 4 : 8; }
+
+/// f.operator()<T>() for the type T of elements that `type` names.
+template <class F>
+decltype(auto) dispatch(DType type, F&& f) {
+  return type == DType::float32 ? f.template operator()<float>() : f.template operator()<double>();
+}
+
+}  // namespace xgrad

@@ -1,0 +1,14 @@
+// Where in the user's program an op was called.
+#pragma once
+
+#include <source_location>
+#include <string>
+
+namespace xgrad {
+
+using Location = std::source_location;
+
+/// " (called in FILE:LINE, FUNCTION)", or nothing where that is not known.
+std::string describe(const Location& at);
+
+}  // namespace xgrad

@@ -1,0 +1,43 @@
+// The gradients that one backward pass has for leaves.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include <xgrad/autograd/tape/node.hpp>
+
+namespace xgrad {
+
+struct LeafSlot {
+  explicit LeafSlot(Ref<Leaf> of) : leaf(std::move(of)) {}
+  Ref<Leaf> leaf;
+  GradientSlot slot;
+};
+
+/// Leaves are shared between threads, so what a pass finds out about them is kept here and not in them: a
+/// list, and once it is long a hash table of the places in it. Slots stay where they are.
+class LeafSlots {
+ public:
+  /// The slot of that leaf, which is new where the leaf is.
+  GradientSlot& operator[](Leaf* leaf) {
+    constexpr std::size_t few = 8;
+    if (slots_.size() <= few) {
+      for (LeafSlot& entry : slots_)
+        if (entry.leaf.get() == leaf) return entry.slot;
+      if (slots_.size() < few) return slots_.emplace_back(Ref<Leaf>::share(leaf)).slot;
+    }
+    return hashed(leaf);
+  }
+  auto begin() { return slots_.begin(); }
+  auto end() { return slots_.end(); }
+
+ private:
+  GradientSlot& hashed(Leaf* leaf);
+  std::size_t place_of(const Leaf* leaf) const;
+
+  std::deque<LeafSlot, pool::Allocator<LeafSlot>> slots_;
+  std::vector<std::uint32_t, pool::Allocator<std::uint32_t>> index_;  // by address: place in slots_, plus one
+};
+
+}  // namespace xgrad
