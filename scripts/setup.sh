@@ -6,7 +6,7 @@ set -euo pipefail
 
 demo=(g++ cmake ninja-build ccache libxtensor-dev libxtensor-blas-dev libxsimd-dev libopenblas-pthread-dev
       libfmt-dev nlohmann-json3-dev libcli11-dev)
-test=(catch2 libbenchmark-dev valgrind)
+test=(catch2 libbenchmark-dev libmpfr-dev valgrind)
 bench=(python3)
 peers=(python3-torch libtorch-dev)
 
