@@ -6,15 +6,19 @@
 #include <vector>
 
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/kernels/rows.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/gradcheck.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/autograd/tape/node.hpp>
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/kernels/rows.hpp>
+#include <xgrad/ops/reduce.hpp>
 #include "catch.hpp"
+#include "near.hpp"
 
 using namespace xgrad;
 using Catch::Matchers::Contains;
+using xgrad::testing::off;
 
 namespace {
 
@@ -65,16 +69,11 @@ Tensor<double> product_by_loops(const Tensor<T>& a, const Tensor<T>& b, bool ta 
   return from_values<double>(shape, std::span<const double>(values));
 }
 
-// Equal shapes, and values to `limit` of the largest.
+// Equal shapes, and values to `limit` of the largest, or of `scale`.
 template <Real T>
-void check_close(const Tensor<T>& got, const Tensor<double>& want, double limit) {
+void check_close(const Tensor<T>& got, const Tensor<double>& want, double limit, double scale = 1e-30) {
   REQUIRE(got.shape() == want.shape());
-  double largest = 1e-30, worst = 0;
-  for (std::size_t i = 0; i < want.values().size(); ++i) {
-    largest = std::max(largest, std::abs(want.values()[i]));
-    worst = std::max(worst, std::abs(double(got.values()[i]) - want.values()[i]));
-  }
-  CHECK(worst <= limit * largest);
+  CHECK(off(got, want.shape(), {want.values().begin(), want.values().end()}, limit, scale) == "");
 }
 
 template <Real T>
@@ -140,12 +139,14 @@ std::string text_of(const Case& c) {
 
 TEMPLATE_TEST_CASE("matmul of every form of operand", "", float, double) {
   Generator random(1);
+  const double limit = std::same_as<TestType, float> ? 1e-6 : 1e-15;
   for (const Case& c : cases) {
     INFO(text_of(c));
     const auto a = randn<TestType>(c.a, random), b = randn<TestType>(c.b, random);
+    const auto terms = product_by_loops(abs(a), abs(b), c.transpose_a, c.transpose_b);
     check_close(matmul(a, b, {c.transpose_a, c.transpose_b}),
-                product_by_loops(a, b, c.transpose_a, c.transpose_b),
-                std::same_as<TestType, float> ? 1e-6 : 1e-15);
+                product_by_loops(a, b, c.transpose_a, c.transpose_b), limit,
+                terms.elements() ? amax(terms).item() : 0);
   }
 }
 
