@@ -3,7 +3,7 @@
 
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/array.hpp>
-#include <xgrad/autograd/tape/run_formula.hpp>
+#include <xgrad/autograd/tape/elementwise.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/shape.hpp>
 #include "catch.hpp"
@@ -24,7 +24,7 @@ TEST_CASE("index_select takes slices in the order named, also again") {
   CHECK(index_select(x, 0, Indices{}).shape() == Shape{0, 2});
   CHECK(index_select(zeros<double>({0, 2}), 1, {0}).shape() == Shape{0, 1});
 
-  const D w = leaf({2, 3});
+  const D w = counted_leaf({2, 3});
   weighted(index_select(w, 1, {2, 0, 2, 2})).backward();
   CHECK(list(w.grad()) == Values{2, 0, 1 + 3 + 4, 6, 0, 5 + 7 + 8});
 
@@ -40,7 +40,7 @@ TEST_CASE("index_select takes slices in the order named, also again") {
 }
 
 TEST_CASE("embedding looks up rows") {
-  const D w = leaf({4, 2});
+  const D w = counted_leaf({4, 2});
   const D y = embedding(w, Indices{{3, 0, 3}, {1, 1, 0}});
   CHECK(y.shape() == Shape{2, 3, 2});
   CHECK(list(y) == Values{6, 7, 0, 1, 6, 7, 2, 3, 2, 3, 0, 1});
@@ -75,7 +75,7 @@ TEST_CASE("an embedding read at every time step gathers its gradient in one arra
 }
 
 TEST_CASE("embedding twice through the same graph, and its second derivative") {
-  const D w = (leaf({3, 2}) + 1).detach().set_requires_grad();
+  const D w = (counted_leaf({3, 2}) + 1).detach().set_requires_grad();
   const D y = weighted(square(embedding(w, {1, 1, 0})));
   y.backward({.retain_graph = true});
   const Values once = list(w.grad());
@@ -100,7 +100,7 @@ TEST_CASE("gather reads an element for each index") {
   CHECK(list(gather(y, -1, Indices(Shape{1, 2, 1}, {3, 0}))) == Values{3, 4});
   CHECK(gather(y, 0, Indices(Shape{0, 3, 4}, {})).shape() == Shape{0, 3, 4});
 
-  const D w = leaf({2, 2});
+  const D w = counted_leaf({2, 2});
   weighted(gather(w, 1, Indices{{0, 0}, {1, 0}})).backward();
   CHECK(list(w.grad()) == Values{1 + 2, 0, 4, 3});
 
@@ -125,7 +125,7 @@ TEST_CASE("scatter_add adds an element for each index") {
         Values{0, 1, 2 + 1 + 2, 3 + 6, 4 + 7, 5});
   CHECK(list(scatter_add(counted({2, 1}), 1, Indices(Shape{2, 0}, {}), source)) == Values{0, 1});
 
-  const D x = leaf({2, 3}), s = leaf({2, 5});
+  const D x = counted_leaf({2, 3}), s = counted_leaf({2, 5});
   weighted(scatter_add(x, 1, Indices{{2, 2}, {0, 1}}, s)).backward();
   CHECK(list(x.grad()) == Values{1, 2, 3, 4, 5, 6});
   CHECK(list(s.grad()) == Values{3, 3, 0, 0, 0, 4, 5, 0, 0, 0});
@@ -160,7 +160,7 @@ TEST_CASE("one_hot") {
 }
 
 TEST_CASE("masked_fill") {
-  const D x = leaf({2, 2});
+  const D x = counted_leaf({2, 2});
   CHECK(list(masked_fill(x, x > 1, -7)) == Values{0, 1, -7, -7});
   CHECK(list(masked_fill(x, D{1, 0}, -7)) == Values{-7, 1, -7, 3});
   CHECK(list(masked_fill(x, scalar<double>(0), -7)) == list(x));
