@@ -1,8 +1,7 @@
-// Matrix products against plain loops: every form of operand, gradients, packed operands, errors.
+// Matrix products against plain loops: every form of operand, gradients, errors.
 #include <xgrad/ops/matmul.hpp>
 
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include <xgrad/autograd/core/error.hpp>
@@ -11,75 +10,16 @@
 #include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/autograd/tape/node.hpp>
 #include <xgrad/ops/elementwise.hpp>
-#include <xgrad/ops/kernels/rows.hpp>
 #include <xgrad/ops/reduce.hpp>
 #include "catch.hpp"
-#include "near.hpp"
+#include "product_by_loops.hpp"
+#include "tensors.hpp"
 
 using namespace xgrad;
+using namespace xgrad::testing;
 using Catch::Matchers::Contains;
-using xgrad::testing::off;
 
 namespace {
-
-struct PackingScope {
-  explicit PackingScope(bool on) : before(packing()) { set_packing(on); }
-  ~PackingScope() { set_packing(before); }
-  bool before;
-};
-
-// op(a) · op(b) by the definition, in double. Vectors and leading axes as numpy.matmul takes them.
-template <Real T>
-Tensor<double> product_by_loops(const Tensor<T>& a, const Tensor<T>& b, bool ta = false, bool tb = false) {
-  const bool row = a.rank() == 1, column = b.rank() == 1;
-  const Shape sa = row ? Shape{1, a.elements()} : a.shape(), sb = column ? Shape{b.elements(), 1} : b.shape();
-  ta = ta && !row;
-  tb = tb && !column;
-  const auto end = [](const Shape& s, std::size_t back) { return s[s.rank() - back]; };
-  const std::int64_t m = end(sa, ta ? 1 : 2), k = end(sa, ta ? 2 : 1), n = end(sb, tb ? 2 : 1);
-  const Shape lead_a(sa.begin(), sa.end() - 2), lead_b(sb.begin(), sb.end() - 2);
-  Shape shape = broadcast("test", lead_a, lead_b);
-  const Shape lead = shape;
-  std::vector<double> values;
-  for (std::int64_t batch = 0; batch < lead.elements(); ++batch) {
-    const auto number = [&](const Shape& own) {  // of the matrix that this product reads
-      std::int64_t rest = batch, n_own = 0, step = 1;
-      for (std::size_t i = 0; i < lead.rank(); ++i) {
-        const std::int64_t index = rest % end(lead, i + 1);
-        rest /= end(lead, i + 1);
-        if (i >= own.rank()) continue;
-        if (end(own, i + 1) != 1) n_own += index * step;
-        step *= end(own, i + 1);
-      }
-      return n_own;
-    };
-    const T* at_a = a.data() + number(lead_a) * m * k;
-    const T* at_b = b.data() + number(lead_b) * k * n;
-    for (std::int64_t i = 0; i < m; ++i)
-      for (std::int64_t j = 0; j < n; ++j) {
-        double sum = 0;
-        for (std::int64_t p = 0; p < k; ++p)
-          sum +=
-              double(ta ? at_a[p * m + i] : at_a[i * k + p]) * double(tb ? at_b[j * k + p] : at_b[p * n + j]);
-        values.push_back(sum);
-      }
-  }
-  if (!row) shape.push_back(m);
-  if (!column) shape.push_back(n);
-  return from_values<double>(shape, std::span<const double>(values));
-}
-
-// Equal shapes, and values to `limit` of the largest, or of `scale`.
-template <Real T>
-void check_close(const Tensor<T>& got, const Tensor<double>& want, double limit, double scale = 1e-30) {
-  REQUIRE(got.shape() == want.shape());
-  CHECK(off(got, want.shape(), {want.values().begin(), want.values().end()}, limit, scale) == "");
-}
-
-template <Real T>
-bool same_bits(const Tensor<T>& a, const Tensor<T>& b) {
-  return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.values().size_bytes()) == 0;
-}
 
 struct Case {
   Shape a, b;
@@ -360,130 +300,4 @@ TEST_CASE("the product says how its operands were taken") {
   CHECK(matmul(a, ones<double>({4, 3}), {true, true}).node()->attributes() == "transpose_a, transpose_b");
   CHECK(matmul(a, ones<double>({3}), {.transpose_a = true}).node()->attributes() == "transpose_a");
   CHECK(linear(a, ones<double>({4, 2})).op_name() == "linear");
-}
-
-// Packed operands
-
-namespace {
-
-template <Real T>
-struct Trained {
-  Tensor<T> y, gx, gw;
-};
-
-// Twelve steps with one weight, as a recurrent net multiplies, and the gradients.
-template <Real T>
-Trained<T> many_products(const Tensor<T>& weight, std::int64_t rows, std::uint64_t seed) {
-  Generator random(seed);
-  auto x = randn<T>({rows, weight.shape()[1]}, random).set_requires_grad();
-  Tensor<T> total = linear(x, weight);
-  for (int t = 1; t < 6; ++t) total = total + linear(x * (1.0 / t), weight);
-  const auto seedling = randn<T>(total.shape(), random);
-  auto [gx, gw] = grad(total, {x, weight}, {.grad_outputs = {seedling}});
-  return {total, gx, gw};
-}
-
-}  // namespace
-
-TEMPLATE_TEST_CASE("packing changes results by rounding only", "", float, double) {
-  Generator random(7);
-  for (const std::int64_t rows : {1, 3, 8, 32, 65})
-    for (const Shape& shape : {Shape{16, 16}, Shape{33, 17}, Shape{128, 65}, Shape{200, 300}}) {
-      INFO(rows << " rows, weight " << to_string(shape));
-      const auto weight = randn<TestType>(shape, random).set_requires_grad();
-      set_packing(true);
-      const auto with = many_products(weight, rows, 8);
-      Trained<TestType> without;
-      {
-        const PackingScope off(false);
-        without = many_products(weight, rows, 8);
-      }
-      const double limit = std::same_as<TestType, float> ? 1e-6 : 1e-14;
-      check_close(with.y, without.y.template to<double>(), limit);
-      check_close(with.gx, without.gx.template to<double>(), limit);
-      check_close(with.gw, without.gw.template to<double>(), limit);
-    }
-}
-
-TEST_CASE("gradients through packed operands, and theirs") {
-  const PackingScope on(true);
-  Generator random(16);
-  const auto x = randn<double>({9, 12}, random), w = randn<double>({11, 12}, random);
-  const auto f = [](const Tensor<double>& a, const Tensor<double>& b) {
-    return linear(a, b) + linear(a * a, b);
-  };
-  CHECK(gradcheck(f, {x, w}));
-  CHECK(gradgradcheck(f, {x, w}));
-}
-
-TEST_CASE("a parameter that was written to is packed anew") {
-  const PackingScope on(true);
-  Generator random(9);
-  auto weight = randn({40, 30}, random).set_requires_grad();
-  const auto x = randn({16, 30}, random);
-  for (int round = 0; round < 5; ++round) {
-    for (int use = 0; use < round + 1; ++use)
-      check_close(linear(x, weight), product_by_loops(x, weight, false, true), 1e-6);
-    if (round % 2 == 0)
-      for (float& w : weight.mutable_values()) w += 1;
-    else
-      weight.assign(randn({40, 30}, random));
-  }
-}
-
-TEST_CASE("what a packed product gives does not depend on what was multiplied before") {
-  const PackingScope on(true);
-  Generator random(10);
-  const auto values = randn({64, 48}, random);
-  auto used = values.clone().set_requires_grad(), fresh = values.clone().set_requires_grad();
-  const auto x = randn({24, 48}, random);
-  const auto first = linear(x, used), second = linear(x, used), third = linear(x, used);
-  CHECK(same_bits(first, second));
-  CHECK(same_bits(first, third));
-  CHECK(same_bits(first, linear(x, fresh)));
-}
-
-TEST_CASE("several parameters in one storage have packed forms of their own") {
-  const PackingScope on(true);
-  Generator random(11);
-  const auto all = randn({3, 20, 30}, random), x = randn({16, 30}, random), x2 = randn({16, 20}, random);
-  for (int round = 0; round < 3; ++round)
-    for (int i = 0; i < 3; ++i) {
-      const auto w = Tensor<>(all.view({20, 30}, i * 600)).set_requires_grad();
-      const auto v = Tensor<>(all.view({30, 20}, i * 600)).set_requires_grad();
-      check_close(linear(x, w), product_by_loops(x, w, false, true), 1e-6);
-      check_close(matmul(x, v), product_by_loops(x, v), 1e-6);
-      check_close(matmul(x2, w), product_by_loops(x2, w), 1e-6);
-      check_close(linear(x2, v), product_by_loops(x2, v, false, true), 1e-6);
-    }
-}
-
-TEST_CASE("no end of parts of one storage") {
-  const PackingScope on(true);
-  Generator random(12);
-  const auto all = randn({500, 30}, random), x = randn({8, 30}, random);
-  for (int i = 0; i < 480; ++i) {
-    const auto w = Tensor<>(all.view({20, 30}, i * 30)).set_requires_grad();
-    check_close(linear(x, w), product_by_loops(x, w, false, true), 1e-6);
-  }
-}
-
-// Kernels
-
-TEMPLATE_TEST_CASE("sums of columns", "", float, double) {
-  Generator random(15);
-  for (const std::int64_t rows : {0, 1, 2, 9})
-    for (std::int64_t columns = 0; columns < 150; columns += columns < 70 ? 1 : 13) {
-      const auto x = randn<TestType>({rows, columns}, random);
-      std::vector<TestType> out(static_cast<std::size_t>(columns) + 1, TestType(3)), want(out);
-      for (const bool accumulate : {false, true}) {
-        kernels::column_sums(rows, columns, x.data(), accumulate, out.data());
-        for (std::size_t j = 0; j < static_cast<std::size_t>(columns); ++j) {
-          if (!accumulate) want[j] = 0;
-          for (std::size_t i = 0; i < static_cast<std::size_t>(rows); ++i)
-            want[j] += x.values()[i * static_cast<std::size_t>(columns) + j];
-        }
-        CHECK(out == want);
-      }
-    }
 }

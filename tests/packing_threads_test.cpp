@@ -1,14 +1,15 @@
 // Threads that multiply with one parameter share its packed forms.
 #include <array>
-#include <cstring>
 #include <thread>
 #include <vector>
 
 #include <xgrad/autograd/tape/create.hpp>
-#include "catch.hpp"
 #include <xgrad/ops/matmul.hpp>
+#include "catch.hpp"
+#include "tensors.hpp"
 
 using namespace xgrad;
+using xgrad::testing::same_bits;
 
 namespace {
 
@@ -24,10 +25,6 @@ Trained many_products(const Tensor<>& weight) {
   for (int t = 1; t < 6; ++t) total = total + linear(x * (1.0 / t), weight);
   auto [gx, gw] = grad(total, {x, weight}, {.grad_outputs = {randn(total.shape(), random)}});
   return {total, gx, gw};
-}
-
-bool same_bits(const Tensor<>& a, const Tensor<>& b) {
-  return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.values().size_bytes()) == 0;
 }
 
 }  // namespace
