@@ -4,8 +4,7 @@
 //              .function = op([](const auto& x) { return matmul(x[0], x[1]); }),
 //              .cases = {{{3}, {3, 4}}, {{0}, {0, 4}}}});
 //
-// A name may have several rows. Each row is checked by check_row(); tests/op_table_test.cpp says what that
-// is.
+// A name may have several rows. Each row is checked by check_row(); op_table_test.cpp says what that is.
 #pragma once
 
 #include <functional>
@@ -106,7 +105,7 @@ class OpTable {
   std::vector<std::pair<std::string, std::string>> exempt_;
 };
 
-// One function for each family, in tests/op_rows_<family>.cpp.
+// One function for each family, in op_rows_<family>.cpp.
 void add_elementwise_rows(OpTable& table);
 void add_reduce_rows(OpTable& table);
 void add_loss_rows(OpTable& table);
@@ -126,8 +125,5 @@ std::string check_row(const OpRow& row);
 /// then gives the same bits, for other values than it was made with. `refusal`: why it refuses to be, if it
 /// does.
 std::string check_replay(const OpRow& row, std::string& refusal);
-
-/// What a header of ops/ declares in namespace xgrad itself: the names of its functions.
-std::vector<std::string> declared_functions(const std::string& header_text);
 
 }  // namespace xgrad::testing

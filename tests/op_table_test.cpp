@@ -8,10 +8,6 @@
 #include <sstream>
 
 #include <xgrad/autograd/tape/op.hpp>
-#include <xgrad/autograd/tape/run_formula.hpp>
-#include "catch.hpp"
-#include "op_table.hpp"
-
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/index.hpp>
 #include <xgrad/ops/loss.hpp>
@@ -19,6 +15,9 @@
 #include <xgrad/ops/reduce.hpp>
 #include <xgrad/ops/shape.hpp>
 #include <xgrad/ops/softmax.hpp>
+#include "catch.hpp"
+#include "declared_functions.hpp"
+#include "op_table.hpp"
 
 using namespace xgrad;
 using namespace xgrad::testing;
