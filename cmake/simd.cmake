@@ -1,5 +1,5 @@
 # Vectorised loops (*.simd.cpp) are compiled once per instruction set; the program picks one when it runs. Only
-# these object files get -m flags, and tests/symbols.sh checks that they share no symbol with other code.
+# these object files get -m flags, and tests/static/symbols.sh checks that they share no symbol with other code.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set(XGRAD_ARCHS sse2 avx2 avx512)
   set(XGRAD_FLAGS_avx2 -mavx2 -mfma)

@@ -1,5 +1,5 @@
 // The numbers of examples/numpy_random.hpp against those that NumPy 1.24 prints.
-#include "../examples/numpy_random.hpp"
+#include "../../examples/numpy_random.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // The ADBench LSTM: formulas against the hand-written reverse, and both against central differences.
-#include "../benchmarks/adbench_lstm.hpp"
+#include "../../benchmarks/adbench_lstm.hpp"
 
 #include <algorithm>
 #include <cmath>

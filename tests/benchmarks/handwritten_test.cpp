@@ -1,6 +1,6 @@
 // The hand-written training step against hand-written BPTT in plain loops, and its optimizers against
 // formulas.
-#include "../benchmarks/handwritten/handwritten.hpp"
+#include "../../benchmarks/handwritten/handwritten.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -8,8 +8,8 @@
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/formula.hpp>
 #include <xgrad/autograd/core/pool.hpp>
-#include "../benchmarks/handwritten/handwritten.hpp"
-#include "../benchmarks/training_step.hpp"
+#include "../../benchmarks/handwritten/handwritten.hpp"
+#include "../../benchmarks/training_step.hpp"
 #include <xgrad/ops/elementwise.hpp>
 #include "catch.hpp"
 
