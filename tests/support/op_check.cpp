@@ -13,7 +13,7 @@
 #include <xgrad/autograd/array/replay.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/core/random.hpp>
-#include <xgrad/autograd/tape/elementwise.hpp>
+#include <xgrad/autograd/tape/structural.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
 
 namespace xgrad::testing {
