@@ -26,9 +26,7 @@ TEST_CASE("formula: chunks are the parts of the last axis", "[formula]") {
   const std::int64_t n = GENERATE(1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33);
   Generator random(3);
   const auto z = randn<double>({3, 4 * n}, random), c = randn<double>({3, n}, random);
-  std::array<Tensor<double>, 4> part;
-  for (int k = 0; k < 4; ++k)
-    part[static_cast<std::size_t>(k)] = Tensor<double>(column_block(z, k, 4, Location::current()));
+  const auto part = chunk(z, 4, -1);
   const auto expected = gates(part[0], part[1], part[2], part[3], c), found = gates(chunks<4>(z), c);
   CHECK(list(found[0]) == list(expected[0]));
   CHECK(list(found[1]) == list(expected[1]));

@@ -5,7 +5,7 @@
 #include <ranges>
 
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/array/xtensor.hpp>
+#include <xgrad/autograd/tape/array.hpp>
 #include "catch.hpp"
 
 namespace {

@@ -3,7 +3,6 @@
 
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/array.hpp>
-#include <xgrad/autograd/tape/structural.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/shape.hpp>
 #include "catch.hpp"

@@ -5,14 +5,14 @@
 #include <functional>
 #include <limits>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/gradcheck.hpp>
-#include "catch.hpp"
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/matmul.hpp>
 #include <xgrad/ops/reduce.hpp>
 #include <xgrad/ops/shape.hpp>
+#include "catch.hpp"
 
 using namespace xgrad;
 using Catch::Matchers::Contains;
@@ -81,13 +81,12 @@ TEST_CASE("right sides and matrices broadcast") {
   const auto a = matrices({4, 1}, 3, random), b = randn<double>({5, 3, 2}, random);
   const auto x = solve(a, b);
   CHECK(x.shape() == Shape{4, 5, 3, 2});
-  check_close(matmul(a, x), Tensor<double>(broadcast_to(b, {4, 5, 3, 2})), 1e-13);
+  check_close(matmul(a, x), expand(b, {4, 5, 3, 2}), 1e-13);
   const auto one = matrices({}, 3, random);
   check_close(matmul(one, solve(one, b)), b, 1e-13);
   const auto v = randn<double>({3}, random);
   CHECK(solve(a, v).shape() == Shape{4, 1, 3});
-  check_close(matmul(a, unsqueeze(solve(a, v), -1)),
-              Tensor<double>(broadcast_to(unsqueeze(v, -1), {4, 1, 3, 1})), 1e-13);
+  check_close(matmul(a, unsqueeze(solve(a, v), -1)), expand(unsqueeze(v, -1), {4, 1, 3, 1}), 1e-13);
 }
 
 TEST_CASE("gradients of linear algebra, and theirs") {

@@ -105,7 +105,7 @@ TEST_CASE("unbind with parts that are used not at all, twice, or against themsel
   // part 0 unused; part 1 twice; part 2 with another partial derivative from each side; part 3 passed on as
   // it is
   const D loss = weighted(parts[1]) + weighted(parts[1] * 3) + weighted(parts[2] / parts[2]) +
-                 weighted(pow(parts[4], parts[4])) + D(sum_to(parts[3], Shape{}));
+                 weighted(pow(parts[4], parts[4])) + sum(parts[3]);
   std::vector<const double*> where(5);
   for (const std::size_t t : {1u, 2u, 4u})
     D(parts[t]).register_hook([&where, t](const D& g) { return where[t] = g.data(), D(); });
@@ -150,7 +150,7 @@ TEST_CASE("a hook that replaces the gradient of a part, and an input with anothe
   const auto parts = unbind(x);
   std::vector<D> kept;
   D(parts[1]).register_hook([&](const D& g) { return kept.push_back(g), g * 10.0; });
-  (weighted(parts[0] * 2) + weighted(parts[1] * 3) + D(sum_to(x, Shape{}))).backward();
+  (weighted(parts[0] * 2) + weighted(parts[1] * 3) + sum(x)).backward();
   CHECK(list(x.grad()) == Values{3, 5, 31, 61, 1, 1});
   CHECK(list(kept.at(0)) == Values{3, 6});
 }

@@ -36,8 +36,8 @@ std::string bare(const std::string& text) {
 
 bool is_name(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
 
-// Behind the bracket that closes the one at `open`; `<` and `>` are brackets where `open` is one.
-std::size_t behind(const std::string& text, std::size_t open) {
+// After the bracket that closes the one at `open`; `<` and `>` are brackets where `open` is one.
+std::size_t after(const std::string& text, std::size_t open) {
   const std::string opening = text[open] == '<' ? "<(" : "({[", closing = text[open] == '<' ? ">)" : ")}]";
   int depth = 0;
   for (std::size_t i = open; i < text.size(); ++i) {
@@ -61,12 +61,12 @@ std::string function_name(const std::string& declaration) {
       if (std::ranges::count(others, last) || last == "operator") return {};
       i = end;
     } else if (c == '<') {
-      i = behind(declaration, i);
+      i = after(declaration, i);
     } else if (c == '(') {
       if (last != "requires" && last != "decltype" && last != "alignas" && last != "noexcept") return last;
-      i = behind(declaration, i);
+      i = after(declaration, i);
     } else if (c == '[') {
-      i = behind(declaration, i);
+      i = after(declaration, i);
     } else if (c == '=') {
       return {};
     } else {
@@ -85,7 +85,7 @@ std::vector<std::string> declared_functions(const std::string& header_text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (c == '(') {
-      const std::size_t end = behind(text, i);
+      const std::size_t end = after(text, i);
       declaration += text.substr(i, end - i);
       i = end - 1;
     } else if (c == '}') {
@@ -98,7 +98,7 @@ std::vector<std::string> declared_functions(const std::string& header_text) {
         std::erase_if(name, [](char d) { return !is_name(d) && d != ':'; });
         spaces.push_back(name);
       } else {
-        if (c == '{') i = behind(text, i) - 1;
+        if (c == '{') i = after(text, i) - 1;
         if (const auto name = function_name(declaration);
             spaces == std::vector<std::string>{"xgrad"} && !name.empty())
           found.push_back(name);

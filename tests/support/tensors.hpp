@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <xgrad/autograd/tape/create.hpp>
-#include <xgrad/autograd/tape/structural.hpp>
 #include <xgrad/autograd/tape/tensor.hpp>
 #include <xgrad/ops/reduce.hpp>
 
@@ -59,9 +58,7 @@ inline Tensor<double> leaf(std::initializer_list<NestedList<double>> values) {
 }
 
 /// A scalar whose gradient by y is 1, 2, 3, …
-inline Tensor<double> weighted(const Tensor<double>& y) {
-  return Tensor<double>(sum_to(y * (counted(y.shape()) + 1), Shape{}));
-}
+inline Tensor<double> weighted(const Tensor<double>& y) { return sum(y * (counted(y.shape()) + 1)); }
 
 /// The gradient of the sum of f's result by its argument, at a point.
 template <class F>

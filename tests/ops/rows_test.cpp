@@ -1,5 +1,5 @@
-// The gradient of a bias: sums of columns, of every width.
-#include <xgrad/autograd/kernels/rows.hpp>
+// Sums of columns, of every width; nothing is written after them.
+#include <xgrad/ops/kernels/rows.hpp>
 
 #include <vector>
 
