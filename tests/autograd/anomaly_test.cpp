@@ -3,8 +3,8 @@
 
 #include <limits>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/formula.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>

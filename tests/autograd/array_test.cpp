@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include "catch.hpp"
 #include "tensors.hpp"
 

@@ -1,9 +1,9 @@
 // Graphs as text: ops, shapes, attributes, names, module paths and time steps.
 #include <xgrad/autograd/tape/graph.hpp>
 
+#include <xgrad/autograd/array/scope.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/op.hpp>
-#include <xgrad/autograd/array/scope.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include "catch.hpp"
 #include "small_stack.hpp"

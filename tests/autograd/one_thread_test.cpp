@@ -1,9 +1,9 @@
 // The promise that one thread makes tensors, which holds for a whole program: these cases run in this order.
 #include <thread>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/core/thread_state.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/threads.hpp>
 #include "catch.hpp"

@@ -9,9 +9,9 @@
 #include <thread>
 #include <vector>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/kernels/team.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/models/char_rnn.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/matmul.hpp>

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <limits>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/matmul.hpp>
 #include "catch.hpp"

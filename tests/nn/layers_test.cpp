@@ -1,8 +1,8 @@
 // The small modules: Linear, Embedding, Dropout, activations, losses, Sequential.
 #include <cmath>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/nn/activation.hpp>
 #include <xgrad/nn/dropout.hpp>
 #include <xgrad/nn/embedding.hpp>

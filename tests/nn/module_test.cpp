@@ -5,8 +5,8 @@
 #include <optional>
 #include <vector>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/nn/activation.hpp>
 #include <xgrad/nn/linear.hpp>
 #include <xgrad/nn/rnn.hpp>

@@ -1,8 +1,8 @@
 // RNN, LSTM and GRU against PyTorch's numbers, and their forms against each other.
 #include <xgrad/nn/rnn.hpp>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/nn/safetensors.hpp>
 #include <xgrad/ops/elementwise.hpp>

@@ -8,8 +8,8 @@
 #include <fstream>
 #include <random>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/nn/linear.hpp>
 #include <xgrad/nn/rnn.hpp>
 #include <xgrad/ops/shape.hpp>

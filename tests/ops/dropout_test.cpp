@@ -3,10 +3,10 @@
 
 #include <cmath>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include "catch.hpp"
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/ops/reduce.hpp>
+#include "catch.hpp"
 
 using namespace xgrad;
 using Catch::Matchers::Contains;

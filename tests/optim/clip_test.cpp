@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/nn/safetensors.hpp>
 #include "catch.hpp"
 

@@ -3,8 +3,8 @@
 
 #include <limits>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/nn/safetensors.hpp>
 #include <xgrad/optim/adam.hpp>
 #include <xgrad/optim/rmsprop.hpp>

@@ -1,6 +1,6 @@
 // Rows of the table of ops: the fused parts of recurrent cells, and products with one-hot rows.
-#include "op_table.hpp"
 #include <xgrad/ops/recurrent.hpp>
+#include "op_table.hpp"
 
 namespace xgrad::testing {
 

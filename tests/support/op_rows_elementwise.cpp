@@ -1,8 +1,8 @@
 // Rows of the table of ops: elementwise functions and operators.
 #include <cmath>
 
-#include "op_table.hpp"
 #include <xgrad/ops/elementwise.hpp>
+#include "op_table.hpp"
 
 namespace xgrad::testing {
 

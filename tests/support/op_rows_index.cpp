@@ -1,6 +1,6 @@
 // Rows of the table of ops: reading and writing by index.
-#include "op_table.hpp"
 #include <xgrad/ops/index.hpp>
+#include "op_table.hpp"
 
 namespace xgrad::testing {
 

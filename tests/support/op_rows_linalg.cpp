@@ -1,6 +1,6 @@
 // Rows of the table of ops: linear algebra.
-#include "op_table.hpp"
 #include <xgrad/ops/linalg.hpp>
+#include "op_table.hpp"
 
 namespace xgrad::testing {
 

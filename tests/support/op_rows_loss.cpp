@@ -1,7 +1,7 @@
 // Rows of the table of ops: losses and dropout.
-#include "op_table.hpp"
 #include <xgrad/ops/dropout.hpp>
 #include <xgrad/ops/loss.hpp>
+#include "op_table.hpp"
 
 namespace xgrad::testing {
 

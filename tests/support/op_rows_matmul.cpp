@@ -1,7 +1,7 @@
 // Rows of the table of ops: matrix products and einsum.
-#include "op_table.hpp"
 #include <xgrad/ops/einsum.hpp>
 #include <xgrad/ops/matmul.hpp>
+#include "op_table.hpp"
 
 namespace xgrad::testing {
 

@@ -2,9 +2,9 @@
 #include <cmath>
 #include <limits>
 
-#include "op_table.hpp"
 #include <xgrad/ops/reduce.hpp>
 #include <xgrad/ops/softmax.hpp>
+#include "op_table.hpp"
 
 namespace xgrad::testing {
 

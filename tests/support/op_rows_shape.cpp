@@ -1,6 +1,6 @@
 // Rows of the table of ops: shapes, parts, and putting together.
-#include "op_table.hpp"
 #include <xgrad/ops/shape.hpp>
+#include "op_table.hpp"
 
 namespace xgrad::testing {
 

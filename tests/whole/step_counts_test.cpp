@@ -5,12 +5,12 @@
 #include <cstdio>
 #include <map>
 
+#include <xgrad/autograd/core/pool.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/formula.hpp>
-#include <xgrad/autograd/core/pool.hpp>
+#include <xgrad/ops/elementwise.hpp>
 #include "../../benchmarks/handwritten/handwritten.hpp"
 #include "../../benchmarks/training_step.hpp"
-#include <xgrad/ops/elementwise.hpp>
 #include "catch.hpp"
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
