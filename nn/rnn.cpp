@@ -146,8 +146,7 @@ Tensor<T> project(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& l
 template <Real T>
 Tensor<T> advance(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
                   const Tensor<T>& h, Tensor<T>& c, const StepMemory<T>& memory, Location at) {
-  if (rnn.cell == Cell::gru)
-    return gru_cell(zx, affine(h, layer.weight_hh, layer.bias_hh, at), h, memory.h, at);
+  if (rnn.cell == Cell::gru) return gru_step(zx, h, layer.weight_hh, layer.bias_hh, memory, at);
   if (rnn.cell == Cell::lstm) {
     auto [next_h, next_c] = lstm_step(zx, h, c, layer.weight_hh, memory, at);
     c = std::move(next_c);

@@ -117,7 +117,7 @@ struct LSTM : Recurrent<T> {
       : Recurrent<T>(Cell::lstm, in, hidden, chosen, generator) {}
 };
 
-/// Gated recurrent unit; gates in the order r, z, n (see gru_cell).
+/// Gated recurrent unit; gates in the order r, z, n (see gru_step).
 template <Real T = float>
 struct GRU : Recurrent<T> {
   GRU() { this->cell = Cell::gru; }

@@ -90,19 +90,6 @@ struct BinaryCrossEntropy {  // of a logit x: softplus(x) - x y without cancella
   }
 };
 
-// The recurrent cells' elementwise parts (PyTorch's gate orders and formulas). z, zx, zh are pre-activations.
-
-struct GruCell {  // gates r, z, n; the reset gate acts on the hidden summand of n
-  static constexpr const char* name = "gru_cell";
-  static constexpr std::size_t inputs = 7;
-  constexpr Symbol operator()(Symbol xr, Symbol xz, Symbol xn, Symbol hr, Symbol hz, Symbol hn,
-                              Symbol h) const {
-    const Symbol r = keep(apply(Opcode::sigmoid, xr + hr)), z = keep(apply(Opcode::sigmoid, xz + hz));
-    const Symbol n = keep(apply(Opcode::tanh, xn + r * hn));
-    return n + z * (h - n);
-  }
-};
-
 template <class... F>
 struct List {
   static constexpr std::size_t size = sizeof...(F);
@@ -117,7 +104,7 @@ struct List {
   static constexpr void each(auto visit) { (visit.template operator()<F>(), ...); }
 };
 
-using All = List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, SquaredError, AbsoluteError,
-                 BinaryCrossEntropy, GruCell>;
+using All =
+    List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, SquaredError, AbsoluteError, BinaryCrossEntropy>;
 
 }  // namespace xgrad::formulas

@@ -3,16 +3,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <new>
 
-#include <xgrad/autograd/array/kernel_list.hpp>
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/array/profile.hpp>
+#include <xgrad/autograd/array/kernel_list.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/kernels/product.hpp>
 #include <xgrad/ops/kernels/recurrent.hpp>
+#include <xgrad/autograd/kernels/rows.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/matmul.hpp>
 #include <xgrad/ops/shape.hpp>
@@ -23,10 +25,11 @@ namespace {
 
 using detail::data_of;
 
-enum class StepKind : std::uint8_t { tanh, relu, lstm };
+enum class StepKind : std::uint8_t { tanh, relu, lstm, gru };
 
 constexpr const char* name_of(StepKind kind) {
-  return kind == StepKind::tanh ? "rnn_tanh_step" : kind == StepKind::relu ? "rnn_relu_step" : "lstm_step";
+  constexpr std::array names{"rnn_tanh_step", "rnn_relu_step", "lstm_step", "gru_step"};
+  return names[static_cast<std::size_t>(kind)];
 }
 
 template <Real T>
@@ -50,18 +53,19 @@ bool lies_before(const AnyTensor& x, const AnyTensor& y) {
   return x.storage().get() == y.storage().get() && x.offset() + x.elements() == y.offset();
 }
 
-// A recorded step. Outputs: h; of an LSTM also c and the gates, which nobody sees but a second derivative.
+// A recorded step. Outputs: h; of an LSTM also c and the gates, of a GRU zh_n and the gates. A GRU's two and
+// an LSTM's gates nobody sees but a second derivative.
 template <Real T, StepKind kind>
 class StepNode final : public Node {
-  static constexpr bool lstm = kind == StepKind::lstm;
+  static constexpr bool lstm = kind == StepKind::lstm, gru = kind == StepKind::gru, gated = lstm || gru;
 
  public:
   struct Inputs {
     const AnyTensor &zx, &h, &weight;
-    const AnyTensor* c;
+    const AnyTensor* last;  // of an LSTM c, of a GRU the bias
   };
 
-  // `z` as the step left it: of an LSTM, the gates. `next`: h, and of an LSTM c.
+  // `z` as the step left it: where there are gates, those. `next`: h, and of an LSTM c, of a GRU zh_n.
   static void record(const Inputs& in, const AnyTensor& z, std::span<Tensor<T>> next, Location at) {
     auto node =
         Ref<StepNode>::adopt(new (allocate(inputs, sizeof(StepNode))) StepNode(in, z, next.back(), at));
@@ -77,7 +81,7 @@ class StepNode final : public Node {
 
   // Flat, for a small step's work weighs no more than the calls around it.
   [[gnu::flatten]] void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
-    if (sink.create_graph() || (lstm && gradients[2].value.defined()))
+    if (sink.create_graph() || comes_of_second_derivative(gradients))
       return backward_recorded(gradients, sink);
     auto found = own_gradients(gradients, sink);
     AnyTensor& dz = found[0];
@@ -87,12 +91,14 @@ class StepNode final : public Node {
     if (sink.wants(2)) add_weight_gradient(dz, sink);
     if constexpr (lstm)
       if (sink.wants(3)) sink.add(3, std::move(found[1]), Ownership::owned);
-    if (sink.wants(0)) sink.add(0, std::move(dz), sink.wants(2) ? Ownership::shared : Ownership::owned);
+    if constexpr (gru) add_bias_gradient(dz, sink);
+    if (sink.wants(0))
+      sink.add(0, std::move(found[gru]), !gru && sink.wants(2) ? Ownership::shared : Ownership::owned);
   }
 
  private:
   enum : std::size_t { saved_weight, saved_h, saved_result, saved_gates, saved_c };
-  static constexpr std::size_t inputs = lstm ? 4 : 3, results = lstm ? 3 : 1, regions = lstm ? 5 : 3;
+  static constexpr std::size_t inputs = gated ? 4 : 3, results = gated ? 3 : 1, regions = 3 + gated + lstm;
   struct SavedRegion {
     SavedRegion(const AnyTensor& x) : storage(x.storage()), offset(x.offset()), version(x.version()) {}
     Ref<Storage> storage;
@@ -111,13 +117,15 @@ class StepNode final : public Node {
     reads(0, in.zx);
     reads(1, in.h);
     reads(2, in.weight);
-    if constexpr (lstm) reads(3, *in.c);
+    if constexpr (gated) reads(3, *in.last);
     batch_gradients();
   }
   static std::array<SavedRegion, regions> regions_of(const Inputs& in, const AnyTensor& z,
                                                      const AnyTensor& result) {
     if constexpr (lstm)
-      return {in.weight, in.h, result, z, *in.c};
+      return {in.weight, in.h, result, z, *in.last};
+    else if constexpr (gru)
+      return {in.weight, in.h, result, z};
     else
       return {in.weight, in.h, result};
   }
@@ -146,10 +154,16 @@ class StepNode final : public Node {
                              location());
   }
 
-  // {dz} or {dz, dc}.
-  auto own_gradients(std::span<GradientSlot> gradients, const GradientSink& sink) {
+  static bool comes_of_second_derivative(std::span<const GradientSlot> gradients) {
+    return (gated && gradients[2].value.defined()) || (gru && gradients[1].value.defined());
+  }
+
+  // The gradient of what h weightᵀ was added to, and of an LSTM that of c, of a GRU that of zx.
+  auto own_gradients(std::span<GradientSlot> gradients, GradientSink& sink) {
     if constexpr (lstm)
       return lstm_gradients(gradients, sink);
+    else if constexpr (gru)
+      return gru_gradients(gradients[0].value, sink);
     else
       return rnn_gradient(gradients[0]);
   }
@@ -165,26 +179,67 @@ class StepNode final : public Node {
     return {std::move(dz)};
   }
 
-  // dz and dc over the gates and the gradient of c where nobody needs those any more.
-  std::array<AnyTensor, 2> lstm_gradients(std::span<GradientSlot> gradients, const GradientSink& sink) {
+  // The gates, and where their gradients go: over them where nobody needs them any more.
+  std::array<AnyTensor, 2> gates_and_room(const GradientSink& sink) {
     if (!saved_[saved_gates].storage)
       throw GraphError(fmt::format(
           "backward: the gates of '{}' were overwritten by an earlier backward that failed; compute "
           "the graph anew",
           name()));
-    const AnyTensor c = saved(saved_c), next_c = saved(saved_result), gates = saved(saved_gates);
+    AnyTensor gates = saved(saved_gates);
+    if (!sink.frees_graph() || !detail::may_overwrite(*gates.storage()))
+      return {std::move(gates), AnyTensor::empty(gates_shape_, dtype_of<T>)};
+    saved_[saved_gates].storage = {};
+    return {gates, gates};
+  }
+
+  // dz and dc over the gates and the gradient of c where nobody needs those any more.
+  std::array<AnyTensor, 2> lstm_gradients(std::span<GradientSlot> gradients, const GradientSink& sink) {
+    const AnyTensor c = saved(saved_c), next_c = saved(saved_result);
+    auto [gates, dz] = gates_and_room(sink);
     const GradientSlot &dh = gradients[0], &next_dc = gradients[1];
     const bool own_dc = next_dc.value.defined() && next_dc.ownership == Ownership::owned;
-    const bool over_gates = sink.frees_graph() && detail::may_overwrite(*gates.storage());
-    AnyTensor dz = over_gates ? gates : AnyTensor::empty(gates_shape_, dtype_of<T>);
     AnyTensor dc = own_dc ? next_dc.value : AnyTensor::empty(shape_, dtype_of<T>);
-    if (over_gates) saved_[saved_gates].storage = {};
     launch([batch = shape_[0], hidden = shape_[1], gates = read<T>(gates), c = read<T>(c),
             next_c = read<T>(next_c), dh = read<T>(dh.value), next_dc = read<T>(next_dc.value),
             dz = data_of<T>(dz), dc = data_of<T>(dc)] {
       loops<T>().lstm_adjoint(batch, hidden, gates, c, next_c, dh, next_dc, dz, dc);
     });
     return {std::move(dz), std::move(dc)};
+  }
+
+  // dzh, and dzx over the gates where nobody needs those any more. What goes to h directly is left in h's
+  // place.
+  std::array<AnyTensor, 2> gru_gradients(const AnyTensor& next_dh, GradientSink& sink) {
+    const AnyTensor h = saved(saved_h), zh_n = saved(saved_result);
+    auto [gates, dzx] = gates_and_room(sink);
+    AnyTensor dzh = room_for_dzh(sink);
+    bool accumulate = false;
+    T* const dh = sink.wants(1) ? data_of<T>(sink.destination(1, accumulate).value) : nullptr;
+    launch([=, batch = shape_[0], hidden = shape_[1], gates = read<T>(gates), zh_n = read<T>(zh_n),
+            h = read<T>(h), next_dh = read<T>(next_dh), dzx = data_of<T>(dzx), dzh = data_of<T>(dzh)] {
+      loops<T>().gru_adjoint(batch, hidden, gates, zh_n, h, next_dh, dzx, dzh, accumulate, dh);
+    });
+    return {std::move(dzh), std::move(dzx)};
+  }
+
+  // Right before the dzh that waits for this one, or at the end of a block that earlier steps will fill. More
+  // rows than these make no faster product.
+  AnyTensor room_for_dzh(GradientSink& sink) const {
+    constexpr std::int64_t rows = 64;
+    const std::int64_t elements = gates_shape_.elements();
+    if (!sink.wants(2)) return AnyTensor::empty(gates_shape_, dtype_of<T>);
+    if (const DeferredGradient* later = sink.waiting(2); later && later->a.offset() >= elements)
+      return {later->a.storage(), later->a.offset() - elements, gates_shape_};
+    const std::int64_t steps = std::max<std::int64_t>(rows / std::max<std::int64_t>(shape_[0], 1), 1);
+    return AnyTensor::empty({steps, elements}, dtype_of<T>).view(gates_shape_, (steps - 1) * elements);
+  }
+
+  void add_bias_gradient(const AnyTensor& dzh, GradientSink& sink) const {
+    sink.write(3, [&](AnyTensor& into, bool accumulate) {
+      launch([=, rows = gates_shape_[0], columns = gates_shape_[1], dzh = read<T>(dzh),
+              to = data_of<T>(into)] { kernels::column_sums(rows, columns, dzh, accumulate, to); });
+    });
   }
 
   // The dz and h of a sequence's steps lie one before another: the products of all steps are one.
@@ -213,80 +268,126 @@ class StepNode final : public Node {
   // The same gradients from recorded ops, which is how second derivatives come about. Cold, for all of it
   // would be inlined at the expense of the common path.
   [[gnu::cold, gnu::noinline]] void backward_recorded(std::span<GradientSlot> gradients, GradientSink& sink) {
-    const auto given = [&](std::size_t k) {
+    std::array<Tensor<T>, results> given;
+    for (std::size_t k = 0; k < results; ++k) {
       const AnyTensor& g = gradients[k].value;
-      return Tensor<T>(g.defined() ? g : AnyTensor::zeros(output_shape(k), dtype_of<T>));
-    };
-    Tensor<T> dz, dc;
-    if constexpr (lstm) {
-      const Tensor<T> c = recorded(saved_c, 3), t = tanh(recorded(saved_result, -2));
-      const Tensor<T> gates = recorded(saved_gates, -3), dh = given(0);
-      const auto parts = chunk(gates, 4, 1);
-      const Tensor<T>&i = parts[0], &f = parts[1], &g = parts[2], &o = parts[3];
-      dc = given(1) + dh * o * (1 - square(t));
-      const std::vector<Tensor<T>> slopes{i * (1 - i), f * (1 - f), 1 - square(g), o * (1 - o)};
-      const std::vector<Tensor<T>> inner{dc * g, dc * c, dc * i, dh * t};
-      dz = (cat(inner, 1) + given(2)) * cat(slopes, 1);
-      dc = dc * f;
-    } else {
-      const Tensor<T> h = recorded(saved_result, -1);
-      dz = given(0) * (kind == StepKind::tanh ? 1 - square(h) : Tensor<T>(h > 0));
+      given[k] = Tensor<T>(g.defined() ? g : AnyTensor::zeros(output_shape(k), dtype_of<T>));
     }
-    if (sink.wants(0)) sink.add(0, dz, Ownership::shared);
-    if (sink.wants(1)) sink.add(1, matmul(dz, recorded(saved_weight, 2)), Ownership::shared);
+    const auto [dzx, dzh, dh, last] = recorded_gradients(given);
+    if (sink.wants(0)) sink.add(0, dzx, Ownership::shared);
+    if (sink.wants(1)) {
+      const Tensor<T> product = matmul(dzh, recorded(saved_weight, 2));
+      sink.add(1, dh.defined() ? product + dh : product, Ownership::shared);
+    }
     if (sink.wants(2))
-      sink.add(2, matmul(dz, recorded(saved_h, 1), {.transpose_a = true}), Ownership::shared);
-    if (lstm && sink.wants(3)) sink.add(3, dc, Ownership::shared);
+      sink.add(2, matmul(dzh, recorded(saved_h, 1), {.transpose_a = true}), Ownership::shared);
+    if (gated && sink.wants(3)) sink.add(3, last, Ownership::shared);
+  }
+
+  // Of zx; of what h weightᵀ was added to; of h but for that product; and of c or the bias.
+  struct RecordedGradients {
+    Tensor<T> dzx, dzh, dh{}, last{};
+  };
+
+  RecordedGradients recorded_gradients(std::span<const Tensor<T>, results> given) {
+    if constexpr (lstm)
+      return recorded_lstm_gradients(given);
+    else if constexpr (gru)
+      return recorded_gru_gradients(given);
+    else
+      return recorded_rnn_gradients(given);
+  }
+
+  RecordedGradients recorded_rnn_gradients(std::span<const Tensor<T>, results> given) {
+    const Tensor<T> h = recorded(saved_result, -1);
+    const Tensor<T> dz = given[0] * (kind == StepKind::tanh ? 1 - square(h) : Tensor<T>(h > 0));
+    return {dz, dz};
+  }
+
+  RecordedGradients recorded_lstm_gradients(std::span<const Tensor<T>, results> given) {
+    const Tensor<T> c = recorded(saved_c, 3), t = tanh(recorded(saved_result, -2));
+    const Tensor<T> gates = recorded(saved_gates, -3), &dh = given[0];
+    const auto parts = chunk(gates, 4, 1);
+    const Tensor<T>&i = parts[0], &f = parts[1], &g = parts[2], &o = parts[3];
+    const Tensor<T> dc = given[1] + dh * o * (1 - square(t));
+    const std::vector<Tensor<T>> slopes{i * (1 - i), f * (1 - f), 1 - square(g), o * (1 - o)};
+    const std::vector<Tensor<T>> inner{dc * g, dc * c, dc * i, dh * t};
+    const Tensor<T> dz = (cat(inner, 1) + given[2]) * cat(slopes, 1);
+    return {dz, dz, {}, dc * f};
+  }
+
+  RecordedGradients recorded_gru_gradients(std::span<const Tensor<T>, results> given) {
+    const Tensor<T> h = recorded(saved_h, 1), zh_n = recorded(saved_result, -2), &dh = given[0];
+    const auto gates = chunk(recorded(saved_gates, -3), 3, 1), more = chunk(given[2], 3, 1);
+    const Tensor<T>&r = gates[0], &z = gates[1], &n = gates[2];
+    const Tensor<T> dn = (dh * (1 - z) + more[2]) * (1 - square(n));
+    const Tensor<T> dr = (dn * zh_n + more[0]) * r * (1 - r), dz = (dh * (h - n) + more[1]) * z * (1 - z);
+    const Tensor<T> dzh = cat({dr, dz, dn * r + given[1]}, 1);
+    return {cat({dr, dz, dn}, 1), dzh, dh * z, dzh};
   }
 
   Shape shape_, gates_shape_;  // of h and c, and of z
   std::array<SavedRegion, regions> saved_;
 };
 
+// `last`: c of an LSTM, or the bias of a GRU, which may be undefined.
 void check_step(StepKind kind, const AnyTensor& zx, const AnyTensor& h, const AnyTensor& weight,
-                const AnyTensor* c) {
+                const AnyTensor* last) {
   const char* name = name_of(kind);
   detail::check_defined(name, zx);
   detail::check_defined(name, h, 1);
   detail::check_defined(name, weight, 2);
-  if (c) detail::check_defined(name, *c, 3);
-  const std::int64_t gates = kind == StepKind::lstm ? 4 : 1;
+  const bool lstm = kind == StepKind::lstm, has_bias = last && !lstm && last->defined();
+  if (lstm) detail::check_defined(name, *last, 3);
+  const std::int64_t gates = lstm ? 4 : kind == StepKind::gru ? 3 : 1;
   const bool fits = h.rank() == 2 && zx.rank() == 2 && weight.rank() == 2 && zx.shape()[0] == h.shape()[0] &&
                     zx.shape()[1] == gates * h.shape()[1] && weight.shape()[0] == zx.shape()[1] &&
-                    weight.shape()[1] == h.shape()[1] && (!c || c->shape() == h.shape());
+                    weight.shape()[1] == h.shape()[1] && (!lstm || last->shape() == h.shape()) &&
+                    (!has_bias || (last->rank() == 1 && last->shape()[0] == zx.shape()[1]));
   if (fits) return;
+  const std::string blocks = gates > 1 ? fmt::format("{} ", gates) : "";
   throw ShapeError(fmt::format(
       "{}: zx {}, h {}, weight {}{}; needed are zx [batch, {}hidden], h [batch, hidden]{} and weight "
-      "[{}hidden, hidden]",
+      "[{}hidden, hidden]{}",
       name, to_string(zx.shape()), to_string(h.shape()), to_string(weight.shape()),
-      c ? fmt::format(", c {}", to_string(c->shape())) : "", gates > 1 ? "4 " : "", c ? ", c the same" : "",
-      gates > 1 ? "4 " : ""));
+      lstm       ? fmt::format(", c {}", to_string(last->shape()))
+      : has_bias ? fmt::format(", bias {}", to_string(last->shape()))
+                 : "",
+      blocks, lstm ? ", c the same" : "", blocks, has_bias ? ", and bias [3 hidden]" : ""));
 }
 
 // Memory for h: what was given for it, or z, whose it can be in an RNN, or new.
 template <Real T>
 AnyTensor room_for_h(StepKind kind, const AnyTensor& z, const AnyTensor& h, const StepMemory<T>& memory) {
-  if (!memory.h.defined()) return kind == StepKind::lstm ? AnyTensor::empty(h.shape(), h.dtype()) : z;
+  if (!memory.h.defined()) return kind < StepKind::lstm ? z : AnyTensor::empty(h.shape(), h.dtype());
   if (memory.h.shape() != h.shape())
     throw ShapeError(fmt::format("{}: memory of shape {} for an h of shape {}", name_of(kind),
                                  to_string(memory.h.shape()), to_string(h.shape())));
   return memory.h.detached();
 }
 
-// `next`: h, and of an LSTM c.
+// `last`: of an LSTM c, of a GRU the bias. `next`: h, and of an LSTM c, of a GRU zh_n.
 template <Real T, StepKind kind>
-void step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, const Tensor<T>* c,
+void step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, const Tensor<T>* last,
           std::span<Tensor<T>> next, const StepMemory<T>& memory, Location at) {
+  constexpr bool gru = kind == StepKind::gru;
   const ProfiledOp timed(name_of(kind));
-  check_step(kind, zx, h, weight, c);
+  check_step(kind, zx, h, weight, last);
   AnyTensor z = memory.take_zx && detail::may_overwrite(*zx.storage()) ? zx.detached() : copy_of(zx);
   next[0] = Tensor<T>(room_for_h(kind, z, h, memory));
-  kernels::matrix_product<T>({h}, {weight, true, weight.node() && weight.node()->is_leaf()}, z, true);
+  AnyTensor zh;
+  if constexpr (gru) zh = AnyTensor::empty(z.shape(), dtype_of<T>);
+  kernels::matrix_product<T>({h}, {weight, true, weight.node() && weight.node()->is_leaf()}, gru ? zh : z,
+                             !gru);
+  if (last) next[1] = Tensor<T>(AnyTensor::empty(h.shape(), dtype_of<T>));
   if constexpr (kind == StepKind::lstm) {
-    next[1] = Tensor<T>(AnyTensor::empty(h.shape(), dtype_of<T>));
-    launch([batch = h.shape()[0], hidden = h.shape()[1], z = data_of<T>(z), c = read<T>(*c),
+    launch([batch = h.shape()[0], hidden = h.shape()[1], z = data_of<T>(z), c = read<T>(*last),
             next_h = data_of<T>(next[0]),
             next_c = data_of<T>(next[1])] { loops<T>().lstm(batch, hidden, z, c, next_h, next_c); });
+  } else if constexpr (gru) {
+    launch([batch = h.shape()[0], hidden = h.shape()[1], z = data_of<T>(z), zh = read<T>(zh),
+            bias = read<T>(*last), h = read<T>(h), zh_n = data_of<T>(next[1]),
+            next_h = data_of<T>(next[0])] { loops<T>().gru(batch, hidden, z, zh, bias, h, zh_n, next_h); });
   } else {
     const auto activation = kind == StepKind::tanh ? loops<T>().tanh : loops<T>().relu;
     launch([=, n = h.elements(), z = read<T>(z), next_h = data_of<T>(next[0])] { activation(n, z, next_h); });
@@ -294,14 +395,8 @@ void step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, cons
   if (this_thread.anomaly)
     for (const Tensor<T>& output : next) check_finite(name_of(kind), output, at, false);
   if (is_recording() &&
-      (needs_gradient(zx) || needs_gradient(h) || needs_gradient(weight) || (c && needs_gradient(*c))))
-    StepNode<T, kind>::record({zx, h, weight, c}, z, next, at);
-}
-
-// All column blocks of x as so many arguments of a formula.
-template <std::size_t blocks>
-void append_blocks(FormulaArgument*& next, const AnyTensor& x) {
-  for (int k = 0; k < static_cast<int>(blocks); ++k) *next++ = {&x, 0, k, static_cast<int>(blocks)};
+      (needs_gradient(zx) || needs_gradient(h) || needs_gradient(weight) || (last && needs_gradient(*last))))
+    StepNode<T, kind>::record({zx, h, weight, last}, z, next, at);
 }
 
 }  // namespace
@@ -331,16 +426,11 @@ std::array<Tensor<T>, 2> lstm_step(const Tensor<T>& zx, const Tensor<T>& h, cons
 }
 
 template <Real T>
-Tensor<T> gru_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& h, const Tensor<T>& into,
-                   Location at) {
-  std::array<FormulaArgument, 7> arguments;
-  FormulaArgument* next = arguments.data();
-  append_blocks<3>(next, zx);
-  append_blocks<3>(next, zh);
-  *next = {&h};
-  std::array<AnyTensor, 1> result{into};
-  run_formula(detail::library_formula(formulas::All::index<formulas::GruCell>()), arguments, result, at);
-  return Tensor<T>(std::move(result[0]));
+Tensor<T> gru_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, const Tensor<T>& bias,
+                   const StepMemory<T>& memory, Location at) {
+  std::array<Tensor<T>, 2> next;
+  step<T, StepKind::gru>(zx, h, weight, &bias, next, memory, at);
+  return std::move(next[0]);
 }
 
 #define XGRAD_INSTANTIATE(T)                                                                          \
@@ -350,8 +440,8 @@ Tensor<T> gru_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& h,
                                    const StepMemory<T>&, Location);                                   \
   template std::array<Tensor<T>, 2> lstm_step(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&,   \
                                               const Tensor<T>&, const StepMemory<T>&, Location);      \
-  template Tensor<T> gru_cell(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, \
-                              Location);
+  template Tensor<T> gru_step(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, \
+                              const StepMemory<T>&, Location);
 XGRAD_INSTANTIATE(float)
 XGRAD_INSTANTIATE(double)
 #undef XGRAD_INSTANTIATE

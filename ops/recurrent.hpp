@@ -38,12 +38,13 @@ std::array<Tensor<T>, 2> lstm_step(const Tensor<T>& zx, const Tensor<T>& h, cons
                                    const Tensor<T>& weight, const StepMemory<T>& memory = {},
                                    Location at = Location::current());
 
-/// h of the next step: with blocks r, z, n of zx and zh (batch, 3 hidden), r = sigmoid(rx + rh), z =
-/// sigmoid(zx + zh), n = tanh(nx + r nh), and h' = (1 - z) n + z h. zx and zh are what input and state
-/// contribute, biases included. A defined `into` (of the result's shape, its memory read by nobody) receives
-/// h' in place.
+/// h' = (1 - z) n + z h: with three blocks each of zx, which is what the input contributes, its bias
+/// included, and of zh = h weightᵀ + bias, r = sigmoid(zx_r + zh_r), z = sigmoid(zx_z + zh_z) and n =
+/// tanh(zx_n + r zh_n). zx is (batch, 3 hidden), h (batch, hidden), weight (3 hidden, hidden) and bias (3
+/// hidden); an undefined bias counts as none. Throws ShapeError for other shapes.
 template <Real T>
-Tensor<T> gru_cell(const Tensor<T>& zx, const Tensor<T>& zh, const Tensor<T>& h, const Tensor<T>& into = {},
+Tensor<T> gru_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight,
+                   const Tensor<T>& bias = {}, const StepMemory<T>& memory = {},
                    Location at = Location::current());
 
 /// linear(one_hot(x), weight, bias) without forming the one-hot rows: column x[i] of weight (out, in), plus

@@ -10,8 +10,8 @@ namespace {
 const RecurrentTable<float>& alone(float) { return recurrent_float(); }
 const RecurrentTable<double>& alone(double) { return recurrent_double(); }
 
-// What one thread takes for an element, roughly, in nanoseconds: of an RNN, and of an LSTM.
-constexpr double rnn_element = 0.4, lstm_element = 2;
+// What one thread takes for an element, roughly, in nanoseconds: of an RNN, and of an LSTM or a GRU.
+constexpr double rnn_element = 0.4, gated_element = 2;
 
 // Elements at a time: whole cache lines.
 constexpr std::int64_t line = 64;
@@ -32,7 +32,7 @@ void adjoin(std::int64_t n, const T* h, const T* dh, T* dz) {
 
 template <class F>
 void share_rows(std::int64_t batch, std::int64_t hidden, F f) {
-  share(batch, 1, lstm_element * static_cast<double>(batch) * static_cast<double>(hidden),
+  share(batch, 1, gated_element * static_cast<double>(batch) * static_cast<double>(hidden),
         [=](std::int64_t begin, std::int64_t end) { f(end - begin, begin * hidden); });
 }
 
@@ -53,12 +53,31 @@ void lstm_adjoint(std::int64_t batch, std::int64_t hidden, const T* gates, const
 }
 
 template <class T>
+void gru(std::int64_t batch, std::int64_t hidden, T* zx, const T* zh, const T* bias, const T* h, T* zh_n,
+         T* next_h) {
+  share_rows(batch, hidden, [=](std::int64_t rows, std::int64_t at) {
+    alone(T()).gru(rows, hidden, zx + 3 * at, zh + 3 * at, bias, h + at, zh_n + at, next_h + at);
+  });
+}
+
+template <class T>
+void gru_adjoint(std::int64_t batch, std::int64_t hidden, const T* gates, const T* zh_n, const T* h,
+                 const T* next_dh, T* dzx, T* dzh, bool accumulate, T* dh) {
+  share_rows(batch, hidden, [=](std::int64_t rows, std::int64_t at) {
+    alone(T()).gru_adjoint(rows, hidden, gates + 3 * at, zh_n + at, h + at, next_dh + at, dzx + 3 * at,
+                           dzh + 3 * at, accumulate, dh ? dh + at : nullptr);
+  });
+}
+
+template <class T>
 constexpr RecurrentTable<T> shared = {activate<T, &RecurrentTable<T>::tanh>,
                                       activate<T, &RecurrentTable<T>::relu>,
                                       adjoin<T, &RecurrentTable<T>::tanh_adjoint>,
                                       adjoin<T, &RecurrentTable<T>::relu_adjoint>,
                                       lstm<T>,
-                                      lstm_adjoint<T>};
+                                      lstm_adjoint<T>,
+                                      gru<T>,
+                                      gru_adjoint<T>};
 
 }  // namespace
 

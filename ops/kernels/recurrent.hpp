@@ -23,6 +23,15 @@ struct RecurrentTable {
   /// zeros.
   void (*lstm_adjoint)(std::int64_t batch, std::int64_t hidden, const T* gates, const T* c, const T* next_c,
                        const T* dh, const T* next_dc, T* dz, T* dc);
+
+  /// Rows of zx and zh are what input and state contribute to the gates r, z, n, each `hidden` elements; zx
+  /// becomes the gates. `bias`, a row or null, is added to zh, whose last block then goes to zh_n.
+  void (*gru)(std::int64_t batch, std::int64_t hidden, T* zx, const T* zh, const T* bias, const T* h, T* zh_n,
+              T* next_h);
+  /// dzx and dzh from the gates, zh_n, h and the gradient of next_h. dh, which may be null, is what of the
+  /// last goes to h directly, or it is added to dh.
+  void (*gru_adjoint)(std::int64_t batch, std::int64_t hidden, const T* gates, const T* zh_n, const T* h,
+                      const T* next_dh, T* dzx, T* dzh, bool accumulate, T* dh);
 };
 
 XGRAD_SIMD_TABLE(RecurrentTable<float>, recurrent_float)

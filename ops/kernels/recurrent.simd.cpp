@@ -114,8 +114,51 @@ void lstm_adjoint(std::int64_t batch, std::int64_t hidden, const T* gates, const
 }
 
 template <class T>
-constexpr RecurrentTable<T> table = {tanh<T>,         relu<T>, tanh_adjoint<T>,
-                                     relu_adjoint<T>, lstm<T>, lstm_adjoint<T>};
+void gru(std::int64_t batch, std::int64_t hidden, T* zx, const T* zh, const T* bias, const T* h, T* zh_n,
+         T* next_h) {
+  for (; batch > 0;
+       --batch, zx += 3 * hidden, zh += 3 * hidden, h += hidden, zh_n += hidden, next_h += hidden)
+    each_block<T>(
+        hidden, [=](auto b) __attribute__((always_inline)) {
+          const auto of_h = [=](std::int64_t from) __attribute__((always_inline)) {
+            return bias ? b.read(zh + from) + b.read(bias + from) : b.read(zh + from);
+          };
+          const Batch<T> r = k::sigmoid(b.read(zx) + of_h(0));
+          const Batch<T> z = k::sigmoid(b.read(zx + hidden) + of_h(hidden)), inner = of_h(2 * hidden);
+          const Batch<T> n = k::tanh(fma(r, inner, b.read(zx + 2 * hidden)));
+          b.write(zx, r);
+          b.write(zx + hidden, z);
+          b.write(zx + 2 * hidden, n);
+          b.write(zh_n, inner);
+          b.write(next_h, fma(z, b.read(h) - n, n));
+        });
+}
+
+template <class T>
+void gru_adjoint(std::int64_t batch, std::int64_t hidden, const T* gates, const T* zh_n, const T* h,
+                 const T* next_dh, T* dzx, T* dzh, bool accumulate, T* dh) {
+  const Batch<T> one(T(1));
+  for (; batch > 0; --batch) {
+    each_block<T>(
+        hidden, [=](auto b) __attribute__((always_inline)) {
+          const Batch<T> r = b.read(gates), z = b.read(gates + hidden), n = b.read(gates + 2 * hidden);
+          const Batch<T> g = b.read(next_dh), through_z = g * z;
+          const Batch<T> dn = fnma(z, g, g) * fnma(n, n, one);
+          const Batch<T> dr = dn * b.read(zh_n) * r * (one - r);
+          const Batch<T> dz = through_z * (b.read(h) - n) * (one - z);
+          b.write(dzx, dr), b.write(dzh, dr);
+          b.write(dzx + hidden, dz), b.write(dzh + hidden, dz);
+          b.write(dzx + 2 * hidden, dn), b.write(dzh + 2 * hidden, dn * r);
+          if (dh) b.write(dh, accumulate ? b.read(dh) + through_z : through_z);
+        });
+    gates += 3 * hidden, zh_n += hidden, h += hidden, next_dh += hidden;
+    dzx += 3 * hidden, dzh += 3 * hidden, dh = dh ? dh + hidden : nullptr;
+  }
+}
+
+template <class T>
+constexpr RecurrentTable<T> table = {tanh<T>, relu<T>,         tanh_adjoint<T>, relu_adjoint<T>,
+                                     lstm<T>, lstm_adjoint<T>, gru<T>,          gru_adjoint<T>};
 
 }  // namespace
 

@@ -3,10 +3,13 @@
 
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/formula.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/nn/safetensors.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/index.hpp>
+#include <xgrad/ops/matmul.hpp>
+#include <xgrad/ops/recurrent.hpp>
 #include <xgrad/ops/reduce.hpp>
 #include <xgrad/ops/shape.hpp>
 #include "catch.hpp"
@@ -308,6 +311,85 @@ TEST_CASE("recurrent networks refuse what does not fit") {
   CHECK_THROWS_WITH(nn::RNN<>(2, 3, {.nonlinearity = nn::Nonlinearity::sigmoid}), Contains("tanh or relu"));
   CHECK_THROWS_WITH(nn::GRU<>(2, 3, {.nonlinearity = nn::Nonlinearity::relu}),
                     Contains("only RNN takes one"));
+}
+
+TEST_CASE("steps refuse shapes that do not fit") {
+  const Tensor<> zx = zeros({2, 9}), h = zeros({2, 3}), weight = zeros({9, 3}), bias = zeros({9});
+  CHECK_THROWS_WITH(rnn_tanh_step(zx, h, weight),
+                    Contains("rnn_tanh_step: zx [2, 9], h [2, 3], weight [9, 3]; needed are zx [batch, "
+                             "hidden], h [batch, hidden] and weight [hidden, hidden]"));
+  CHECK_THROWS_WITH(lstm_step(zx, h, h, weight),
+                    Contains("weight [9, 3], c [2, 3]; needed are zx [batch, 4 hidden], h [batch, hidden], c "
+                             "the same and weight [4 hidden, hidden]"));
+  CHECK_THROWS_WITH(
+      gru_step(zeros({2, 8}), h, weight),
+      Contains("gru_step: zx [2, 8], h [2, 3], weight [9, 3]; needed are zx [batch, 3 hidden], h "
+               "[batch, hidden] and weight [3 hidden, hidden]"));
+  CHECK_THROWS_WITH(
+      gru_step(zx, h, weight, zeros({3})),
+      Contains("bias [3]; needed") && Contains("weight [3 hidden, hidden], and bias [3 hidden]"));
+  CHECK_THROWS_AS(gru_step(zx, zeros({1, 3}), weight, bias), ShapeError);
+  CHECK_THROWS_AS(gru_step(zx, h, zeros({3, 9}), bias), ShapeError);
+  CHECK_THROWS_AS(gru_step(zx, h, Tensor<>()), ValueError);
+  CHECK_THROWS_WITH(gru_step(zx, h, weight, bias, {.h = zeros({3})}),
+                    Contains("memory of shape [3] for an h"));
+  CHECK(gru_step(zx, h, weight, bias).shape() == h.shape());
+}
+
+TEST_CASE("a gated cell of one's own is one formula") {
+  constexpr auto gru = formula("gru", [](auto xr, auto xz, auto xn, auto hr, auto hz, auto hn, auto h) {
+    const auto r = keep(sigmoid(xr + hr)), z = keep(sigmoid(xz + hz)), n = keep(tanh(xn + r * hn));
+    return (1 - z) * n + z * h;
+  });
+  Generator generator(5);
+  const nn::GRU<double> rnn(4, 6, {}, generator);
+  const auto& layer = rnn.layers[0];
+  const D x = randn<double>({7, 3, 4}, generator), weight = randn<double>({7, 3, 6}, generator);
+  const auto gradients = [&](const D& output) {
+    nn::zero_grad(rnn);
+    sum(output * weight).backward();
+    std::vector<D> all;
+    for (const D& p : nn::parameters(rnn)) all.push_back(p.grad());
+    return all;
+  };
+  auto steps = unbind(linear(x, layer.weight_ih, layer.bias_ih), 0);
+  D h = zeros<double>({3, 6});
+  for (D& step : steps)
+    h = step = gru(chunks<3>(step), chunks<3>(linear(h, layer.weight_hh, layer.bias_hh)), h);
+  const D output = stack(steps), expected_output = rnn(x).output;
+  CHECK(equal(output, expected_output, 1e-14));
+  const auto found = gradients(output), expected = gradients(expected_output);
+  for (std::size_t k = 0; k < found.size(); ++k) CHECK(equal(found[k], expected[k], 1e-13));
+}
+
+TEST_CASE("a graph that is kept is not overwritten by going backward through it") {
+  Generator generator(6);
+  const nn::Recurrent<double> rnn(any_cell(), 4, 5, {}, generator);
+  const D loss = sum(square(rnn(randn<double>({9, 3, 4}, generator)).output));
+  const std::vector<D> parameters = nn::parameters(rnn);
+  const auto first = grad(loss, parameters, {.retain_graph = true}),
+             recorded = grad(loss, parameters, {.create_graph = true}), last = grad(loss, parameters);
+  for (std::size_t k = 0; k < parameters.size(); ++k) {
+    CHECK(equal(last[k], first[k], 1e-13));  // products are batched in another way
+    CHECK(equal(recorded[k], first[k], 1e-13));
+  }
+}
+
+TEST_CASE("steps of two sequences in turns have the gradients of each alone") {
+  Generator generator(7);
+  const D weight = randn<double>({15, 5}, generator).set_requires_grad(),
+          bias = randn<double>({15}, generator).set_requires_grad();
+  const std::vector<D> zx{randn<double>({2, 15}, generator), randn<double>({3, 15}, generator)};
+  const auto gradients = [&](bool first, bool second) {
+    D a = zeros<double>({2, 5}), b = zeros<double>({3, 5});
+    for (int t = 0; t < 40; ++t) {  // more rows than are one product
+      if (first) a = gru_step(zx[0], a, weight, bias);
+      if (second) b = gru_step(zx[1], b, weight, bias);
+    }
+    return grad(sum(square(a)) + sum(square(b)), {weight, bias});
+  };
+  const auto both = gradients(true, true), first = gradients(true, false), second = gradients(false, true);
+  for (std::size_t k = 0; k < 2; ++k) CHECK(equal(both[k], first[k] + second[k], 1e-12));
 }
 
 TEST_CASE("an empty batch goes through") {

@@ -9,21 +9,15 @@ namespace {
 // Hidden sizes below, at and beyond a register's width; an empty batch; nothing hidden.
 const Shape state_shapes[] = {{2, 3}, {1, 1}, {3, 8}, {2, 17}, {0, 2}, {2, 0}};
 
-// Shapes of zx, h, weight and, with `has_c`, c.
-std::vector<std::vector<Shape>> step_shapes(std::int64_t gates, bool has_c) {
+// Shapes of zx, h, weight and what else an LSTM or a GRU takes.
+enum class Last { none, c, bias };
+std::vector<std::vector<Shape>> step_shapes(std::int64_t gates, Last last = Last::none) {
   std::vector<std::vector<Shape>> cases;
   for (const Shape& h : state_shapes) {
     const std::int64_t rows = gates * h[1];
     cases.push_back({{h[0], rows}, h, {rows, h[1]}});
-    if (has_c) cases.back().push_back(h);
+    if (last != Last::none) cases.back().push_back(last == Last::c ? h : Shape{rows});
   }
-  return cases;
-}
-
-std::vector<std::vector<Shape>> gru_shapes() {
-  std::vector<std::vector<Shape>> cases;
-  for (const Shape& h : state_shapes) cases.push_back({{h[0], 3 * h[1]}, {h[0], 3 * h[1]}, h});
-  cases.push_back({{3, 6}, {3, 6}, {1, 2}});  // one state for the whole batch
   return cases;
 }
 
@@ -39,10 +33,10 @@ Indices some_indices(const Shape& shape, std::int64_t limit) {
 void add_cell_rows(OpTable& table) {
   table.add({.name = "rnn_tanh_step",
              .function = op([](const auto& x) { return rnn_tanh_step(x[0], x[1], x[2]); }),
-             .cases = step_shapes(1, false)});
+             .cases = step_shapes(1)});
   table.add({.name = "rnn_relu_step",
              .function = op([](const auto& x) { return rnn_relu_step(x[0], x[1], x[2]); }),
-             .cases = step_shapes(1, false),
+             .cases = step_shapes(1),
              .domains = {{.low = 0.2}, {.low = -0.1, .high = 0.1}, {.low = -0.1, .high = 0.1}}});
   table.add({.name = "rnn_relu_step",
              .note = "where it is 0",
@@ -51,10 +45,14 @@ void add_cell_rows(OpTable& table) {
              .domains = {{.low = -1, .high = -0.2}, {.low = -0.1, .high = 0.1}, {.low = -0.1, .high = 0.1}}});
   table.add({.name = "lstm_step",
              .function = op([](const auto& x) { return lstm_step(x[0], x[1], x[3], x[2]); }),
-             .cases = step_shapes(4, true)});
-  table.add({.name = "gru_cell",
-             .function = op([](const auto& x) { return gru_cell(x[0], x[1], x[2]); }),
-             .cases = gru_shapes()});
+             .cases = step_shapes(4, Last::c)});
+  table.add({.name = "gru_step",
+             .function = op([](const auto& x) { return gru_step(x[0], x[1], x[2], x[3]); }),
+             .cases = step_shapes(3, Last::bias)});
+  table.add({.name = "gru_step",
+             .note = "without a bias",
+             .function = op([](const auto& x) { return gru_step(x[0], x[1], x[2]); }),
+             .cases = step_shapes(3)});
   for (const Shape& shape : {Shape{5}, Shape{2, 3}, Shape{1}, Shape{0}})
     table.add({.name = "one_hot_linear",
                .note = "indices of shape " + to_string(shape),

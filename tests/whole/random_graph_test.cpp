@@ -134,7 +134,7 @@ std::vector<Matrix> random_steps(std::uint64_t seed, bool fused, std::span<const
   for (int step = 0; step < 8; ++step) {
     const Matrix x = any(), h = any(), c = any(), weight = random.below(5) ? any() : x;
     const Matrix z = x + matmul(h, weight, {.transpose_b = true});
-    switch (random.below(6)) {
+    switch (random.below(7)) {
       case 0:
       case 1:
         made.push_back(fused ? rnn_tanh_step(x, h, weight) : tanh(z));
@@ -154,7 +154,20 @@ std::vector<Matrix> random_steps(std::uint64_t seed, bool fused, std::span<const
         made.push_back(next);
         break;
       }
-      case 4:
+      case 4: {
+        const Matrix wide = cat({x, h, c}, 1), tall = cat({weight, x, c}, 0);
+        const Matrix bias = random.below(2) ? sum(wide, 0) : Matrix();
+        if (fused) {
+          made.push_back(gru_step(wide, h, tall, bias));
+          break;
+        }
+        const Matrix product = matmul(h, tall, {.transpose_b = true});
+        const auto zx = chunk(wide, 3, 1), zh = chunk(bias.defined() ? product + bias : product, 3, 1);
+        const Matrix update = sigmoid(zx[1] + zh[1]), n = tanh(zx[2] + sigmoid(zx[0] + zh[0]) * zh[2]);
+        made.push_back((1 - update) * n + update * h);
+        break;
+      }
+      case 5:
         std::ranges::move(unbind(stack({x, h * 0.5, c}), 0), std::back_inserter(made));
         break;
       default:
