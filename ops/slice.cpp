@@ -147,35 +147,6 @@ struct SliceAxis {
   }
 };
 
-// One array for the gradients of all parts of an array, handed out part by part. A part is handed out once:
-// its gradient may still be read by somebody after a pass that ended at the parts, or in an exception.
-class SharedGradient {
- public:
-  AnyTensor part(std::size_t k, std::size_t parts, const Shape& shape, std::int64_t offset,
-                 const Shape& whole, DType dtype) {
-    if (!whole_.defined() || given_[k]) {
-      whole_ = AnyTensor::empty(whole, dtype);
-      given_.assign(parts, false);
-    }
-    given_[k] = true;
-    return whole_.view(shape, offset);
-  }
-  /// Whether part k was handed out for anything but `g`.
-  bool is_lost(std::size_t k, const AnyTensor& g, std::int64_t offset) const {
-    return whole_.defined() && given_[k] && !lies_in(whole_, g, offset);
-  }
-  /// The array, which is forgotten here; undefined where no part was handed out.
-  AnyTensor take() { return std::exchange(whole_, {}); }
-
-  static bool lies_in(const AnyTensor& whole, const AnyTensor& g, std::int64_t offset) {
-    return g.defined() && g.storage().get() == whole.storage().get() && g.offset() == whole.offset() + offset;
-  }
-
- private:
-  AnyTensor whole_;
-  std::vector<bool, pool::Allocator<bool>> given_;
-};
-
 using Starts = PoolVector<std::int64_t>;
 
 // All parts along one axis. `single`: each is one element, and the axis, which is the first, goes.
@@ -185,7 +156,6 @@ struct Split {
   Shape shape;  // of the input
   std::int64_t axis;
   Starts starts;  // of each part, and the end; none where `single`
-  mutable SharedGradient gradient{};
 
   std::string attributes() const {
     return single ? std::string() : fmt::format("axis {}, at [{}]", axis, fmt::join(starts, ", "));
@@ -214,27 +184,17 @@ struct Split {
     return result;
   }
 
-  AnyTensor gradient_home(std::size_t k, const Shape& part) const {
-    const AxisView v(shape, static_cast<std::size_t>(axis));
-    if (v.outer != 1) return {};
-    return gradient.part(k, parts(), part, range(k).offset(v), shape, dtype_of<T>);
-  }
-
   bool backward(const Saved<T>&, std::span<GradientSlot> gradients, GradientSink& sink) const {
-    const AxisView v(shape, static_cast<std::size_t>(axis));
     if (!sink.wants(0)) return true;
-    if (!lie_in_order(gradients, v)) {
-      AnyTensor whole = gathered(gradients, v);
-      bool kept = false;  // by a hook or grad(): a part that lies in the whole
-      for (std::size_t k = 0; k < parts(); ++k)
-        kept |= gradients[k].ownership != Ownership::owned &&
-                SharedGradient::lies_in(whole, gradients[k].value, range(k).offset(v));
-      sink.add(0, std::move(whole), kept ? Ownership::shared : Ownership::owned);
+    if (lie_in_order(gradients)) {
+      const bool owned = std::ranges::all_of(
+          gradients, [](const GradientSlot& g) { return g.ownership == Ownership::owned; });
+      sink.add(0, gradients[0].value.view(shape), owned ? Ownership::owned : Ownership::shared);
       return true;
     }
-    const auto owned = [](const GradientSlot& g) { return g.ownership == Ownership::owned; };
-    sink.add(0, gradients[0].value.view(shape),
-             std::ranges::all_of(gradients, owned) ? Ownership::owned : Ownership::shared);
+    AnyTensor whole = AnyTensor::empty(shape, dtype_of<T>);
+    for (std::size_t k = 0; k < parts(); ++k) overwrite<T>(whole, range(k), gradients[k].value);
+    sink.add(0, std::move(whole), Ownership::owned);
     return true;
   }
 
@@ -247,7 +207,8 @@ struct Split {
   }
 
   // Whether the parts' gradients are one array already, that of somebody who computed them in place.
-  bool lie_in_order(std::span<const GradientSlot> g, const AxisView& v) const {
+  bool lie_in_order(std::span<const GradientSlot> g) const {
+    const AxisView v(shape, static_cast<std::size_t>(axis));
     if (v.outer != 1) return false;
     for (std::size_t k = 0; k < parts(); ++k) {
       const AnyTensor &part = g[k].value, &first = g[0].value;
@@ -256,18 +217,6 @@ struct Split {
         return false;
     }
     return parts() > 0;
-  }
-
-  // One array, in which the parts' gradients lie already, or are copied to.
-  AnyTensor gathered(std::span<const GradientSlot> g, const AxisView& v) const {
-    bool lost = false;
-    for (std::size_t k = 0; k < parts(); ++k) lost |= gradient.is_lost(k, g[k].value, range(k).offset(v));
-    AnyTensor whole = gradient.take();
-    if (lost || !whole.defined()) whole = AnyTensor::empty(shape, dtype_of<T>);
-    for (std::size_t k = 0; k < parts(); ++k)
-      if (!SharedGradient::lies_in(whole, g[k].value, range(k).offset(v)))
-        overwrite<T>(whole, range(k), g[k].value);
-    return whole;
   }
 };
 

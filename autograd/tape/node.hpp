@@ -62,9 +62,6 @@ class Node {
   /// Lets go of what was saved for backward.
   virtual void release_saved() noexcept {}
 
-  /// A region into which the gradient of this output, of several, is best written; undefined: anywhere.
-  virtual AnyTensor gradient_home(std::size_t) { return {}; }
-
   /// One line for graph exports: attributes such as axes; may be empty.
   virtual std::string attributes() const { return {}; }
 

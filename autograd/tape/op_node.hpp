@@ -77,11 +77,6 @@ class OpNode final : public RecordedOp {
     if constexpr (requires { op_.attributes(); }) return op_.attributes();
     return {};
   }
-  AnyTensor gradient_home(std::size_t output) override {
-    if constexpr (requires { op_.gradient_home(output, output_shape(output)); })
-      return op_.gradient_home(output, output_shape(output));
-    return {};
-  }
 
   void backward(std::span<GradientSlot> slots, GradientSink& sink) override {
     const View saved(*this, sink, slots);

@@ -66,13 +66,9 @@ GradientSlot& Engine::destination(const Edge& edge, bool& accumulate, GradientSl
   GradientSlot& target = *slot(edge);
   accumulate = target.value.defined();
   if (accumulate && target.ownership == Ownership::shared) target.value = copy_of(target.value);
-  if (!accumulate && from.outputs_ > 1) target.value = edge.node->gradient_home(edge.output);
-  if (!target.value.defined()) {
-    if (reusable)
-      target.value = std::move(reusable->value);
-    else
-      target.value = AnyTensor::empty(from.output_shape(edge.output), from.dtype_);
-  }
+  if (!accumulate)
+    target.value = reusable ? std::move(reusable->value)
+                            : AnyTensor::empty(from.output_shape(edge.output), from.dtype_);
   target.ownership = Ownership::owned;
   return target;
 }
