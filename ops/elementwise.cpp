@@ -30,11 +30,7 @@ FormulaInfo make_info() {
 }  // namespace
 
 const FormulaInfo& library_formula(std::size_t index) {
-  static const auto table = [] {
-    std::array<FormulaInfo, formulas::All::size> infos{};
-    formulas::All::each([&]<class F> { infos[formulas::All::index<F>()] = make_info<F>(); });
-    return infos;
-  }();
+  static const auto table = formulas::All::table([]<class F> { return make_info<F>(); });
   return table[index];
 }
 

@@ -3,15 +3,9 @@
 // struct.
 #pragma once
 
-#include <cstddef>
-#include <type_traits>
-
-#include <xgrad/autograd/formula/symbol.hpp>
+#include <xgrad/autograd/formula/list.hpp>
 
 namespace xgrad::formulas {
-
-constexpr Symbol apply(Opcode op, auto... x) { return detail::emit(op, x...); }
-constexpr Symbol where(auto condition, auto yes, auto no) { return apply(Opcode::where, condition, yes, no); }
 
 struct Relu {
   static constexpr const char* name = "relu";
@@ -88,20 +82,6 @@ struct BinaryCrossEntropy {  // of a logit x: softplus(x) - x y without cancella
   constexpr Symbol operator()(Symbol x, Symbol y) const {
     return x * ((x > 0) - y) + apply(Opcode::softplus, where(x > 0, -x, x));
   }
-};
-
-template <class... F>
-struct List {
-  static constexpr std::size_t size = sizeof...(F);
-  template <class Wanted>
-  static constexpr std::size_t index() {
-    std::size_t at = 0, i = 0;
-    ((std::is_same_v<F, Wanted> ? (at = i++) : i++), ...);
-    static_assert((std::is_same_v<F, Wanted> || ...), "add the formula to the list in ops/formulas.hpp");
-    return at;
-  }
-  /// Calls `visit.template operator()<F>()` for each.
-  static constexpr void each(auto visit) { (visit.template operator()<F>(), ...); }
 };
 
 using All =

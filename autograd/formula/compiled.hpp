@@ -7,11 +7,14 @@
 
 namespace xgrad::kernels::XGRAD_ARCH {
 
+/// The loops of one program, by DType.
+template <class P, bool forward>
+constexpr std::array<LoopKernel, 2> program_loops = {&FormulaLoop<P, float, forward>::run,
+                                                     &FormulaLoop<P, double, forward>::run};
+
 template <class F, std::size_t inputs>
 constexpr FormulaLoops formula_loops = {
-    .forward = {&FormulaLoop<xgrad::detail::ForwardProgram<F, inputs>, float, true>::run,
-                &FormulaLoop<xgrad::detail::ForwardProgram<F, inputs>, double, true>::run},
-    .backward = {&FormulaLoop<xgrad::detail::AdjointProgram<F, inputs>, float, false>::run,
-                 &FormulaLoop<xgrad::detail::AdjointProgram<F, inputs>, double, false>::run}};
+    .forward = program_loops<xgrad::detail::ForwardProgram<F, inputs>, true>,
+    .backward = program_loops<xgrad::detail::AdjointProgram<F, inputs>, false>};
 
 }  // namespace xgrad::kernels::XGRAD_ARCH

@@ -8,8 +8,7 @@
 #include <vector>
 
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/formula/trace.hpp>
-#include <xgrad/autograd/kernels/formula_loop.hpp>
+#include <xgrad/autograd/formula/compiled.hpp>
 #include <xgrad/autograd/tape/run_formula.hpp>
 #include <xgrad/autograd/tape/tensor.hpp>
 
@@ -30,11 +29,6 @@ namespace detail {
 
 struct NoVjp {};
 
-template <class P, bool forward>
-constexpr std::array<kernels::LoopKernel, 2> loops_for = {
-    &kernels::XGRAD_ARCH::FormulaLoop<P, float, forward>::run,
-    &kernels::XGRAD_ARCH::FormulaLoop<P, double, forward>::run};
-
 template <class F, class V, std::size_t N>
 const FormulaInfo& formula_info(const char* name) {
   using Forward = ForwardProgram<F, N>;
@@ -47,8 +41,8 @@ const FormulaInfo& formula_info(const char* name) {
                        .inputs = static_cast<int>(N),
                        .outputs = Forward::program.output_count - Forward::program.kept,
                        .kept = Forward::program.kept,
-                       .forward_kernel = loops_for<Forward, true>,
-                       .backward_kernel = loops_for<Adjoint, false>});
+                       .forward_kernel = kernels::XGRAD_ARCH::program_loops<Forward, true>,
+                       .backward_kernel = kernels::XGRAD_ARCH::program_loops<Adjoint, false>});
     };
     if constexpr (std::same_as<V, NoVjp>)
       return make.template operator()<AdjointProgram<F, N>, RecordedAdjointProgram<F, N>>();

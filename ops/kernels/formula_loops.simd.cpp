@@ -5,10 +5,7 @@
 
 namespace xgrad::kernels::XGRAD_ARCH {
 
-extern constexpr LibraryTable library_loops = [] {
-  LibraryTable table{};
-  formulas::All::each([&]<class F> { table[formulas::All::index<F>()] = formula_loops<F, F::inputs>; });
-  return table;
-}();
+extern constexpr LibraryTable library_loops =
+    formulas::All::table([]<class F> { return formula_loops<F, F::inputs>; });
 
 }  // namespace xgrad::kernels::XGRAD_ARCH
