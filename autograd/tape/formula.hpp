@@ -25,6 +25,18 @@ Chunks<N, T> chunks(const Tensor<T>& tensor) {
   return {tensor};
 }
 
+/// Where a formula's results go, a tensor for each: `x`, or `{x, y}`; and the place for error reports. Holds
+/// only until the end of its full expression.
+template <Real T>
+struct Destinations {
+  std::span<const Tensor<T>> tensors;
+  Location at;
+
+  Destinations(const Tensor<T>& x, Location location = Location::current()) : tensors(&x, 1), at(location) {}
+  Destinations(std::initializer_list<Tensor<T>> list, Location location = Location::current())
+      : tensors(list.begin(), list.size()), at(location) {}
+};
+
 namespace detail {
 
 struct NoVjp {};
@@ -148,13 +160,16 @@ class Formula {
     return call(Location::current(), {}, x...);
   }
 
-  /// Computes into `destination`, which has the result's shape, instead of new memory: a write in place, see
-  /// mutable_values(). Throws GraphError for a result of a recorded op and, where this is recorded, for an
-  /// operand.
-  template <Real T, class... X>
-  Tensor<T> into(Tensor<T> destination, Location at, const X&... x) const {
-    destination.mutable_address();
-    return call(at, destination.detach(), x...);
+  /// Computes into given tensors of the results' shape instead of new memory: `swish.into(y, x)`, or with
+  /// several results `polar.into({x, y}, r, angle)`. A write in place, see mutable_address(); under no_grad
+  /// an operand of that shape may be written over: `momentum.into({p, v}, p, v, g, lr)`. Throws ValueError
+  /// for more or fewer tensors than results, ShapeError for another shape, and GraphError for a result of a
+  /// recorded op, for two destinations that overlap, and for one that overlaps an operand otherwise or where
+  /// this is recorded.
+  template <class... X>
+    requires detail::FormulaOperands<X...>
+  auto into(Destinations<typename detail::CommonElement<X...>::type> to, const X&... x) const {
+    return call(to.at, &to, x...);
   }
 
   /// Called with an explicit place for error reports.
@@ -164,11 +179,10 @@ class Formula {
   }
 
  private:
-  template <class... X>
-  auto call(Location at, AnyTensor destination, const X&... x) const {
+  template <class... X, class T = typename detail::CommonElement<X...>::type>
+  auto call(Location at, const Destinations<T>* to, const X&... x) const {
     constexpr std::size_t n = (detail::argument_width<X> + ...);
     using Call = detail::SymbolicCall<F, std::make_index_sequence<n>>;
-    using T = typename detail::CommonElement<X...>::type;
     static_assert(n <= static_cast<std::size_t>(FormulaInfo::max_inputs),
                   "a formula takes at most 16 inputs");
     static_assert(Call::possible,
@@ -188,7 +202,14 @@ class Formula {
       std::conditional_t<results == 1, Tensor<T>, std::array<Tensor<T>, results>> result;
       static_assert(sizeof(result) == results * sizeof(AnyTensor));  // for run_formula they are AnyTensors
       const std::span<AnyTensor> out(reinterpret_cast<AnyTensor*>(&result), results);
-      if (destination.defined()) out[0] = std::move(destination);
+      if (to) {
+        if (to->tensors.size() != results) detail::other_destinations(name_, results, to->tensors.size());
+        for (std::size_t k = 0; k < results; ++k) {
+          Tensor<T> place = to->tensors[k];
+          place.mutable_address();
+          out[k] = place.detach();
+        }
+      }
       const FormulaInfo& info = detail::formula_info<F, V, n>(name_);
       if constexpr (std::is_empty_v<F> && std::is_empty_v<V>) {
         run_formula(info, arguments, out, at);

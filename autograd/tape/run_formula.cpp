@@ -61,28 +61,37 @@ class KeptValues {
   return Ref<Storage>::adopt(Storage::make(elements, call.dtype));
 }
 
-void check_destination(const auto& call, const AnyTensor& destination) {
+bool overlap(const AnyTensor& a, const AnyTensor& b) {
+  return a.bytes() < b.bytes() + b.size_in_bytes() && b.bytes() < a.bytes() + a.size_in_bytes();
+}
+
+void check_destination(const auto& call, std::span<const AnyTensor> outputs, std::size_t k) {
+  const AnyTensor& destination = outputs[k];
   if (destination.shape() != *call.shape || destination.dtype() != call.dtype)
     throw ShapeError(fmt::format("{}: the result has shape {} and its destination {}", call.info.name,
                                  to_string(*call.shape), to_string(destination.shape())));
-  const auto end = [](const AnyTensor& x) {
-    return x.bytes() + x.elements() * static_cast<std::int64_t>(size_of(x.dtype()));
-  };
-  for (const FormulaArgument& a : call.arguments)
-    if (call.wanted && a.tensor && a.tensor->bytes() < end(destination) &&
-        destination.bytes() < end(*a.tensor))
+  for (const AnyTensor& other : outputs.first(k))
+    if (other.defined() && overlap(other, destination))
+      throw GraphError(
+          fmt::format("{}: two destinations overlap; give each result its own memory", call.info.name));
+  for (const FormulaArgument& a : call.arguments) {
+    if (!a.tensor || !overlap(*a.tensor, destination)) continue;
+    const bool same =
+        a.tensor->bytes() == destination.bytes() && a.tensor->shape() == *call.shape && a.blocks == 1;
+    if (call.wanted || !same)
       throw GraphError(fmt::format(
-          "{}: the destination overlaps an operand, which backward may have to read; compute into "
-          "another tensor, or under no_grad",
-          call.info.name));
+          "{}: the destination overlaps an operand{}", call.info.name,
+          same ? ", which backward may have to read; compute into another tensor, or under no_grad"
+               : " without being the same elements; compute into another tensor"));
+  }
 }
 
 // Makes the results that do not come with memory of their own. Returns whether all were made here.
 bool make_results(const auto& call, std::span<AnyTensor> outputs) {
   bool all = true;
-  for (const AnyTensor& output : outputs) {  // first, before a temporary gives its memory away
-    if (!output.defined()) continue;
-    check_destination(call, output);
+  for (std::size_t k = 0; k < outputs.size(); ++k) {  // first, before a temporary gives its memory away
+    if (!outputs[k].defined()) continue;
+    check_destination(call, outputs, k);
     all = false;
   }
   for (AnyTensor& output : outputs)
@@ -158,6 +167,11 @@ void run(const FormulaInfo& info, std::span<const FormulaArgument, count> argume
 }
 
 }  // namespace
+
+void detail::other_destinations(std::string_view formula, std::size_t results, std::size_t destinations) {
+  throw ValueError(fmt::format("{}: {} result{} to be written into {} tensor{}; give one for each", formula,
+                               results, results == 1 ? "" : "s", destinations, destinations == 1 ? "" : "s"));
+}
 
 void run_formula(const FormulaInfo& info, std::span<const FormulaArgument> arguments,
                  std::span<AnyTensor> outputs, Location at, FormulaConstants constants) {

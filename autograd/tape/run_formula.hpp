@@ -47,4 +47,8 @@ Tensor<T> run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgu
 std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTensor> leaves,
                                 const double* constants, Location at, std::uint32_t wanted = ~0u);
 
+namespace detail {
+[[noreturn]] void other_destinations(std::string_view formula, std::size_t results, std::size_t destinations);
+}
+
 }  // namespace xgrad

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include <xgrad/autograd/array/replay.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/gradcheck.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
@@ -118,12 +119,12 @@ TEST_CASE("formula: into() writes its region and nothing beside it", "[formula]"
     Tensor<double> storage;
     const auto x = arange<double>(static_cast<double>(n)), row = ones<double>({n});
     const auto place = embedded(zeros<double>({n}), storage, sentinel);
-    const auto y = swish.into(place, Location::current(), x);
+    const auto y = swish.into(place, x);
     REQUIRE(y.data() == place.data());
     REQUIRE(list(place) == list(swish(x)));
     Tensor<double> wide;
     const auto matrix = embedded(zeros<double>({3, n}), wide, sentinel);
-    mixed.into(matrix, Location::current(), row, ones<double>({3, 1}), x);  // broadcast: row by row
+    mixed.into(matrix, row, ones<double>({3, 1}), x);  // broadcast: row by row
     REQUIRE(list(matrix) == list(mixed(row, ones<double>({3, 1}), x)));
     for (const auto* s : {&storage, &wide})
       for (std::size_t i = 0; i < 17; ++i) {
@@ -131,7 +132,7 @@ TEST_CASE("formula: into() writes its region and nothing beside it", "[formula]"
         REQUIRE(s->values()[s->values().size() - 1 - i] == sentinel);
       }
   }
-  CHECK_THROWS_WITH(swish.into(zeros<double>({3}), Location::current(), ones<double>({2})),
+  CHECK_THROWS_WITH(swish.into(zeros<double>({3}), ones<double>({2})),
                     Contains("swish: the result has shape [2] and its destination [3]"));
 }
 
@@ -139,25 +140,82 @@ TEST_CASE("formula: into() is a write in place, and differentiable", "[formula]"
   auto x = Tensor<double>{1, 2}.set_requires_grad();
   Tensor<double> place = zeros<double>({2});
   const auto stale = swish(x) * place;  // saves `place`
-  const auto y = swish.into(place, Location::current(), x);
+  const auto y = swish.into(place, x);
   CHECK(y.requires_grad());
   y.backward(ones<double>({2}));
   CHECK(list(x.grad()) == list(grad(swish(x), {x}, {.grad_outputs = {ones<double>({2})}})[0]));
   CHECK_THROWS_WITH(stale.backward(ones<double>({2})), Contains("changed in place"));
   auto recorded = x * 1;
-  CHECK_THROWS_WITH(swish.into(recorded, Location::current(), x), Contains("the result of 'mul'"));
+  CHECK_THROWS_WITH(swish.into(recorded, x), Contains("the result of 'mul'"));
 }
 
 TEST_CASE("formula: into() over its own input cannot be differentiated silently wrong", "[formula]") {
   const auto h = Tensor<double>{1, 2};
   auto x = Tensor<double>{3, 4}.set_requires_grad();
   auto place = h.clone();
-  CHECK_THROWS_WITH(
-      mixed.into(place, Location::current(), place, x, 1.0),  // backward would read what is gone
-      Contains("mixed: the destination overlaps an operand"));
+  CHECK_THROWS_WITH(mixed.into(place, place, x, 1.0),  // backward would read what is gone
+                    Contains("mixed: the destination overlaps an operand"));
   auto again = h.clone();
   const no_grad scope;
-  CHECK(list(mixed.into(again, Location::current(), again, x, 1.0)) == list(mixed(h, x, 1.0)));
+  CHECK(list(mixed.into(again, again, x, 1.0)) == list(mixed(h, x, 1.0)));
+}
+
+constexpr auto momentum = formula("momentum", [](auto p, auto v, auto g, auto lr) {
+  auto next = 0.9 * v + g;
+  return outputs(p - lr * next, next);
+});
+
+TEST_CASE("formula: into() takes a tensor for each result, under no_grad the operands themselves",
+          "[formula]") {
+  const double sentinel = 77.25;
+  for (std::int64_t n = 1; n <= 40; ++n) {
+    const auto p = randn<double>({n}), v = randn<double>({n}), g = randn<double>({n});
+    const auto [next_p, next_v] = momentum(p, v, g, 0.1);
+    Tensor<double> storage_p, storage_v;
+    const auto own_p = embedded(p, storage_p, sentinel), own_v = embedded(v, storage_v, sentinel);
+    const auto before = own_p.version();
+    const no_grad scope;
+    const auto results = momentum.into({own_p, own_v}, own_p, own_v, g, 0.1);
+    REQUIRE(list(own_p) == list(next_p));
+    REQUIRE(list(own_v) == list(next_v));
+    REQUIRE(results[1].data() == own_v.data());
+    REQUIRE(own_p.version() == before + 1);
+    for (const auto* s : {&storage_p, &storage_v})
+      for (std::size_t i = 0; i < 17; ++i) {
+        REQUIRE(s->values()[i] == sentinel);
+        REQUIRE(s->values()[s->values().size() - 1 - i] == sentinel);
+      }
+  }
+  auto g = randn<double>({3}).set_requires_grad();
+  const auto p = randn<double>({3}), v = randn<double>({3}), weight = randn<double>({3});
+  const auto loss = [&](const auto& results) { return sum(results[0] * weight + square(results[1])); };
+  const auto recorded = momentum.into({zeros<double>({3}), zeros<double>({3})}, p, v, g, 0.1);
+  CHECK(list(grad(loss(recorded), {g})[0]) == list(grad(loss(momentum(p, v, g, 0.1)), {g})[0]));
+}
+
+TEST_CASE("formula: a Replay runs into() again", "[formula]") {
+  const auto p = ones<double>({3}), v = zeros<double>({3}), g = arange<double>(3);
+  const no_grad scope;
+  Replay step([&] { momentum.into({p, v}, p, v, g, 0.1); });
+  const auto before = v.version();
+  step();
+  CHECK(list(v) == Vector{0, 1.9, 3.8});
+  CHECK(v.version() == before + 1);
+}
+
+TEST_CASE("formula: into() refuses destinations that it cannot write", "[formula]") {
+  const auto p = zeros<double>({4}), v = zeros<double>({4}), g = ones<double>({4});
+  const auto both = zeros<double>({5});
+  const auto low = narrow(both, 0, 0, 4), high = narrow(both, 0, 1, 4);
+  CHECK_THROWS_WITH(momentum.into(p, p, v, g, 1),
+                    Contains("momentum: 2 results to be written into 1 tensor; give one for each"));
+  CHECK_THROWS_WITH(swish.into({p, v}, g), Contains("1 result to be written into 2 tensors"));
+  CHECK_THROWS_AS(swish.into({}, g), ValueError);
+  CHECK_THROWS_WITH(momentum.into({p, zeros<double>({3})}, p, v, g, 1),
+                    Contains("the result has shape [4] and its destination [3]"));
+  CHECK_THROWS_WITH(momentum.into({low, high}, p, v, g, 1), Contains("momentum: two destinations overlap"));
+  const no_grad scope;
+  CHECK_THROWS_WITH(swish.into(low, high), Contains("overlaps an operand without being the same elements"));
 }
 
 TEST_CASE("formula: numbers as arguments, in any place and of any type", "[formula]") {

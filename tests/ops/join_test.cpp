@@ -96,7 +96,7 @@ TEST_CASE("stack and cat of results that lie in one buffer are that buffer") {
   const auto steps = [&] {
     std::vector<D> list;
     for (std::int64_t t = 0; t < 4; ++t)
-      list.push_back(twice.into(select(buffer, 0, t), Location::current(), x + static_cast<double>(t)));
+      list.push_back(twice.into(select(buffer, 0, t), x + static_cast<double>(t)));
     return list;
   };
   const auto pieces = steps();
