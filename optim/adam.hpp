@@ -25,9 +25,7 @@ class Adam : public Optimizer<T> {
 
   void step();
 
-  const AdamOptions& options() const { return options_; }
-  double lr() const { return options_.lr; }
-  void set_lr(double lr);
+  AdamOptions options() const { return this->current(options_); }
 
  protected:
   Adam(const char* name, std::vector<Tensor<T>> parameters, AdamOptions options, bool decoupled);

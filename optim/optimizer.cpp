@@ -12,8 +12,9 @@
 namespace xgrad::optim {
 
 template <Real T>
-Optimizer<T>::Optimizer(const char* name, std::vector<Tensor<T>> parameters)
+Optimizer<T>::Optimizer(const char* name, std::vector<Tensor<T>> parameters, double lr)
     : name_(name), parameters_(std::move(parameters)), steps_(parameters_.size()) {
+  set_lr(lr);
   if (parameters_.empty())
     throw ValueError(
         fmt::format("{}: no parameters; pass those of a module that has some, nn::parameters(module)", name));
@@ -32,6 +33,12 @@ Optimizer<T>::Optimizer(const char* name, std::vector<Tensor<T>> parameters)
       throw ValueError(
           fmt::format("{}: parameter {} of shape {} is given twice", name, k, xgrad::to_string(p.shape())));
   }
+}
+
+template <Real T>
+void Optimizer<T>::set_lr(double lr) {
+  detail::check_option(name_, "lr", lr);
+  lr_ = lr;
 }
 
 template <Real T>

@@ -28,6 +28,10 @@ class Optimizer {
 
   const std::vector<Tensor<T>>& parameters() const { return parameters_; }
 
+  double lr() const { return lr_; }
+  /// Throws ValueError for a negative or infinite one.
+  void set_lr(double lr);
+
   /// The state as it is now, sharing memory with the optimizer; empty before the first step where there is
   /// none.
   std::vector<NamedState> state() const;
@@ -36,13 +40,18 @@ class Optimizer {
   void load_state(const std::vector<NamedState>& state);
 
  protected:
-  /// Throws ValueError for no parameters, one that can have no gradient, or one that is given twice.
-  Optimizer(const char* name, std::vector<Tensor<T>> parameters);
+  /// Throws ValueError for no parameters, one that can have no gradient, or one that is given twice, and as
+  /// set_lr() does.
+  Optimizer(const char* name, std::vector<Tensor<T>> parameters, double lr);
   ~Optimizer() = default;
   Optimizer(Optimizer&&) = default;  // and no copies: they would share the state
   Optimizer& operator=(Optimizer&&) = default;
 
-  const char* name() const { return name_; }
+  /// The options given, with the learning rate as it is now.
+  auto current(auto options) const {
+    options.lr = lr_;
+    return options;
+  }
 
   /// One zero tensor for each parameter.
   void add_buffers(const char* name);
@@ -73,6 +82,7 @@ class Optimizer {
   Leaf& leaf(std::size_t k) { return static_cast<Leaf&>(*parameters_[k].node()); }
 
   const char* name_;
+  double lr_;
   std::vector<Tensor<T>> parameters_;
   std::vector<std::int64_t> steps_;
   std::vector<const char*> buffer_names_;

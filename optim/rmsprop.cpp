@@ -7,8 +7,7 @@ namespace xgrad::optim {
 
 template <Real T>
 RMSprop<T>::RMSprop(std::vector<Tensor<T>> parameters, RMSpropOptions options)
-    : Optimizer<T>("RMSprop", std::move(parameters)), options_(options) {
-  detail::check_option("RMSprop", "lr", options.lr);
+    : Optimizer<T>("RMSprop", std::move(parameters), options.lr), options_(options) {
   detail::check_option("RMSprop", "alpha", options.alpha, 0, 1);
   detail::check_option("RMSprop", "eps", options.eps);
   detail::check_option("RMSprop", "weight_decay", options.weight_decay);
@@ -25,14 +24,8 @@ void RMSprop<T>::step() {
     T* mean = o.centered ? this->buffer(1, k) : nullptr;
     T* momentum = o.momentum > 0 ? this->buffer(o.centered ? 2 : 1, k) : nullptr;
     kernels::update_loops<T>().rmsprop(n, p, g, this->buffer(0, k), mean, momentum,
-                                       {o.lr, o.alpha, o.eps, o.weight_decay, o.momentum});
+                                       {this->lr(), o.alpha, o.eps, o.weight_decay, o.momentum});
   });
-}
-
-template <Real T>
-void RMSprop<T>::set_lr(double lr) {
-  detail::check_option("RMSprop", "lr", lr);
-  options_.lr = lr;
 }
 
 template class RMSprop<float>;

@@ -23,9 +23,7 @@ class RMSprop : public Optimizer<T> {
 
   void step();
 
-  const RMSpropOptions& options() const { return options_; }
-  double lr() const { return options_.lr; }
-  void set_lr(double lr);
+  RMSpropOptions options() const { return this->current(options_); }
 
  private:
   RMSpropOptions options_;

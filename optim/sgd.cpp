@@ -8,8 +8,7 @@ namespace xgrad::optim {
 
 template <Real T>
 SGD<T>::SGD(std::vector<Tensor<T>> parameters, SGDOptions options)
-    : Optimizer<T>("SGD", std::move(parameters)), options_(options) {
-  detail::check_option("SGD", "lr", options.lr);
+    : Optimizer<T>("SGD", std::move(parameters), options.lr), options_(options) {
   detail::check_option("SGD", "momentum", options.momentum);
   detail::check_option("SGD", "dampening", options.dampening);
   detail::check_option("SGD", "weight_decay", options.weight_decay);
@@ -23,14 +22,8 @@ void SGD<T>::step() {
   const auto& o = options_;
   this->each([&](std::int64_t n, T* p, const T* g, std::int64_t t, std::size_t k) {
     kernels::update_loops<T>().sgd(n, p, g, this->buffer(0, k),
-                                   {o.lr, o.momentum, o.dampening, o.weight_decay, o.nesterov, t == 1});
+                                   {this->lr(), o.momentum, o.dampening, o.weight_decay, o.nesterov, t == 1});
   });
-}
-
-template <Real T>
-void SGD<T>::set_lr(double lr) {
-  detail::check_option("SGD", "lr", lr);
-  options_.lr = lr;
 }
 
 template class SGD<float>;

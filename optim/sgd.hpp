@@ -24,9 +24,7 @@ class SGD : public Optimizer<T> {
 
   void step();
 
-  const SGDOptions& options() const { return options_; }
-  double lr() const { return options_.lr; }
-  void set_lr(double lr);
+  SGDOptions options() const { return this->current(options_); }
 
  private:
   SGDOptions options_;
