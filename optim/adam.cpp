@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include <xgrad/autograd/kernels/optimizer.hpp>
+#include <xgrad/optim/formulas.hpp>
 
 namespace xgrad::optim {
 
@@ -22,24 +22,27 @@ Adam<T>::Adam(const char* name, std::vector<Tensor<T>> parameters, AdamOptions o
 template <Real T>
 void Adam<T>::step() {
   const AdamOptions& o = options_;
-  kernels::AdamUpdate update{.beta1 = o.betas[0],
-                             .beta2 = o.betas[1],
-                             .eps = o.eps,
-                             .step_size = 0,
-                             .root_correction = 0,
-                             .weight_decay = decoupled_ ? 0 : o.weight_decay,
-                             .shrink = decoupled_ ? 1 - this->lr() * o.weight_decay : 1};
-  std::int64_t corrected =
-      0;  // the step count that `update` is made for: nearly always that of all parameters
-  this->each([&](std::int64_t n, T* p, const T* g, std::int64_t t, std::size_t k) {
-    if (t != corrected) {
-      update.step_size = this->lr() / (1 - std::pow(o.betas[0], static_cast<double>(t)));
-      update.root_correction = std::sqrt(1 - std::pow(o.betas[1], static_cast<double>(t)));
-      corrected = t;
-    }
-    kernels::update_loops<T>().adam(n, p, g, this->buffer(0, k), this->buffer(1, k), this->buffer(2, k),
-                                    update);
-  });
+  const double lr = this->lr();
+  std::array numbers{0.0,
+                     0.0,
+                     o.betas[0],
+                     1 - o.betas[0],
+                     o.betas[1],
+                     1 - o.betas[1],
+                     decoupled_ ? 0 : o.weight_decay,
+                     decoupled_ ? 1 - lr * o.weight_decay : 1};
+  std::int64_t corrected = 0;  // the step count that the first two are for, which is nearly always the same
+  this->update(
+      o.amsgrad ? loop_of<formulas::AdamUpdate<true>, T>() : loop_of<formulas::AdamUpdate<false>, T>(),
+      [&](std::int64_t t) -> const auto& {
+        if (t != corrected) {
+          const double root = std::sqrt(1 - std::pow(o.betas[1], static_cast<double>(t)));
+          numbers[0] = lr * root / (1 - std::pow(o.betas[0], static_cast<double>(t)));
+          numbers[1] = o.eps * root;
+          corrected = t;
+        }
+        return numbers;
+      });
 }
 
 template class Adam<float>;

@@ -9,7 +9,8 @@
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/array/profile.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/kernels/optimizer.hpp>
+#include <xgrad/autograd/kernels/sum_of_squares.hpp>
+#include <xgrad/optim/formulas.hpp>
 
 namespace xgrad::optim {
 
@@ -22,16 +23,17 @@ void check_call(const char* name, double limit) {
   if (!(limit >= 0)) throw ValueError(fmt::format("{}: the limit is {}; it is at least 0", name, limit));
 }
 
-// f(elements, values) on each gradient in place. One that is itself recorded, for gradients of gradients, is
-// replaced by its values: its history would not know of the change.
+// A formula of one number on each gradient in place. One that is itself recorded, for gradients of gradients,
+// is replaced by its values: its history would not know of the change.
 template <Real T>
-void change(const std::vector<Tensor<T>>& parameters, auto f) {
+void change(const std::vector<Tensor<T>>& parameters, kernels::InPlaceKernel loop, double number) {
   for (const Tensor<T>& p : parameters) {
     Tensor<T> gradient = p.grad();
     if (!gradient.defined()) continue;
     const bool recorded = gradient.node() != nullptr;
     if (recorded) gradient = Tensor<T>(copy_of(gradient));
-    f(gradient.elements(), gradient.mutable_values().data());
+    void* const values = gradient.mutable_values().data();
+    loop(gradient.elements(), &values, &number);
     if (recorded) Tensor<T>(p).set_grad(gradient);
   }
 }
@@ -54,11 +56,10 @@ template <Real T>
 double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm, ClipOptions options) {
   const ProfiledOp timed("clip_grad_norm");
   check_call("clip_grad_norm", max_norm);
-  const auto& loops = kernels::update_loops<T>();
   double squares = 0;
   for (const Tensor<T>& p : parameters)
     if (const Tensor<T> gradient = p.grad(); gradient.defined())
-      squares += loops.sum_of_squares(gradient.elements(), gradient.data());
+      squares += kernels::sum_of_squares(gradient.elements(), gradient.data());
   const double norm = std::sqrt(squares);
   if (options.error_if_nonfinite && !std::isfinite(norm))
     throw NonFiniteError(
@@ -66,7 +67,7 @@ double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm,
                     "{{.error_if_nonfinite = false}} to go on as PyTorch does",
                     norm, culprit(parameters)));
   const double factor = max_norm / (norm + 1e-6);
-  if (!(factor >= 1)) change(parameters, [&](std::int64_t n, T* x) { loops.scale(n, x, factor); });
+  if (!(factor >= 1)) change(parameters, loop_of<formulas::Scale, T>(), factor);
   return norm;
 }
 
@@ -74,7 +75,7 @@ template <Real T>
 void clip_grad_value(const std::vector<Tensor<T>>& parameters, double clip_value) {
   const ProfiledOp timed("clip_grad_value");
   check_call("clip_grad_value", clip_value);
-  change(parameters, [&](std::int64_t n, T* x) { kernels::update_loops<T>().clamp(n, x, clip_value); });
+  change(parameters, loop_of<formulas::Clamp, T>(), clip_value);
 }
 
 template double clip_grad_norm(const std::vector<Tensor<float>>&, double, ClipOptions);

@@ -7,6 +7,8 @@
 
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/array/profile.hpp>
+#include <xgrad/autograd/kernels/loop.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/autograd/tape/node.hpp>
 #include <xgrad/autograd/tape/tensor.hpp>
 
@@ -19,7 +21,8 @@ struct NamedState {
 };
 
 /// The part of an optimizer that is the same for all. Parameters without a gradient are left alone by step(),
-/// and their own step counts with them.
+/// and their own step counts with them. One of your own derives from it, names its buffers, and has a step()
+/// that calls each().
 template <Real T>
 class Optimizer {
  public:
@@ -56,28 +59,48 @@ class Optimizer {
   /// One zero tensor for each parameter.
   void add_buffers(const char* name);
 
-  /// f(elements, parameter, gradient, step count from 1, k) for each parameter k that has a gradient.
-  template <class F>
-  void each(F f) {
+  /// f(parameter, gradient, step count from 1, k) for each parameter k that has a gradient, under no_grad.
+  /// Throws GraphError inside the function of a Replay.
+  void each(auto f) {
+    const no_grad scope;
+    each_gradient([&](AnyTensor& gradient, std::int64_t step, std::size_t k) {
+      const Tensor<T> typed(std::move(gradient));
+      f(std::as_const(parameters_[k]), typed, step, k);
+    });
+  }
+
+  /// Parameter k's part of the buffers of that number, in the order of add_buffers.
+  const Tensor<T>& buffer(std::size_t number, std::size_t k) const { return buffers_[number][k]; }
+
+  /// For the formulas of optim/formulas.hpp: runs one for each parameter that has a gradient, over it and its
+  /// buffers. `numbers(step count)` are the formula's.
+  void update(kernels::InPlaceKernel loop, auto numbers) {
+    each_gradient([&](AnyTensor& gradient, std::int64_t step, std::size_t k) {
+      std::array<void*, 5> operands;
+      void** next = operands.data();
+      *next++ = gradient.mutable_bytes();
+      const auto write = [&](Tensor<T>& x) {
+        x.storage()->raise_version();
+        *next++ = x.mutable_bytes();
+      };
+      write(parameters_[k]);
+      for (auto& list : buffers_) write(list[k]);
+      loop(gradient.elements(), operands.data(), numbers(step).data());
+    });
+  }
+
+ private:
+  void each_gradient(auto f) {
     const ProfiledOp timed(name_);
     if (xgrad::detail::in_replay())
       xgrad::detail::refuse_in_replay(
           name_, "step() would count its steps once, not in every run; call it after each");
     for (std::size_t k = 0; k < parameters_.size(); ++k) {
-      const AnyTensor gradient = leaf(k).grad();
-      if (gradient.defined())
-        f(gradient.elements(), parameters_[k].mutable_values().data(),
-          reinterpret_cast<const T*>(gradient.bytes()), ++steps_[k], k);
+      AnyTensor gradient = leaf(k).grad();
+      if (gradient.defined()) f(gradient, ++steps_[k], k);
     }
   }
 
-  /// Parameter k's part of the buffers of that number, in the order of add_buffers; null where there are
-  /// none.
-  T* buffer(std::size_t number, std::size_t k) {
-    return number < buffers_.size() ? buffers_[number][k].mutable_values().data() : nullptr;
-  }
-
- private:
   // All parameters have one.
   Leaf& leaf(std::size_t k) { return static_cast<Leaf&>(*parameters_[k].node()); }
 

@@ -1,7 +1,7 @@
 // RMSprop.
 #include <xgrad/optim/rmsprop.hpp>
 
-#include <xgrad/autograd/kernels/optimizer.hpp>
+#include <xgrad/optim/formulas.hpp>
 
 namespace xgrad::optim {
 
@@ -19,13 +19,16 @@ RMSprop<T>::RMSprop(std::vector<Tensor<T>> parameters, RMSpropOptions options)
 
 template <Real T>
 void RMSprop<T>::step() {
+  using namespace formulas;
   const auto& o = options_;
-  this->each([&](std::int64_t n, T* p, const T* g, std::int64_t, std::size_t k) {
-    T* mean = o.centered ? this->buffer(1, k) : nullptr;
-    T* momentum = o.momentum > 0 ? this->buffer(o.centered ? 2 : 1, k) : nullptr;
-    kernels::update_loops<T>().rmsprop(n, p, g, this->buffer(0, k), mean, momentum,
-                                       {this->lr(), o.alpha, o.eps, o.weight_decay, o.momentum});
-  });
+  const bool momentum = o.momentum > 0;
+  const auto centered =
+      momentum ? loop_of<RMSpropUpdate<true, true>, T>() : loop_of<RMSpropUpdate<true, false>, T>();
+  const auto plain =
+      momentum ? loop_of<RMSpropUpdate<false, true>, T>() : loop_of<RMSpropUpdate<false, false>, T>();
+  const std::array numbers{this->lr(), o.alpha, 1 - o.alpha, o.eps, o.weight_decay, o.momentum};
+  this->update(
+      o.centered ? centered : plain, [&](std::int64_t) -> const auto& { return numbers; });
 }
 
 template class RMSprop<float>;

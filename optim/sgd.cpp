@@ -2,7 +2,7 @@
 #include <xgrad/optim/sgd.hpp>
 
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/kernels/optimizer.hpp>
+#include <xgrad/optim/formulas.hpp>
 
 namespace xgrad::optim {
 
@@ -19,11 +19,17 @@ SGD<T>::SGD(std::vector<Tensor<T>> parameters, SGDOptions options)
 
 template <Real T>
 void SGD<T>::step() {
-  const auto& o = options_;
-  this->each([&](std::int64_t n, T* p, const T* g, std::int64_t t, std::size_t k) {
-    kernels::update_loops<T>().sgd(n, p, g, this->buffer(0, k),
-                                   {this->lr(), o.momentum, o.dampening, o.weight_decay, o.nesterov, t == 1});
-  });
+  const double lr = this->lr(), decay = options_.weight_decay, momentum = options_.momentum;
+  const std::array plain{lr, decay};
+  if (momentum == 0)
+    return this->update(
+        loop_of<formulas::SGDUpdate, T>(), [&](std::int64_t) -> const auto& { return plain; });
+  const std::array first{lr, decay, momentum, 0.0, 1.0},
+      later{lr, decay, momentum, momentum, 1 - options_.dampening};
+  this->update(
+      options_.nesterov ? loop_of<formulas::MomentumUpdate<true>, T>()
+                        : loop_of<formulas::MomentumUpdate<false>, T>(),
+      [&](std::int64_t t) -> const auto& { return t == 1 ? first : later; });
 }
 
 template class SGD<float>;

@@ -44,6 +44,7 @@ struct Builder {
   }
 
   constexpr Symbol input(int index) { return emit({Opcode::input, static_cast<std::int16_t>(index)}); }
+  constexpr Symbol captured(int index) { return emit({Opcode::constant, static_cast<std::int16_t>(index)}); }
 
   constexpr Symbol constant(double value) {
     int slot = capturing ? program.constant_count : program.captured;

@@ -34,11 +34,14 @@ template <class F>
 concept CapturesNumbers = std::is_trivially_copyable_v<F> &&
                           requires { typename std::bool_constant<(static_cast<void>(stand_in<F>()), true)>; };
 
-template <class F, std::size_t... I>
-constexpr Program trace(const F& f, std::index_sequence<I...>) {
+// The first arguments, C of them, are numbers: constants that are known at run time only, as captured ones.
+template <class F, std::size_t... I, std::size_t... C>
+constexpr Program trace(const F& f, std::index_sequence<I...>, std::index_sequence<C...> = {}) {
   Builder builder;
   builder.capturing = !std::is_empty_v<F>;
-  const auto results = results_of(f(builder.input(static_cast<int>(I))...));
+  builder.program.captured = builder.program.constant_count = static_cast<int>(sizeof...(C));
+  const auto results =
+      results_of(f(builder.captured(static_cast<int>(C))..., builder.input(static_cast<int>(I))...));
   Program& program = builder.program;
   std::array<std::int16_t, Program::max_outputs> steps{};
   int count = 0;
@@ -80,9 +83,10 @@ constexpr Program trace_vjp(const V& vjp, const Program& forward, std::index_seq
 std::array<double, Program::max_constants> constants_now(const Program& now, const Program& known,
                                                          const char* name);
 
-template <class F, std::size_t N>
+template <class F, std::size_t N, std::size_t numbers = 0>
 struct ForwardProgram {
-  static constexpr Program program = trace(stand_in<F>(), std::make_index_sequence<N>());
+  static constexpr Program program =
+      trace(stand_in<F>(), std::make_index_sequence<N>(), std::make_index_sequence<numbers>());
 };
 template <class F, std::size_t N>
 struct AdjointProgram {

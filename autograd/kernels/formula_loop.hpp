@@ -61,6 +61,33 @@ class FormulaLoop {
     } while (next_row(loop, index));
   }
 
+  /// See InPlaceKernel. Every operand moves along: on the way nothing is asked but whether the end is near.
+  static void run_in_place(std::int64_t elements, void* const* operands, const double* numbers) {
+    T constants[at_least_one<n_const>], *x[n_in];
+    for (int i = 0; i < n_const; ++i) constants[i] = static_cast<T>(numbers[i]);
+    // One by one, as they were stored just now: to read two at once would have to wait for the stores.
+    void* const volatile* one_by_one = operands;
+    for (int i = 0; i < n_in; ++i) x[i] = static_cast<T*>(one_by_one[i]);
+    const auto block = [&](std::int64_t from, auto read, auto write) __attribute__((always_inline)) {
+      B values[program.instructions];
+      compute(
+          [&](int i) __attribute__((always_inline)) { return read(x[i] + from); }, constants, values,
+          std::make_index_sequence<static_cast<std::size_t>(program.instructions)>());
+      [&]<std::size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+        (write(x[static_cast<std::size_t>(n_in - n_out) + K] + from, values[program.outputs[K]]), ...);
+      }(std::make_index_sequence<static_cast<std::size_t>(n_out)>());
+    };
+    std::int64_t i = 0;
+    for (; i + W <= elements; i += W)
+      block(
+          i, [](const T* p) __attribute__((always_inline)) { return load(p); },
+          [](T* p, const B& value) __attribute__((always_inline)) { store(p, value); });
+    if (const auto rest = static_cast<std::size_t>(elements - i); rest > 0)
+      block(
+          i, [&](const T* p) __attribute__((always_inline)) { return load_partial(p, rest); },
+          [&](T* p, const B& value) __attribute__((always_inline)) { store_partial(p, value, rest); });
+  }
+
  private:
   // A small array, of a few registers: next to nothing to walk, and, since its row is padded, no sum.
   XGRAD_INLINE static void run_registers(const Loop& loop, const T* constants) {

@@ -37,4 +37,8 @@ struct Loop {
 
 using LoopKernel = void (*)(const Loop&);
 
+/// A formula over arrays of so many elements, whose results go over the last of them; `constants` are all of
+/// its program's. Touches nothing after the arrays.
+using InPlaceKernel = void (*)(std::int64_t elements, void* const* operands, const double* constants);
+
 }  // namespace xgrad::kernels

@@ -1,0 +1,37 @@
+// The sum of squares of an array.
+#include <xgrad/autograd/kernels/sum_of_squares.hpp>
+
+#include <xgrad/autograd/kernels/simd.hpp>
+
+namespace xgrad::kernels::XGRAD_ARCH {
+
+namespace {
+
+template <class T>
+double sum(std::int64_t n, const T* x) {
+  constexpr auto W = static_cast<std::int64_t>(lanes<T>);
+  constexpr std::int64_t block = 4096;
+  double total = 0;
+  for (std::int64_t first = 0; first < n; first += block) {
+    const std::int64_t last = n - first < block ? n : first + block;
+    Batch<T> sum[4] = {Batch<T>(T(0)), Batch<T>(T(0)), Batch<T>(T(0)), Batch<T>(T(0))};
+    std::int64_t i = first;
+    for (; i + 4 * W <= last; i += 4 * W)
+      for (int k = 0; k < 4; ++k) {
+        const Batch<T> v = load(x + i + k * W);
+        sum[k] = fma(v, v, sum[k]);
+      }
+    for (; i < last; i += W) {
+      const Batch<T> v = last - i < W ? load_partial(x + i, static_cast<std::size_t>(last - i)) : load(x + i);
+      sum[0] = fma(v, v, sum[0]);
+    }
+    total += static_cast<double>(reduce_add<T>((sum[0] + sum[1]) + (sum[2] + sum[3])));
+  }
+  return total;
+}
+
+}  // namespace
+
+const SumOfSquares sum_of_squares_loops = {sum<float>, sum<double>};
+
+}  // namespace xgrad::kernels::XGRAD_ARCH

@@ -1,0 +1,110 @@
+// The optimizers' updates, and what clipping does, as formulas to be run in place (InPlaceKernel). Arguments:
+// the numbers of a step, the gradient, then what the results go over, in their order.
+#pragma once
+
+#include <xgrad/autograd/core/storage.hpp>
+#include <xgrad/autograd/formula/list.hpp>
+#include <xgrad/autograd/formula/trace.hpp>
+#include <xgrad/autograd/kernels/loop.hpp>
+#include <xgrad/autograd/kernels/simd_level.hpp>
+
+namespace xgrad::optim::formulas {
+
+using xgrad::formulas::apply, xgrad::formulas::List, xgrad::formulas::where;
+
+struct SGDUpdate {
+  static constexpr std::size_t numbers = 2, inputs = 2;
+  constexpr auto operator()(Symbol lr, Symbol decay, Symbol g, Symbol p) const {
+    return p - lr * (g + decay * p);
+  }
+};
+
+template <bool nesterov>
+struct MomentumUpdate {
+  static constexpr std::size_t numbers = 5, inputs = 3;
+  constexpr auto operator()(Symbol lr, Symbol decay, Symbol momentum, Symbol keep, Symbol fresh, Symbol g,
+                            Symbol p, Symbol v) const {
+    g += decay * p;
+    v = keep * v + fresh * g;
+    return outputs(p - lr * (nesterov ? g + momentum * v : v), v);
+  }
+};
+
+// With r = √(1 - β₂ᵗ), by which PyTorch divides √v: step_size is r lr / (1 - β₁ᵗ), and eps is multiplied by
+// r, which spares that division.
+template <bool amsgrad>
+struct AdamUpdate {
+  static constexpr std::size_t numbers = 8, inputs = amsgrad ? 5 : 4;
+  constexpr auto operator()(Symbol step_size, Symbol eps, Symbol beta1, Symbol rest1, Symbol beta2,
+                            Symbol rest2, Symbol decay, Symbol shrink, Symbol g, Symbol p, Symbol m, Symbol v,
+                            auto... largest) const {
+    g += decay * p;
+    m = beta1 * m + rest1 * g;
+    v = beta2 * v + rest2 * g * g;
+    SymbolList<inputs - 1> after{{p, m, v, largest...}};
+    auto& x = after.results;
+    if constexpr (amsgrad) x[3] = where(x[3] > v, x[3], v);
+    x[0] = shrink * p - step_size * m / (apply(Opcode::sqrt, x.back()) + eps);
+    return after;
+  }
+};
+
+// After the mean square come the mean, if it is centered, and the momentum.
+template <bool centered, bool momentum>
+struct RMSpropUpdate {
+  static constexpr std::size_t numbers = 6, inputs = 3 + centered + momentum;
+  constexpr auto operator()(Symbol lr, Symbol alpha, Symbol rest, Symbol eps, Symbol decay, Symbol keep,
+                            Symbol g, Symbol p, Symbol square, auto... state) const {
+    g += decay * p;
+    square = alpha * square + rest * g * g;
+    SymbolList<inputs - 1> after{{p, square, state...}};
+    auto& x = after.results;
+    Symbol second = square;
+    if constexpr (centered) {
+      x[2] = alpha * x[2] + rest * g;
+      second -= x[2] * x[2];
+    }
+    Symbol change = g / (apply(Opcode::sqrt, second) + eps);
+    if constexpr (momentum) change = x.back() = keep * x.back() + change;
+    x[0] -= lr * change;
+    return after;
+  }
+};
+
+struct Scale {
+  static constexpr std::size_t numbers = 1, inputs = 1;
+  constexpr auto operator()(Symbol factor, Symbol x) const { return x * factor; }
+};
+
+struct Clamp {  // NaN stays
+  static constexpr std::size_t numbers = 1, inputs = 1;
+  constexpr auto operator()(Symbol limit, Symbol x) const {
+    const Symbol raised = where(x < -limit, -limit, x);
+    return where(raised > limit, limit, raised);
+  }
+};
+
+using All = List<SGDUpdate, MomentumUpdate<false>, MomentumUpdate<true>, AdamUpdate<false>, AdamUpdate<true>,
+                 RMSpropUpdate<false, false>, RMSpropUpdate<false, true>, RMSpropUpdate<true, false>,
+                 RMSpropUpdate<true, true>, Scale, Clamp>;
+
+}  // namespace xgrad::optim::formulas
+
+namespace xgrad::kernels {
+
+using UpdateTable = std::array<std::array<InPlaceKernel, 2>, optim::formulas::All::size>;
+XGRAD_SIMD_TABLE(UpdateTable, update_loops)
+
+}  // namespace xgrad::kernels
+
+namespace xgrad::optim {
+
+/// This machine's loop of the formula, for elements of T.
+template <class F, Real T>
+kernels::InPlaceKernel loop_of() {
+  static_assert(xgrad::detail::ForwardProgram<F, F::inputs, F::numbers>::program.constant_count == F::numbers,
+                "pass a literal of the formula as one of its numbers");
+  return kernels::update_loops()[formulas::All::index<F>()][static_cast<std::size_t>(dtype_of<T>)];
+}
+
+}  // namespace xgrad::optim
