@@ -3,8 +3,10 @@
 
 #include <limits>
 
+#include <xgrad/autograd/array/replay.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/formula.hpp>
 #include <xgrad/nn/safetensors.hpp>
 #include <xgrad/optim/adam.hpp>
 #include <xgrad/optim/rmsprop.hpp>
@@ -133,6 +135,48 @@ TEST_CASE("a step raises the version of what it changes, and of nothing else") {
   optimizer.step();
   CHECK(parameters[0].version() > before);
   CHECK(parameters[1].version() == untouched);
+}
+
+constexpr auto heavy_ball = formula("heavy_ball", [](auto p, auto v, auto g, auto lr) {
+  auto next = 0.9 * v + g;
+  return outputs(p - lr * next, next);
+});
+
+struct HeavyBall : optim::Optimizer<double> {
+  explicit HeavyBall(std::vector<Tensor<double>> parameters)
+      : Optimizer("HeavyBall", std::move(parameters), 0.1) {
+    add_buffers("velocity");
+  }
+  void step() {
+    each([&](const auto& p, const auto& g, std::int64_t, std::size_t k) {
+      heavy_ball.into({p, buffer(0, k)}, p, buffer(0, k), g, lr());
+    });
+  }
+};
+
+TEST_CASE("an optimizer of one's own is a formula and the buffers that it needs") {
+  auto ours = start<double>(), theirs = start<double>();
+  HeavyBall optimizer(ours);
+  optim::SGD sgd(theirs, {.lr = 0.1, .momentum = 0.9});  // the same, for a buffer of zeros
+  for (int t = 0; t < steps; ++t) {
+    set_gradients(ours, t), set_gradients(theirs, t);
+    const auto before = ours[0].version(), other = ours[1].version();
+    optimizer.step(), sgd.step();
+    for (std::size_t k = 0; k < 2; ++k) CHECK(allclose(ours[k], theirs[k], 1e-14, 1e-14));
+    CHECK(ours[0].version() == before + 1);
+    CHECK(ours[1].version() == other + (t == 2 ? 0 : 1));
+    CHECK(theirs[0].version() == ours[0].version());
+    CHECK(ours[0].is_leaf());
+  }
+  CHECK(optimizer.state()[1].name == "velocity.0");
+  optimizer.set_lr(0.5);
+  CHECK(optimizer.lr() == 0.5);
+  CHECK_THROWS_WITH(optimizer.set_lr(-1), Contains("HeavyBall: lr is -1; it is finite and at least 0"));
+  CHECK_THROWS_WITH(Replay([&] {
+                      optimizer.step();
+                      return ours[0].detach();
+                    }),
+                    Contains("HeavyBall: inside the function"));
 }
 
 TEST_CASE("the learning rate can be changed on the way") {
