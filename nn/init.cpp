@@ -8,7 +8,7 @@
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
-#include <xgrad/ops/kernels/orthogonalize.hpp>
+#include <xgrad/autograd/kernels/table.hpp>
 #include <xgrad/ops/shape.hpp>
 
 namespace xgrad::nn::init {
@@ -79,7 +79,7 @@ Tensor<T> uniform(Tensor<T> x, double low, double high, Generator& generator) {
   if (!std::isfinite(low) || !std::isfinite(high) || high < low)
     throw ValueError(
         fmt::format("uniform: from {} to {}; both must be finite, the lower one first", low, high));
-  generator.fill_uniform(x.mutable_values(), low, high);
+  kernels::on(x.device()).template of<T>().uniform(generator, low, high, x.mutable_values().data(), x.elements());
   return x;
 }
 
@@ -88,7 +88,8 @@ Tensor<T> normal(Tensor<T> x, double mean, double deviation, Generator& generato
   xgrad::detail::require_defined("normal", x);
   check_number("normal", "mean", mean, true);
   check_number("normal", "deviation", deviation);
-  generator.fill_normal(x.mutable_values(), mean, deviation);
+  kernels::on(x.device()).template of<T>().normal(generator, mean, deviation, x.mutable_values().data(),
+                                                  x.elements());
   return x;
 }
 
@@ -130,7 +131,8 @@ Tensor<T> orthogonal(Tensor<T> x, double gain, Generator& generator) {
   const std::int64_t rows = x.shape()[0], columns = x.shape().elements(1, x.rank());
   const bool wide = rows <= columns;
   Tensor<double> basis = randn<double>(wide ? Shape{rows, columns} : Shape{columns, rows}, generator);
-  kernels::orthonormalize_rows(basis.shape()[0], basis.shape()[1], basis.mutable_values().data());
+  kernels::on(basis.device()).orthonormalize_rows(basis.shape()[0], basis.shape()[1],
+                                                  basis.mutable_values().data());
   const no_grad scope;
   if (!wide) basis = transpose(basis, 0, 1);
   x.assign(reshape(basis * gain, x.shape()).template to<T>());

@@ -161,13 +161,13 @@ Tensor<T> advance(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& l
 template <Real T>
 Tensor<T> unroll(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
                  Tensor<T>& h, Tensor<T>& c, Location at) {
-  const bool take_zx = zx.unique();  // no op saved it: each step may work in its part
-  const bool in_place = take_zx && rnn.cell == Cell::rnn;
+  const bool zx_donated = zx.unique();  // no op saved it: each step may work in its part
+  const bool in_place = zx_donated && rnn.cell == Cell::rnn;
   auto steps = xgrad::detail::rows(zx, at);  // of zx, and then of h
   const auto time = static_cast<std::int64_t>(steps.size());
   const Shape shape = h.shape();
   const Tensor<T> buffer = in_place ? zx.detach() : empty<T>({time, shape[0], shape[1]});
-  StepMemory<T> memory{.take_zx = take_zx};
+  StepMemory<T> memory{.zx_donated = zx_donated};
   const Tensor<T>* last = &h;
   for (std::int64_t t = 0; t < time; ++t) {
     const Scope scope("", t);
@@ -232,7 +232,7 @@ RecurrentState<T> run_step(const Recurrent<T>& rnn, const X& x, const RecurrentS
     const auto& layer = rnn.layers[k];
     const Tensor<T> zx =
         k == 0 ? project(rnn, layer, x, at) : project(rnn, layer, dropped(rnn, next.h[k - 1], at), at);
-    next.h[k] = advance(rnn, layer, zx, next.h[k], next.c[k], {.take_zx = zx.unique()}, at);
+    next.h[k] = advance(rnn, layer, zx, next.h[k], next.c[k], {.zx_donated = zx.unique()}, at);
   }
   if (rnn.cell != Cell::lstm) next.c.clear();
   return next;

@@ -43,7 +43,7 @@ FormulaArgument argument(std::remove_reference_t<X>& x) {
   if constexpr (Number<X>)
     return {nullptr, static_cast<double>(x)};
   else
-    return {.tensor = &x, .expiring = !std::is_reference_v<X> && !std::is_const_v<X>};
+    return {.tensor = &x, .donated = !std::is_reference_v<X> && !std::is_const_v<X>};
 }
 
 template <class... X>

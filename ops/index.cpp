@@ -6,10 +6,8 @@
 #include <algorithm>
 
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
-#include <xgrad/ops/kernels/gather.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/shape.hpp>
 
@@ -18,7 +16,6 @@ namespace xgrad {
 namespace {
 
 using detail::check_defined;
-using detail::data_of;
 using detail::Extents;
 
 template <Real T, bool lookup>
@@ -34,10 +31,8 @@ struct AddRows {
 
   static void add(const Indices& indices, std::size_t axis, const AnyTensor& rows, AnyTensor& into) {
     const detail::AxisView v(into.shape(), axis);
-    launch([=, indices = indices.address(), from = reinterpret_cast<const T*>(rows.bytes()),
-            to = data_of<T>(into)] {
-      kernels::scatter_add_rows(v.outer, v.extent, v.inner, indices, from, to);
-    });
+    launch(kernels::on(into.device()).of<T>().scatter_add_rows, v.outer, v.extent, v.inner, reads(indices),
+           indices.elements(), reads<T>(rows), writes<T>(into));
   }
   Tensor<T> forward(const Tensor<T>& rows) const {
     Tensor<T> y = zeros<T>(shape);
@@ -60,9 +55,9 @@ struct TakeRows {
   Tensor<T> forward(const Tensor<T>& x) const {
     Tensor<T> y = empty<T>(shape);
     const detail::AxisView v(x.shape(), axis);
-    launch([=, indices = indices.unchanged(name).address(), from = x.address(), to = data_of<T>(y)] {
-      kernels::gather_rows(v.outer, v.extent, v.inner, indices, from, to);
-    });
+    const Indices& which = indices.unchanged(name);
+    launch(detail::kernels_of(x).gather_rows, v.outer, v.extent, v.inner, reads(which), which.elements(),
+           reads(x), writes(y));
     return y;
   }
   bool backward(const Saved<T>&, std::span<GradientSlot> g, GradientSink& sink) const {
@@ -80,11 +75,9 @@ struct TakeRows {
 // The strides of x with the index's number of axes, and the kernel on them.
 template <Real T>
 void add_at(const Indices& indices, std::size_t axis, const AnyTensor& source, AnyTensor& into) {
-  const auto strides = contiguous_strides(into.shape());
-  launch([=, extents = Extents(indices.shape()), rank = into.rank(), indices = indices.address().data(),
-          from = reinterpret_cast<const T*>(source.bytes()), to = data_of<T>(into)] {
-    kernels::scatter_add(extents, {strides.data(), rank}, axis, indices, from, to);
-  });
+  launch(kernels::on(into.device()).of<T>().scatter_add, Extents(indices.shape()),
+         Extents(contiguous_strides(into.shape()), into.rank()), axis, reads(indices), reads<T>(source),
+         writes<T>(into));
 }
 
 template <Real T>
@@ -95,11 +88,9 @@ struct Gather {
 
   Tensor<T> forward(const Tensor<T>& x) const {
     Tensor<T> y = empty<T>(indices.shape());
-    const auto strides = contiguous_strides(x.shape());
-    launch([=, extents = Extents(indices.shape()), rank = x.rank(), axis = axis,
-            indices = indices.unchanged(name).address().data(), from = x.address(), to = data_of<T>(y)] {
-      kernels::gather(extents, {strides.data(), rank}, axis, indices, from, to);
-    });
+    launch(detail::kernels_of(x).gather, Extents(indices.shape()),
+           Extents(contiguous_strides(x.shape()), x.rank()), axis, reads(indices.unchanged(name)), reads(x),
+           writes(y));
     return y;
   }
   bool backward(const Saved<T>&, std::span<GradientSlot> g, GradientSink& sink) const {
@@ -213,7 +204,7 @@ Tensor<T> one_hot(const Indices& indices, std::int64_t classes) {
   Shape shape = indices.shape();
   shape.push_back(classes);
   Tensor<T> y = zeros<T>(shape);
-  launch([=, values = indices.address(), to = data_of<T>(y)] { kernels::set_ones(values, classes, to); });
+  launch(detail::kernels_of(y).set_ones, reads(indices), indices.elements(), classes, writes(y));
   return y;
 }
 

@@ -5,9 +5,7 @@
 
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/tape/op.hpp>
-#include <xgrad/ops/kernels/copy.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/shape.hpp>
 
@@ -32,14 +30,12 @@ struct Join {
     if (in_place) return Tensor<T>(parts[0].view(shape));
     Tensor<T> y = empty<T>(shape);
     const detail::AxisView v(shape, axis);
-    T* to = detail::data_of<T>(y);
+    std::int64_t at = 0;
     for (const Tensor<T>& part : parts) {
       const std::int64_t width = v.inner * (stacked ? 1 : part.shape()[axis]);
-      launch([=, from = part.address()] {
-        kernels::strided_write(std::array{v.outer, width}, std::array{v.extent * v.inner, std::int64_t{1}},
-                               from, to);
-      });
-      to += width;
+      launch(detail::kernels_of(y).strided_write, std::array{v.outer, width},
+             std::array{v.extent * v.inner, std::int64_t{1}}, reads(part), writes(y, at));
+      at += width;
     }
     return y;
   }
@@ -57,13 +53,12 @@ struct Join {
   // Along the first axis the parts' gradients are views.
   bool backward(const Saved<T>& saved, std::span<GradientSlot> gradients, GradientSink& sink) const {
     if (shape.elements(0, axis) != 1) return false;
-    const Ownership ownership = saved.owns_gradient() ? Ownership::owned : Ownership::shared;
     const AnyTensor g = std::move(gradients[0].value);
     Shape part = part_shape(0);
     std::int64_t offset = 0;
     for (std::size_t k = 0; k < parts(); ++k) {
       if (!stacked) part = part_shape(k);
-      if (sink.wants(k)) sink.add(k, g.view(part, offset), ownership);
+      if (sink.wants(k)) sink.add(k, {g.view(part, offset), saved.gradient_donated()});
       offset += part.elements();
     }
     return true;
@@ -83,7 +78,7 @@ struct Join {
       Tensor<T> part =
           stacked ? std::move(slices[k]) : narrow(g, along, starts[k], starts[k + 1] - starts[k]);
       // A copy, or a slice of one that was made for this.
-      result.emplace_back(std::move(part), saved.recording() ? Ownership::shared : Ownership::owned);
+      result.emplace_back(GradientSlot{std::move(part), !saved.recording()});
     }
     return result;
   }

@@ -6,6 +6,8 @@
 #include <span>
 #include <string_view>
 
+#include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/kernels/table.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 
 namespace xgrad::detail {
@@ -17,12 +19,15 @@ struct AxisView {
   std::int64_t outer, extent, inner;
 };
 
-/// A shape's extents as the kernels take them.
+/// Extents, or strides, as the kernels take them.
 class Extents {
  public:
   explicit Extents(const Shape& shape) : rank_(shape.rank()) {
     std::copy(shape.begin(), shape.end(), values_.begin());
   }
+  /// The first `rank` of some strides.
+  Extents(const std::array<std::int64_t, Shape::max_rank>& strides, std::size_t rank)
+      : values_(strides), rank_(rank) {}
   operator std::span<const std::int64_t>() const { return {values_.data(), rank_}; }
 
  private:
@@ -30,16 +35,16 @@ class Extents {
   std::size_t rank_;
 };
 
-/// Where an op writes the elements of a tensor that nobody else reads yet.
+/// The kernels of the tensor's device for its type.
 template <Real T>
-T* data_of(AnyTensor& x) {
-  return reinterpret_cast<T*>(x.mutable_bytes());
+const kernels::KernelsOf<T>& kernels_of(const Tensor<T>& x) {
+  return kernels::on(x.device()).template of<T>();
 }
 
 /// A gradient that is the one given to `vjp`, or a view of a part of it that no other gradient covers.
 template <Real T>
 Gradient<T> passed_on(const Saved<T>& saved, Tensor<T> gradient) {
-  return {std::move(gradient), saved.owns_gradient() ? Ownership::owned : Ownership::shared};
+  return GradientSlot{std::move(gradient), saved.gradient_donated()};
 }
 
 inline void check_defined(std::string_view op, const AnyTensor& x, std::size_t index = 0) {

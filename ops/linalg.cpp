@@ -5,11 +5,9 @@
 
 #include <algorithm>
 
-#include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/op.hpp>
-#include <xgrad/ops/kernels/linalg.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/matmul.hpp>
 #include <xgrad/ops/reduce.hpp>
@@ -20,7 +18,6 @@ namespace xgrad {
 namespace {
 
 using detail::check_defined;
-using detail::data_of;
 
 std::int64_t rows_of(const AnyTensor& a) { return a.shape().back(); }
 Shape leading_axes(const Shape& shape, std::size_t last = 2) {
@@ -49,6 +46,12 @@ void check_square(std::string_view op, const AnyTensor& a) {
 }
 
 constexpr std::string_view singular = "is singular (or not finite)";
+
+// Those of a new tensor. Nothing is launched here: whether there is a result is known at once.
+template <Real T>
+T* elements_of(Tensor<T>& fresh) {
+  return writes(fresh).address;
+}
 
 // Calls f(number, matrix) for each n × n matrix.
 template <Real T, class F>
@@ -102,8 +105,8 @@ struct Solve {
     if (x.elements() > 0)
       for (std::int64_t i = 0; i < lead.elements(); ++i) {
         const std::int64_t at_a = matrix_number(lead_a, lead, i), at_b = matrix_number(lead_b, lead, i);
-        if (!kernels::solve(transpose_a, n, columns, a.data() + at_a * n * n, b.data() + at_b * n * columns,
-                            data_of<T>(x) + i * n * columns))
+        if (!detail::kernels_of(a).solve(transpose_a, n, columns, a.data() + at_a * n * n,
+                                         b.data() + at_b * n * columns, elements_of(x) + i * n * columns))
           no_result("solve", a, at_a, singular);
       }
     save(a);
@@ -125,7 +128,7 @@ struct Inv {
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& a) const {
     Tensor<T> y = empty<T>(a.shape());
     for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
-      if (!kernels::inverse(rows_of(a), matrix, data_of<T>(y) + (matrix - a.data())))
+      if (!detail::kernels_of(a).inverse(rows_of(a), matrix, elements_of(y) + (matrix - a.data())))
         no_result("inv", a, i, singular);
     });
     save(y);
@@ -165,7 +168,7 @@ struct Det {
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& a) const {
     Tensor<T> y = ones<T>(leading_axes(a.shape()));
     for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
-      data_of<T>(y)[i] = kernels::determinant(rows_of(a), matrix);
+      elements_of(y)[i] = detail::kernels_of(a).determinant(rows_of(a), matrix);
     });
     save(a);
     save(y);
@@ -182,7 +185,8 @@ struct Slogdet {
   std::vector<Tensor<T>> forward(Saver<T>& save, const Tensor<T>& a) const {
     Tensor<T> sign = ones<T>(leading_axes(a.shape())), logarithm = zeros<T>(sign.shape());
     for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
-      kernels::sign_and_log_determinant(rows_of(a), matrix, data_of<T>(sign)[i], data_of<T>(logarithm)[i]);
+      detail::kernels_of(a).sign_and_log_determinant(rows_of(a), matrix, elements_of(sign)[i],
+                                                     elements_of(logarithm)[i]);
     });
     save(a);
     save(sign);
@@ -213,7 +217,7 @@ struct Cholesky {
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& a) const {
     Tensor<T> y = empty<T>(a.shape());
     for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
-      if (!kernels::cholesky(rows_of(a), matrix, data_of<T>(y) + (matrix - a.data())))
+      if (!detail::kernels_of(a).cholesky(rows_of(a), matrix, elements_of(y) + (matrix - a.data())))
         no_result("cholesky", a, i, "is not positive definite");
     });
     save(y);

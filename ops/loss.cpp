@@ -3,20 +3,12 @@
 
 #include <fmt/format.h>
 
-#include <memory>
-#include <span>
-#include <vector>
-
 #include <xgrad/autograd/array/kernel_list.hpp>
-#include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/index.hpp>
-#include <xgrad/ops/kernels/fold.hpp>
-#include <xgrad/ops/kernels/softmax.hpp>
-#include <xgrad/ops/kernels/targets.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/reduce.hpp>
 #include <xgrad/ops/softmax.hpp>
@@ -25,74 +17,61 @@ namespace xgrad {
 
 namespace {
 
-const kernels::SoftmaxTable<float>& loops(float) { return kernels::softmax_float(); }
-const kernels::SoftmaxTable<double>& loops(double) { return kernels::softmax_double(); }
-const kernels::FoldTable<float>& sums(float) { return kernels::fold_float(); }
-const kernels::FoldTable<double>& sums(double) { return kernels::fold_double(); }
+// What fits a loss: targets, and how many of them are used, in an array of one for kernels to read.
+struct Targets {
+  SavedIndices values;
+  ClassLossOptions options;
+  Indices used;
+  bool all_used;  // never in a Replay, whose next targets may be others
+
+  kernels::TargetRows rows() const { return {values.shape().elements(), options.ignore_index}; }
+  bool mean() const { return options.reduction == Reduction::mean; }
+
+  // What each row counts in the result, times `factor` where that is defined; 0 where the target is ignored.
+  template <Real T>
+  void write_weights(std::string_view op, const AnyTensor& factor, const AnyTensor& into) const {
+    launch(kernels::on(into.device()).of<T>().target_weights, reads(values.unchanged(op)), rows(),
+           reads<T>(factor), reads(mean() ? used : none), writes<T>(into));
+  }
+  template <Real T>
+  Tensor<T> weights(std::string_view op) const {
+    Tensor<T> w = empty<T>(values.shape());
+    write_weights<T>(op, {}, w);
+    return w;
+  }
+  // The targets with a class in place of those to be ignored.
+  Indices classes(std::string_view op, std::int64_t classes) const {
+    if (all_used) return values.unchanged(op);
+    const Indices result = detail::computed_indices(values.shape(), classes);
+    launch(kernels::on(result.device()).without_ignored, reads(values.unchanged(op)), rows(), writes(result));
+    return result;
+  }
+
+  Indices none{AnyTensor()};
+};
 
 // Finds out whether targets fit, and how many of them are used.
 struct TargetCheck {
   std::string_view op;
   Shape input;
-  std::span<const std::int64_t> targets;
+  const std::int64_t* targets;
   ClassLossOptions options;
+  std::int64_t* used;
 
-  std::int64_t operator()() const {
-    const auto count = kernels::count_targets(targets, input.back(), options.ignore_index);
-    if (count.bad >= 0)
+  void operator()() const {
+    const std::int64_t rows = input.elements(0, input.rank() - 1);
+    std::int64_t bad = -1;
+    kernels::on(Device::cpu())
+        .count_targets(targets, {rows, options.ignore_index}, input.back(), used, &bad);
+    if (bad >= 0)
       throw ValueError(fmt::format(
           "{}: target {} at position {} is no class of input {}: they are 0 to {}; ignore_index is {}", op,
-          targets[static_cast<std::size_t>(count.bad)], count.bad, to_string(input), input.back() - 1,
-          options.ignore_index));
-    if (count.used == 0 && options.reduction == Reduction::mean)
+          targets[bad], bad, to_string(input), input.back() - 1, options.ignore_index));
+    if (*used == 0 && options.reduction == Reduction::mean)
       throw ValueError(fmt::format(
           "{}: {} of input {}, and the mean of no losses is undefined; skip the batch, or use "
           "Reduction::sum",
-          op, targets.empty() ? "there are no rows" : "every target is ignored", to_string(input)));
-    return count.used;
-  }
-};
-
-// Targets that fit.
-struct Targets {
-  SavedIndices values;
-  ClassLossOptions options;
-  std::int64_t used = 0;                                // how many are not to be ignored
-  std::shared_ptr<std::int64_t> used_in_run = nullptr;  // the same in a Replay
-
-  // What kernels work with: the loss of a row that is used counts weight() in the result.
-  struct Rows {
-    std::span<const std::int64_t> targets;
-    std::int64_t ignored;
-    const std::int64_t* used;
-    bool mean;
-    double weight() const { return mean ? 1 / static_cast<double>(*used) : 1; }
-  };
-  Rows rows(std::string_view op) const {
-    return {values.unchanged(op).address(), options.ignore_index, used_in_run ? used_in_run.get() : &used,
-            options.reduction == Reduction::mean};
-  }
-
-  // The weight of each row, 0 where the target is ignored.
-  template <Real T>
-  Tensor<T> weights(std::string_view op) const {
-    Tensor<T> w = empty<T>(values.shape());
-    launch([rows = rows(op), to = detail::data_of<T>(w)] {
-      kernels::target_weights(rows.targets, rows.ignored, static_cast<T>(rows.weight()), to);
-    });
-    return w;
-  }
-  // Not in a Replay, whose next targets may be others.
-  bool all_used() const { return used == values.shape().elements() && !used_in_run; }
-  // The targets with a class in place of those to be ignored.
-  Indices classes(std::string_view op, std::int64_t classes) const {
-    if (all_used()) return values.unchanged(op);
-    Indices result(values.shape(),
-                   std::vector<std::int64_t>(static_cast<std::size_t>(values.shape().elements())));
-    launch([rows = rows(op), to = result.mutable_address(classes)] {
-      kernels::without_ignored(rows.targets, rows.ignored, to);
-    });
-    return result;
+          op, rows == 0 ? "there are no rows" : "every target is ignored", to_string(input)));
   }
 };
 
@@ -107,19 +86,20 @@ Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets,
         "{}: input {} takes targets of shape {}, not {}; the classes are the last axis, and every row "
         "has one target",
         op, to_string(x.shape()), to_string(rows), to_string(targets.shape())));
-  const TargetCheck check{op, x.shape(), targets.address(), options};
-  if (!detail::in_replay()) return {targets, options, check()};
-  const bool computed = targets.computed_in_replay(op, x.shape().back());
+  const bool computed = detail::computed_in_replay(op, targets, x.shape().back());
   if (computed && options.ignore_index >= 0)
     detail::refuse_in_replay(op,
                              "targets that the function computes cannot be ignored; give no ignore_index, or "
                              "compute them before each run and assign() them");
-  Targets result{targets, options, check()};
-  result.used_in_run = std::make_shared<std::int64_t>(result.used);
-  this_thread.replay->hold(result.used_in_run);
-  if (!computed)
-    this_thread.replay->append_check([check, used = result.used_in_run.get()] { *used = check(); });
-  return result;
+  const Indices used = Indices::empty({});
+  const TargetCheck check{op, x.shape(), reads(targets).address, options, writes(used).address};
+  check();
+  if (!detail::in_replay()) return {targets, options, used, *check.used == rows.elements()};
+  if (computed)
+    this_thread.replay->keep_constant(used.storage());
+  else
+    this_thread.replay->append_check(check, {&targets, &used});
+  return {targets, options, used, false};
 }
 
 template <Real T>
@@ -131,39 +111,29 @@ struct CrossEntropy {
     const std::int64_t rows = targets.values.shape().elements(), columns = logits.shape().back();
     const bool reduced = targets.options.reduction != Reduction::none;
     Tensor<T> result = empty<T>(reduced ? Shape() : targets.values.shape());
-    Tensor<T> statistics =
-        empty<T>({3, rows});  // maximum, sum, and until backward weighs it, loss of each row
-    launch([=, of = targets.rows(name), x = logits.address(), maxima = detail::data_of<T>(statistics),
-            result = detail::data_of<T>(result)] {
-      T* const losses = reduced ? maxima + 2 * rows : result;
-      loops(T()).cross_entropy(x, of.targets.data(), of.ignored, losses, maxima, maxima + rows, rows,
-                               columns);
-      if (reduced) sums(T()).fold[static_cast<int>(kernels::Fold::sum)](losses, nullptr, result, 1, rows, 1);
-      if (of.mean) *result /= static_cast<T>(*of.used);
-    });
+    // Of each row the maximum, the reciprocal of its sum, and its loss, until backward puts its weight there.
+    Tensor<T> statistics = empty<T>({3, rows});
+    launch(detail::kernels_of(logits).cross_entropy, reads(logits), reads(targets.values.unchanged(name)),
+           targets.rows(), columns, reduced ? writes(statistics, 2 * rows) : writes(result), writes(statistics),
+           writes(statistics, rows), writes<T>(reduced ? result : AnyTensor()),
+           reads(targets.mean() ? targets.used : targets.none));
     save(logits);
     save(statistics);
     return result;
   }
 
   bool backward(const Saved<T>& saved, std::span<GradientSlot> gradients, GradientSink& sink) const {
-    const Tensor<T> logits = saved[0], g(gradients[0].value);
-    Tensor<T> statistics = saved[1];
+    const Tensor<T> logits = saved[0], statistics = saved[1], g(gradients[0].value);
     const std::int64_t rows = targets.values.shape().elements();
-    const bool reduced = targets.options.reduction != Reduction::none;
-    if (!reduced) {
-      AnyTensor scales = statistics.view({rows}, 2 * rows);
+    AnyTensor scales = statistics.view({rows}, 2 * rows);
+    if (targets.options.reduction == Reduction::none)
       copy_into(scales, g * targets.weights<T>(name));
-    }
+    else
+      targets.write_weights<T>(name, g, scales);
     sink.write(0, [&](AnyTensor& into, bool accumulate) {
-      launch([=, of = targets.rows(name), x = logits.address(), columns = logits.shape().back(),
-              g = g.address(), maxima = detail::data_of<T>(statistics), dx = detail::data_of<T>(into)] {
-        T* const scales = maxima + 2 * rows;
-        if (reduced)
-          kernels::target_weights(of.targets, of.ignored, *g * static_cast<T>(of.weight()), scales);
-        loops(T()).cross_entropy_adjoint(x, of.targets.data(), scales, maxima, maxima + rows, dx, accumulate,
-                                         rows, columns);
-      });
+      launch(detail::kernels_of(logits).cross_entropy_adjoint, reads(logits),
+             reads(targets.values.unchanged(name)), reads<T>(scales), reads(statistics),
+             reads(statistics, rows), writes<T>(into), accumulate, rows, logits.shape().back());
     });
     return true;
   }
@@ -172,7 +142,7 @@ struct CrossEntropy {
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     const Tensor<T> logits = saved[0], scales = g * targets.weights<T>(name);
     const Tensor<T> used =
-        targets.all_used() ? logits : where(unsqueeze(targets.weights<T>(name), -1), logits, 0);
+        targets.all_used ? logits : where(unsqueeze(targets.weights<T>(name), -1), logits, 0);
     return {(softmax(used, -1) -
              one_hot<T>(targets.classes(name, logits.shape().back()), logits.shape().back())) *
             unsqueeze(scales, -1)};
@@ -226,7 +196,7 @@ Tensor<T> nll_loss(const Tensor<T>& log_probabilities, const Indices& targets, C
       gather(log_probabilities, -1, t.classes(op, log_probabilities.shape().back()).reshape(column), at),
       targets.shape(), at);
   const Tensor<T> weights = t.weights<T>(op);
-  if (!t.all_used()) picked = where(weights, picked, 0, at);  // an ignored row may hold an infinity
+  if (!t.all_used) picked = where(weights, picked, 0, at);  // an ignored row may hold an infinity
   const Tensor<T> losses = picked * (-weights);
   return options.reduction == Reduction::none ? losses : sum(losses, {}, false, at);
 }

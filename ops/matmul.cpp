@@ -9,18 +9,15 @@
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/array/profile.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/kernels/rows.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/kernels/packing.hpp>
-#include <xgrad/ops/kernels/product.hpp>
 #include <xgrad/ops/layout.hpp>
+#include <xgrad/ops/product.hpp>
 #include <xgrad/ops/shape.hpp>
 
 namespace xgrad {
 
 namespace {
-
-using detail::data_of;
 
 // What a product is told beside its operands. A vector is a row on the left and a column on the right.
 struct ProductOptions {
@@ -43,12 +40,10 @@ struct ProductOptions {
 
 // into = the sum of x over all axes but the last, or into += it.
 void sum_rows(const AnyTensor& x, AnyTensor& into, bool accumulate) {
-  const auto run = [&]<Real T>(T) {
-    launch([=, rows = x.shape().elements(0, x.rank() - 1), columns = x.shape().back(),
-            from = reinterpret_cast<const T*>(x.bytes()),
-            to = data_of<T>(into)] { kernels::column_sums(rows, columns, from, accumulate, to); });
-  };
-  x.dtype() == DType::float32 ? run(0.0f) : run(0.0);
+  dispatch(x.dtype(), [&]<Real T>() {
+    launch(kernels::on(x.device()).of<T>().column_sums, x.shape().elements(0, x.rank() - 1), x.shape().back(),
+           reads<T>(x), accumulate, writes<T>(into));
+  });
 }
 
 // The operands as matrices.
@@ -96,24 +91,23 @@ class ProductNode final : public Node {
 
   void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
     if (sink.create_graph()) {
-      const AnyTensor& g = gradients[0].value;
-      return dtype() == DType::float32 ? record_backward(Tensor<float>(g), sink)
-                                       : record_backward(Tensor<double>(g), sink);
+      return dispatch(dtype(),
+                      [&]<Real T>() { record_backward(Tensor<T>(gradients[0].value), sink); });
     }
     const bool vectors = options_.row || options_.column;
     AnyTensor g = std::move(gradients[0].value);
     if (vectors) g = g.view(options_.with_axes_of_vectors(shape_));
     sink.write(0, [&](AnyTensor& into, bool accumulate) {
       if (options_.transpose_a)
-        kernels::product({saved(1), options_.transpose_b}, {g, true}, into, accumulate);
+        detail::product({saved(1), options_.transpose_b}, {g, true}, into, accumulate);
       else
-        kernels::product({g}, {saved(1), !options_.transpose_b, options_.constant_b}, into, accumulate);
+        detail::product({g}, {saved(1), !options_.transpose_b, options_.constant_b}, into, accumulate);
     });
     sink.write(1, [&](AnyTensor& into, bool accumulate) {
       if (options_.transpose_b)
-        kernels::product({g, true}, {saved(0), options_.transpose_a}, into, accumulate);
+        detail::product({g, true}, {saved(0), options_.transpose_a}, into, accumulate);
       else
-        kernels::product({saved(0), !options_.transpose_a}, {g}, into, accumulate);
+        detail::product({saved(0), !options_.transpose_a}, {g}, into, accumulate);
     });
     if (has_bias()) sink.write(2, [&](AnyTensor& into, bool accumulate) { sum_rows(g, into, accumulate); });
   }
@@ -167,13 +161,13 @@ class ProductNode final : public Node {
       if (product.elements() != shape.elements())
         product =
             Tensor<T>(sum_to(product, shape.rank() > 1 ? shape : Shape{product.size(-2), product.size(-1)}));
-      sink.add(i, reshape(product, shape), Ownership::shared);
+      sink.add(i, {reshape(product, shape)});
     };
     if (sink.wants(0))
       o.transpose_a ? add(0, b, o.transpose_b, g, true) : add(0, g, false, b, !o.transpose_b);
     if (sink.wants(1))
       o.transpose_b ? add(1, g, true, a, o.transpose_a) : add(1, a, !o.transpose_a, g, false);
-    if (has_bias() && sink.wants(2)) sink.add(2, gradient, Ownership::shared);
+    if (has_bias() && sink.wants(2)) sink.add(2, {gradient});
   }
 
   std::array<AnyTensor, 2> saved_;  // as matrices
@@ -192,14 +186,14 @@ Tensor<T> multiply(std::string_view name, ProductOptions options, const Tensor<T
   options.flat = !options.transpose_a && b.rank() <= 2;
   AnyTensor result = AnyTensor::empty(matrices, dtype_of<T>);
   if (bias)
-    launch([rows = matrices.elements(0, matrices.rank() - 1), columns = matrices.back(),
-            row = bias->address(), to = data_of<T>(result)] { kernels::fill_rows(rows, columns, row, to); });
+    launch(kernels::on(result.device()).of<T>().fill_rows, matrices.elements(0, matrices.rank() - 1),
+           matrices.back(), reads(*bias), writes<T>(result));
   if (options.row || options.column) {
-    kernels::product({left(a), options.transpose_a}, {right(b), options.transpose_b, options.constant_b},
+    detail::product({left(a), options.transpose_a}, {right(b), options.transpose_b, options.constant_b},
                      result, bias);
     result = result.view(options.without_axes_of_vectors(matrices));
   } else {
-    kernels::product({a, options.transpose_a}, {b, options.transpose_b, options.constant_b}, result, bias);
+    detail::product({a, options.transpose_a}, {b, options.transpose_b, options.constant_b}, result, bias);
   }
   if (this_thread.anomaly) check_finite(name, result, at, false);
   if (is_recording() && (a.requires_grad() || b.requires_grad() || (bias && bias->requires_grad())))

@@ -1,15 +1,10 @@
 // Products of one-hot rows, which are never formed, with a weight.
 #include <fmt/format.h>
 
-#include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/kernels/rows.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/index.hpp>
-#include <xgrad/ops/kernels/columns.hpp>
-#include <xgrad/ops/kernels/gather.hpp>
-#include <xgrad/ops/kernels/transpose.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/recurrent.hpp>
 #include <xgrad/ops/shape.hpp>
@@ -21,9 +16,8 @@ namespace {
 // Adds the rows to the columns of `into` that x names.
 template <Real T>
 void add_columns(const Indices& x, const AnyTensor& rows, AnyTensor& into) {
-  launch([height = into.shape()[0], width = into.shape()[1], x = x.address(),
-          from = reinterpret_cast<const T*>(rows.bytes()),
-          to = detail::data_of<T>(into)] { kernels::scatter_add_columns(height, width, x, from, to); });
+  launch(kernels::on(into.device()).of<T>().scatter_add_columns, into.shape()[0], into.shape()[1], reads(x),
+         x.elements(), reads<T>(rows), writes<T>(into));
 }
 
 // Rows added to columns of zeros: the gradient of a weight that one-hot rows selected columns of.
@@ -53,37 +47,41 @@ struct OneHotLinear {
   bool by_rows;
   std::size_t biases;
 
-  Tensor<T> read(const Tensor<T>& weight, const T* bias) const {
+  // `bias` may be undefined.
+  Tensor<T> read(const Tensor<T>& weight, const AnyTensor& bias) const {
     const std::int64_t rows = weight.shape()[0], columns = weight.shape()[1];
+    const Indices& which = x.unchanged(name);
+    const auto& k = detail::kernels_of(weight);
     Shape shape = x.shape();
     shape.push_back(rows);
-    AnyTensor y = AnyTensor::empty(shape, dtype_of<T>), table;
-    if (by_rows) table = AnyTensor::empty({columns, rows}, dtype_of<T>);
-    launch([=, x = x.unchanged(name).address(), from = weight.address(), to = detail::data_of<T>(y),
-            table = by_rows ? detail::data_of<T>(table) : nullptr] {
-      if (!table) return kernels::gather_columns(rows, columns, x, from, bias, to);
-      kernels::transpose_plus_row(rows, columns, from, bias, table);
-      kernels::gather_rows(1, columns, rows, x, table, to);
-    });
-    return Tensor<T>(std::move(y));
+    const Tensor<T> y = empty<T>(shape);
+    if (!by_rows) {
+      launch(k.gather_columns, rows, columns, reads(which), which.elements(), reads(weight), reads<T>(bias),
+             writes(y));
+      return y;
+    }
+    const Tensor<T> table = empty<T>({columns, rows});
+    launch(k.transpose, rows, columns, reads(weight), reads<T>(bias), writes(table));
+    launch(k.gather_rows, std::int64_t{1}, columns, rows, reads(which), which.elements(), reads(table),
+           writes(y));
+    return y;
   }
-  Tensor<T> forward(const Tensor<T>& weight) const { return read(weight, nullptr); }
-  Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias) const {
-    return read(weight, bias.address());
-  }
+  Tensor<T> forward(const Tensor<T>& weight) const { return read(weight, {}); }
+  Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias) const { return read(weight, bias); }
   Tensor<T> forward(const Tensor<T>& weight, const Tensor<T>& bias, const Tensor<T>& second_bias) const {
     AnyTensor sum = copy_of(bias);
     add_into(sum, second_bias);
-    return read(weight, detail::data_of<T>(sum));
+    return read(weight, sum);
   }
 
   bool backward(const Saved<T>& saved, std::span<GradientSlot> gradients, GradientSink& sink) const {
+    const auto& k = kernels::on(gradients[0].value.device()).of<T>();
     AnyTensor sums = gradients[0].value;  // whose sum over rows is the gradient of each bias
     if (saved.needs(0) && by_rows) {
       const std::int64_t rows = saved.shape(0)[0], columns = saved.shape(0)[1];
       AnyTensor table = AnyTensor::zeros({columns, rows}, dtype_of<T>);
-      launch([=, x = x.unchanged(name).address(), from = reinterpret_cast<const T*>(sums.bytes()),
-              to = detail::data_of<T>(table)] { kernels::scatter_add_rows(1, columns, rows, x, from, to); });
+      launch(k.scatter_add_rows, std::int64_t{1}, columns, rows, reads(x.unchanged(name)),
+             x.shape().elements(), reads<T>(sums), writes<T>(table));
       sums = std::move(table);
     }
     sink.write(0, [&](AnyTensor& into, bool accumulate) {
@@ -91,11 +89,10 @@ struct OneHotLinear {
     });
     if (biases == 0) return true;
     AnyTensor sum = AnyTensor::empty({sums.shape().back()}, dtype_of<T>);
-    launch([rows = sums.shape().elements(0, sums.rank() - 1), columns = sums.shape().back(),
-            from = reinterpret_cast<const T*>(sums.bytes()),
-            to = detail::data_of<T>(sum)] { kernels::column_sums(rows, columns, from, false, to); });
+    launch(k.column_sums, sums.shape().elements(0, sums.rank() - 1), sums.shape().back(), reads<T>(sums), false,
+           writes<T>(sum));
     for (std::size_t i = 1; i <= biases; ++i)
-      if (sink.wants(i)) sink.add(i, sum, biases == 1 ? Ownership::owned : Ownership::shared);
+      if (sink.wants(i)) sink.add(i, {sum, biases == 1});
     return true;
   }
 
@@ -114,9 +111,8 @@ struct OneHotLinear {
   }
   void transposed(const AnyTensor& table, AnyTensor& into, bool accumulate) const {
     AnyTensor fresh = accumulate ? AnyTensor::empty(into.shape(), dtype_of<T>) : into;
-    launch([rows = into.shape()[0], columns = into.shape()[1],
-            from = reinterpret_cast<const T*>(table.bytes()),
-            to = detail::data_of<T>(fresh)] { kernels::transpose(columns, rows, from, rows, to, columns); });
+    launch(kernels::on(into.device()).of<T>().transpose, into.shape()[1], into.shape()[0], reads<T>(table),
+           reads<T>(AnyTensor()), writes<T>(fresh));
     if (accumulate) add_into(into, fresh);
   }
 };

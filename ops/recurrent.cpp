@@ -6,24 +6,21 @@
 #include <algorithm>
 #include <new>
 
-#include <xgrad/autograd/array/launch.hpp>
-#include <xgrad/autograd/array/profile.hpp>
 #include <xgrad/autograd/array/kernel_list.hpp>
+#include <xgrad/autograd/array/profile.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
-#include <xgrad/ops/kernels/product.hpp>
-#include <xgrad/ops/kernels/recurrent.hpp>
-#include <xgrad/autograd/kernels/rows.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/matmul.hpp>
+#include <xgrad/ops/product.hpp>
 #include <xgrad/ops/shape.hpp>
 
 namespace xgrad {
 
 namespace {
 
-using detail::data_of;
+using detail::matrix_product;
 
 enum class StepKind : std::uint8_t { tanh, relu, lstm, gru };
 
@@ -32,21 +29,10 @@ constexpr const char* name_of(StepKind kind) {
   return names[static_cast<std::size_t>(kind)];
 }
 
-template <Real T>
-const auto& loops() {
-  return kernels::shared_recurrent(T());
-}
-
-// Null for an undefined one.
-template <Real T>
-const T* read(const AnyTensor& x) {
-  return x.defined() ? reinterpret_cast<const T*>(x.bytes()) : nullptr;
-}
-
 // The gradient of a weight in x · weightᵀ: dzᵀ · x.
 template <Real T>
 void write_weight_gradient(const DeferredGradient& d, AnyTensor& into, bool accumulate) {
-  kernels::matrix_product<T>({d.a, true}, {d.b}, into, accumulate);
+  matrix_product<T>({d.a, true}, {d.b}, into, accumulate);
 }
 
 bool lies_before(const AnyTensor& x, const AnyTensor& y) {
@@ -86,14 +72,14 @@ class StepNode final : public Node {
     auto found = own_gradients(gradients, sink);
     AnyTensor& dz = found[0];
     sink.write(1, [&](AnyTensor& dh, bool accumulate) {
-      kernels::matrix_product<T>({dz}, {saved(saved_weight), false, constant_weight()}, dh, accumulate);
+      matrix_product<T>({dz}, {saved(saved_weight), false, constant_weight()}, dh, accumulate);
     });
     if (sink.wants(2)) add_weight_gradient(dz, sink);
     if constexpr (lstm)
-      if (sink.wants(3)) sink.add(3, std::move(found[1]), Ownership::owned);
+      if (sink.wants(3)) sink.add(3, donate(std::move(found[1])));
     if constexpr (gru) add_bias_gradient(dz, sink);
     if (sink.wants(0))
-      sink.add(0, std::move(found[gru]), !gru && sink.wants(2) ? Ownership::shared : Ownership::owned);
+      sink.add(0, {std::move(found[gru]), gru || !sink.wants(2)});
   }
 
  private:
@@ -171,11 +157,12 @@ class StepNode final : public Node {
   // dz over the gradient of h where that is this node's own.
   std::array<AnyTensor, 1> rnn_gradient(GradientSlot& given) const {
     const AnyTensor h = saved(saved_result);
-    const T* dh = read<T>(given.value);
+    const auto dh = reads<T>(given.value);
     AnyTensor dz =
-        given.ownership == Ownership::owned ? std::move(given.value) : AnyTensor::empty(shape_, dtype_of<T>);
-    const auto adjoint = kind == StepKind::tanh ? loops<T>().tanh_adjoint : loops<T>().relu_adjoint;
-    launch([=, n = shape_.elements(), h = read<T>(h), dz = data_of<T>(dz)] { adjoint(n, h, dh, dz); });
+        given.donated ? std::move(given.value) : AnyTensor::empty(shape_, dtype_of<T>);
+    const auto& k = kernels::on(dz.device()).of<T>();
+    launch(kind == StepKind::tanh ? k.rnn_tanh_adjoint : k.rnn_relu_adjoint, shape_.elements(), reads<T>(h), dh,
+           writes<T>(dz));
     return {std::move(dz)};
   }
 
@@ -187,7 +174,7 @@ class StepNode final : public Node {
           "the graph anew",
           name()));
     AnyTensor gates = saved(saved_gates);
-    if (!sink.frees_graph() || !detail::may_overwrite(*gates.storage()))
+    if (!sink.saved_donated() || !detail::may_overwrite(gates))
       return {std::move(gates), AnyTensor::empty(gates_shape_, dtype_of<T>)};
     saved_[saved_gates].storage = {};
     return {gates, gates};
@@ -198,13 +185,10 @@ class StepNode final : public Node {
     const AnyTensor c = saved(saved_c), next_c = saved(saved_result);
     auto [gates, dz] = gates_and_room(sink);
     const GradientSlot &dh = gradients[0], &next_dc = gradients[1];
-    const bool own_dc = next_dc.value.defined() && next_dc.ownership == Ownership::owned;
+    const bool own_dc = next_dc.value.defined() && next_dc.donated;
     AnyTensor dc = own_dc ? next_dc.value : AnyTensor::empty(shape_, dtype_of<T>);
-    launch([batch = shape_[0], hidden = shape_[1], gates = read<T>(gates), c = read<T>(c),
-            next_c = read<T>(next_c), dh = read<T>(dh.value), next_dc = read<T>(next_dc.value),
-            dz = data_of<T>(dz), dc = data_of<T>(dc)] {
-      loops<T>().lstm_adjoint(batch, hidden, gates, c, next_c, dh, next_dc, dz, dc);
-    });
+    launch(kernels::on(dz.device()).template of<T>().lstm_adjoint, shape_[0], shape_[1], reads<T>(gates), reads<T>(c),
+           reads<T>(next_c), reads<T>(dh.value), reads<T>(next_dc.value), writes<T>(dz), writes<T>(dc));
     return {std::move(dz), std::move(dc)};
   }
 
@@ -215,11 +199,9 @@ class StepNode final : public Node {
     auto [gates, dzx] = gates_and_room(sink);
     AnyTensor dzh = room_for_dzh(sink);
     bool accumulate = false;
-    T* const dh = sink.wants(1) ? data_of<T>(sink.destination(1, accumulate).value) : nullptr;
-    launch([=, batch = shape_[0], hidden = shape_[1], gates = read<T>(gates), zh_n = read<T>(zh_n),
-            h = read<T>(h), next_dh = read<T>(next_dh), dzx = data_of<T>(dzx), dzh = data_of<T>(dzh)] {
-      loops<T>().gru_adjoint(batch, hidden, gates, zh_n, h, next_dh, dzx, dzh, accumulate, dh);
-    });
+    const AnyTensor dh = sink.wants(1) ? sink.destination(1, accumulate).value : AnyTensor();
+    launch(kernels::on(dzh.device()).of<T>().gru_adjoint, shape_[0], shape_[1], reads<T>(gates), reads<T>(zh_n),
+           reads<T>(h), reads<T>(next_dh), writes<T>(dzx), writes<T>(dzh), accumulate, writes<T>(dh));
     return {std::move(dzh), std::move(dzx)};
   }
 
@@ -237,8 +219,8 @@ class StepNode final : public Node {
 
   void add_bias_gradient(const AnyTensor& dzh, GradientSink& sink) const {
     sink.write(3, [&](AnyTensor& into, bool accumulate) {
-      launch([=, rows = gates_shape_[0], columns = gates_shape_[1], dzh = read<T>(dzh),
-              to = data_of<T>(into)] { kernels::column_sums(rows, columns, dzh, accumulate, to); });
+      launch(kernels::on(into.device()).of<T>().column_sums, gates_shape_[0], gates_shape_[1], reads<T>(dzh),
+             accumulate, writes<T>(into));
     });
   }
 
@@ -274,14 +256,14 @@ class StepNode final : public Node {
       given[k] = Tensor<T>(g.defined() ? g : AnyTensor::zeros(output_shape(k), dtype_of<T>));
     }
     const auto [dzx, dzh, dh, last] = recorded_gradients(given);
-    if (sink.wants(0)) sink.add(0, dzx, Ownership::shared);
+    if (sink.wants(0)) sink.add(0, {dzx});
     if (sink.wants(1)) {
       const Tensor<T> product = matmul(dzh, recorded(saved_weight, 2));
-      sink.add(1, dh.defined() ? product + dh : product, Ownership::shared);
+      sink.add(1, {dh.defined() ? product + dh : product});
     }
     if (sink.wants(2))
-      sink.add(2, matmul(dzh, recorded(saved_h, 1), {.transpose_a = true}), Ownership::shared);
-    if (gated && sink.wants(3)) sink.add(3, last, Ownership::shared);
+      sink.add(2, {matmul(dzh, recorded(saved_h, 1), {.transpose_a = true})});
+    if (gated && sink.wants(3)) sink.add(3, {last});
   }
 
   // Of zx; of what h weightᵀ was added to; of h but for that product; and of c or the bias.
@@ -373,24 +355,21 @@ void step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, cons
   constexpr bool gru = kind == StepKind::gru;
   const ProfiledOp timed(name_of(kind));
   check_step(kind, zx, h, weight, last);
-  AnyTensor z = memory.take_zx && detail::may_overwrite(*zx.storage()) ? zx.detached() : copy_of(zx);
+  AnyTensor z = memory.zx_donated && detail::may_overwrite(zx) ? zx.detached() : copy_of(zx);
+  const auto& k = detail::kernels_of(h);
   next[0] = Tensor<T>(room_for_h(kind, z, h, memory));
   AnyTensor zh;
   if constexpr (gru) zh = AnyTensor::empty(z.shape(), dtype_of<T>);
-  kernels::matrix_product<T>({h}, {weight, true, weight.node() && weight.node()->is_leaf()}, gru ? zh : z,
+  matrix_product<T>({h}, {weight, true, weight.node() && weight.node()->is_leaf()}, gru ? zh : z,
                              !gru);
   if (last) next[1] = Tensor<T>(AnyTensor::empty(h.shape(), dtype_of<T>));
   if constexpr (kind == StepKind::lstm) {
-    launch([batch = h.shape()[0], hidden = h.shape()[1], z = data_of<T>(z), c = read<T>(*last),
-            next_h = data_of<T>(next[0]),
-            next_c = data_of<T>(next[1])] { loops<T>().lstm(batch, hidden, z, c, next_h, next_c); });
+    launch(k.lstm, h.shape()[0], h.shape()[1], writes<T>(z), reads(*last), writes(next[0]), writes(next[1]));
   } else if constexpr (gru) {
-    launch([batch = h.shape()[0], hidden = h.shape()[1], z = data_of<T>(z), zh = read<T>(zh),
-            bias = read<T>(*last), h = read<T>(h), zh_n = data_of<T>(next[1]),
-            next_h = data_of<T>(next[0])] { loops<T>().gru(batch, hidden, z, zh, bias, h, zh_n, next_h); });
+    launch(k.gru, h.shape()[0], h.shape()[1], writes<T>(z), reads<T>(zh), reads(*last), reads(h),
+           writes(next[1]), writes(next[0]));
   } else {
-    const auto activation = kind == StepKind::tanh ? loops<T>().tanh : loops<T>().relu;
-    launch([=, n = h.elements(), z = read<T>(z), next_h = data_of<T>(next[0])] { activation(n, z, next_h); });
+    launch(kind == StepKind::tanh ? k.rnn_tanh : k.rnn_relu, h.elements(), reads<T>(z), writes(next[0]));
   }
   if (this_thread.anomaly)
     for (const Tensor<T>& output : next) check_finite(name_of(kind), output, at, false);

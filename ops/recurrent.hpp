@@ -12,10 +12,10 @@ namespace xgrad {
 /// Memory that a step may use, for loops over a sequence held in one array.
 template <Real T = float>
 struct StepMemory {
-  /// zx may be overwritten: nobody else reads its elements, and no op saved them.
-  bool take_zx = false;
+  /// zx may be overwritten: nothing else reads its elements, and no op saved them.
+  bool zx_donated = false;
   /// Where the new h goes, of its shape; read by nobody. Steps that lie one behind another in one array are
-  /// joined by stack() without a copy. May be zx's own memory for an RNN, if that is taken.
+  /// joined by stack() without a copy. May be zx's own memory for an RNN, if that is donated.
   Tensor<T> h{};
 };
 

@@ -3,17 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
 
-#include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
-#include <xgrad/ops/kernels/fold.hpp>
-#include <xgrad/ops/kernels/scan.hpp>
 #include <xgrad/ops/layout.hpp>
 
 namespace xgrad {
@@ -79,18 +77,6 @@ void check_not_empty(std::string_view op, const Shape& shape, AxisSet axes) {
                     to_string(shape)));
 }
 
-void run_fold(Fold kind, const float* x, const float* centre, float* out,
-              const std::array<std::int64_t, 3>& view) {
-  launch(
-      [=] { kernels::fold_float().fold[static_cast<int>(kind)](x, centre, out, view[0], view[1], view[2]); });
-}
-void run_fold(Fold kind, const double* x, const double* centre, double* out,
-              const std::array<std::int64_t, 3>& view) {
-  launch([=] {
-    kernels::fold_double().fold[static_cast<int>(kind)](x, centre, out, view[0], view[1], view[2]);
-  });
-}
-
 // The innermost of the axes to be reduced, with all neighbours that can be reduced in the same walk: [first,
 // last].
 struct Run {
@@ -117,8 +103,8 @@ Tensor<T> fold(Fold kind, const Tensor<T>& x, AxisSet axes, const Tensor<T>& cen
   Tensor<T> result = empty<T>(kept);
   const std::int64_t inner = shape.rank() ? shape.elements(run.last + 1, shape.rank()) : 1;
   const std::int64_t extent = folded(shape, now);
-  run_fold(kind, x.address(), c.defined() ? c.address() : nullptr, detail::data_of<T>(result),
-           {kept.elements() / std::max<std::int64_t>(inner, 1), extent, inner});
+  launch(detail::kernels_of(x).fold[static_cast<std::size_t>(kind)], reads(x), reads(c), writes(result),
+         kept.elements() / std::max<std::int64_t>(inner, 1), extent, inner);
   const AxisSet rest{axes.bits & ~now.bits};
   return folded(kept, rest) == 1 ? result : fold(kernels::rest_of(kind), result, rest);
 }
@@ -211,6 +197,12 @@ Tensor<T> products_of_others(const Tensor<T>& x) {
   return scanned(1) * scanned(-1);
 }
 
+// Whether none is zero, subnormal, infinite or NaN.
+template <Real T>
+bool all_normal(const Tensor<T>& x) {
+  return std::ranges::all_of(x.values(), [](T v) { return std::isnormal(v); });
+}
+
 // The product over axes that are one run; they stay.
 template <Real T>
 struct Product {
@@ -227,7 +219,7 @@ struct Product {
     const Tensor<T> x = saved[0], y = saved[1];
     const Shape& shape = x.shape();
     // A Replay could not decide anew in every run.
-    if (x.elements() == 0 || (!detail::in_replay() && kernels::all_normal(y.values()))) return {g * y / x};
+    if (x.elements() == 0 || (!detail::in_replay() && all_normal(y))) return {g * y / x};
     const Run run = innermost(shape, axes);
     const std::int64_t outer = shape.elements(0, run.first), extent = folded(shape, axes);
     const auto others = products_of_others(reshape(x, {outer, extent, shape.elements() / (outer * extent)}));
@@ -317,9 +309,8 @@ struct CumSum {
   Tensor<T> forward(const Tensor<T>& x) const {
     Tensor<T> y = empty<T>(x.shape());
     const detail::AxisView view(x.shape(), axis);
-    launch([view, from = x.address(), to = detail::data_of<T>(y), from_the_end = from_the_end] {
-      kernels::cumulative_sum(from, to, view.outer, view.extent, view.inner, from_the_end);
-    });
+    launch(detail::kernels_of(x).cumulative_sum, reads(x), writes(y), view.outer, view.extent, view.inner,
+           from_the_end);
     return y;
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
@@ -332,14 +323,13 @@ Indices place_of_extreme(std::string_view op, Fold kind, const Tensor<T>& x, Axi
   check_not_empty(op, x.shape(), axes);
   const no_grad scope;
   const Tensor<T> y = fold(kind, x, axes);
-  Indices places(result_shape(x.shape(), axes, keepdims),
-                 std::vector<std::int64_t>(static_cast<std::size_t>(y.elements())));
+  const Indices places =
+      detail::computed_indices(result_shape(x.shape(), axes, keepdims), folded(x.shape(), axes));
   if (y.elements() > 0) {
     const Run run = innermost(x.shape(), axes);
     const std::int64_t inner = x.rank() ? x.shape().elements(run.last + 1, x.rank()) : 1;
-    launch([x = x.address(), y = y.address(), to = places.mutable_address(folded(x.shape(), axes)),
-            outer = y.elements() / inner, extent = folded(x.shape(), axes),
-            inner] { kernels::find_first(x, y, to, outer, extent, inner); });
+    launch(detail::kernels_of(x).find_first, reads(x), reads(y), writes(places), y.elements() / inner,
+           folded(x.shape(), axes), inner);
   }
   return places;
 }

@@ -10,10 +10,7 @@
 
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/tape/op.hpp>
-#include <xgrad/ops/kernels/copy.hpp>
-#include <xgrad/ops/kernels/transpose.hpp>
 #include <xgrad/ops/layout.hpp>
 
 namespace xgrad {
@@ -63,9 +60,7 @@ struct Permute {
       strides[i] = from[static_cast<std::size_t>(axes[i])];
     }
     Tensor<T> y = empty<T>(shape);
-    launch([=, extents = Extents(shape), rank = rank, from = x.address(), to = detail::data_of<T>(y)] {
-      kernels::permute_copy(extents, {strides.data(), rank}, from, to);
-    });
+    launch(detail::kernels_of(x).permute_copy, Extents(shape), Extents(strides, rank), reads(x), writes(y));
     return y;
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
@@ -85,15 +80,14 @@ struct Flip {
     auto strides = contiguous_strides(x.shape());
     Tensor<T> y = empty<T>(x.shape());
     if (x.elements() == 0) return y;
-    const T* last = x.address();
+    std::int64_t last = 0;
     for (std::size_t i = 0; i < x.rank(); ++i)
       if (reversed[i]) {
         last += (x.shape()[i] - 1) * strides[i];
         strides[i] = -strides[i];
       }
-    launch([=, extents = Extents(x.shape()), rank = x.rank(), to = detail::data_of<T>(y)] {
-      kernels::permute_copy(extents, {strides.data(), rank}, last, to);
-    });
+    launch(detail::kernels_of(x).permute_copy, Extents(x.shape()), Extents(strides, x.rank()), reads(x, last),
+           writes(y));
     return y;
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
@@ -127,16 +121,14 @@ struct Pad {
     Tensor<T> kept = x.detach();
     if (core != x.shape() && core.elements() > 0) {
       kept = empty<T>(core);
-      launch([=, rank = x.rank(), at = x.address() + from, to = detail::data_of<T>(kept)] {
-        kernels::permute_copy(extents, {strides_in.data(), rank}, at, to);
-      });
+      launch(detail::kernels_of(x).permute_copy, extents, Extents(strides_in, x.rank()), reads(x, from),
+             writes(kept));
       if (core == shape) return kept;
     }
     Tensor<T> y = full<T>(shape, value);
     if (core.elements() > 0)
-      launch([=, rank = x.rank(), from = kept.address(), at = detail::data_of<T>(y) + to] {
-        kernels::strided_write(extents, {strides.data(), rank}, from, at);
-      });
+      launch(detail::kernels_of(x).strided_write, extents, Extents(strides, x.rank()), reads(kept),
+             writes(y, to));
     return y;
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {

@@ -7,10 +7,7 @@
 
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/tape/op.hpp>
-#include <xgrad/ops/kernels/copy.hpp>
-#include <xgrad/ops/kernels/transpose.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/shape.hpp>
 
@@ -20,7 +17,6 @@ namespace {
 
 using detail::AxisView;
 using detail::check_defined;
-using detail::data_of;
 using detail::PoolVector;
 
 // `count` elements along an axis, `step` apart.
@@ -48,9 +44,8 @@ Tensor<T> read(const Tensor<T>& x, const Range& range, const Shape& shape) {
   if (range.is_contiguous(v)) return Tensor<T>(x.view(shape, range.count ? range.offset(v) : 0));
   Tensor<T> y = empty<T>(shape);
   if (y.elements() > 0)
-    launch([=, from = x.address() + range.offset(v), to = data_of<T>(y)] {
-      kernels::permute_copy(range.extents(v), range.strides(v), from, to);
-    });
+    launch(detail::kernels_of(x).permute_copy, range.extents(v), range.strides(v), reads(x, range.offset(v)),
+           writes(y));
   return y;
 }
 
@@ -63,9 +58,8 @@ void add_to(AnyTensor& into, const Range& range, const AnyTensor& part) {
     AnyTensor region = into.view(part.shape(), range.offset(v));
     return add_into(region, part);
   }
-  launch([=, from = reinterpret_cast<const T*>(part.bytes()), to = data_of<T>(into) + range.offset(v)] {
-    kernels::strided_add(range.extents(v), range.strides(v), from, to);
-  });
+  launch(kernels::on(into.device()).of<T>().strided_add, range.extents(v), range.strides(v), reads<T>(part),
+         writes<T>(into, range.offset(v)));
 }
 
 void fill_zero(const AnyTensor& x, std::int64_t first, std::int64_t last) {
@@ -84,9 +78,8 @@ void overwrite(AnyTensor& into, const Range& range, const AnyTensor& part) {
   } else {
     const AnyTensor source =
         part.defined() ? part : AnyTensor::zeros(range.part_of(into.shape()), dtype_of<T>);
-    launch([=, from = reinterpret_cast<const T*>(source.bytes()), to = data_of<T>(into) + range.offset(v)] {
-      kernels::strided_write(range.extents(v), range.strides(v), from, to);
-    });
+    launch(kernels::on(into.device()).of<T>().strided_write, range.extents(v), range.strides(v),
+           reads<T>(source), writes<T>(into, range.offset(v)));
   }
 }
 
@@ -187,14 +180,13 @@ struct Split {
   bool backward(const Saved<T>&, std::span<GradientSlot> gradients, GradientSink& sink) const {
     if (!sink.wants(0)) return true;
     if (lie_in_order(gradients)) {
-      const bool owned = std::ranges::all_of(
-          gradients, [](const GradientSlot& g) { return g.ownership == Ownership::owned; });
-      sink.add(0, gradients[0].value.view(shape), owned ? Ownership::owned : Ownership::shared);
+      const bool donated = std::ranges::all_of(gradients, &GradientSlot::donated);
+      sink.add(0, {gradients[0].value.view(shape), donated});
       return true;
     }
     AnyTensor whole = AnyTensor::empty(shape, dtype_of<T>);
     for (std::size_t k = 0; k < parts(); ++k) overwrite<T>(whole, range(k), gradients[k].value);
-    sink.add(0, std::move(whole), Ownership::owned);
+    sink.add(0, donate(std::move(whole)));
     return true;
   }
 

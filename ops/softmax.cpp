@@ -3,19 +3,14 @@
 #include <xgrad/ops/softmax.hpp>
 
 #include <xgrad/autograd/tape/create.hpp>
-#include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
-#include <xgrad/ops/kernels/softmax.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/reduce.hpp>
 
 namespace xgrad {
 
 namespace {
-
-const kernels::SoftmaxTable<float>& loops(float) { return kernels::softmax_float(); }
-const kernels::SoftmaxTable<double>& loops(double) { return kernels::softmax_double(); }
 
 template <Real T, bool logarithm>
 struct Softmax {
@@ -33,10 +28,9 @@ struct Softmax {
     const detail::AxisView view(y.shape(), static_cast<std::size_t>(axis));
     if (view.inner == 1 && !saved.recording()) {
       Tensor<T> dx = empty<T>(y.shape());
-      const auto run = logarithm ? loops(T()).log_softmax_adjoint : loops(T()).softmax_adjoint;
-      launch([=, y = y.address(), g = g.address(), to = detail::data_of<T>(dx)] {
-        run(y, g, to, view.outer, view.extent);
-      });
+      const auto& k = detail::kernels_of(y);
+      launch(logarithm ? k.log_softmax_adjoint : k.softmax_adjoint, reads(y), reads(g), writes(dx), view.outer,
+             view.extent);
       return {dx};
     }
     if (logarithm) return {g - exp(y) * sum(g, axis, true)};
@@ -48,8 +42,8 @@ struct Softmax {
     const detail::AxisView view(x.shape(), static_cast<std::size_t>(axis));
     if (view.inner == 1 || x.elements() == 0) {
       Tensor<T> y = empty<T>(x.shape());
-      const auto run = logarithm ? loops(T()).log_softmax : loops(T()).softmax;
-      launch([=, from = x.address(), to = detail::data_of<T>(y)] { run(from, to, view.outer, view.extent); });
+      const auto& k = detail::kernels_of(x);
+      launch(logarithm ? k.log_softmax : k.softmax, reads(x), writes(y), view.outer, view.extent);
       return y;
     }
     const Tensor<T> z = x - amax(x, axis, true);

@@ -9,7 +9,7 @@
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/array/profile.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/kernels/sum_of_squares.hpp>
+#include <xgrad/autograd/kernels/table.hpp>
 #include <xgrad/optim/formulas.hpp>
 
 namespace xgrad::optim {
@@ -26,14 +26,14 @@ void check_call(const char* name, double limit) {
 // A formula of one number on each gradient in place. One that is itself recorded, for gradients of gradients,
 // is replaced by its values: its history would not know of the change.
 template <Real T>
-void change(const std::vector<Tensor<T>>& parameters, kernels::InPlaceKernel loop, double number) {
+void change(const std::vector<Tensor<T>>& parameters, const kernels::InPlaceFormula& formula, double number) {
   for (const Tensor<T>& p : parameters) {
     Tensor<T> gradient = p.grad();
     if (!gradient.defined()) continue;
     const bool recorded = gradient.node() != nullptr;
     if (recorded) gradient = Tensor<T>(copy_of(gradient));
     void* const values = gradient.mutable_values().data();
-    loop(gradient.elements(), &values, &number);
+    kernels::on(gradient.device()).in_place(formula, dtype_of<T>, gradient.elements(), &values, &number);
     if (recorded) Tensor<T>(p).set_grad(gradient);
   }
 }
@@ -59,7 +59,7 @@ double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm,
   double squares = 0;
   for (const Tensor<T>& p : parameters)
     if (const Tensor<T> gradient = p.grad(); gradient.defined())
-      squares += kernels::sum_of_squares(gradient.elements(), gradient.data());
+      squares += kernels::on(gradient.device()).template of<T>().sum_of_squares(gradient.elements(), gradient.data());
   const double norm = std::sqrt(squares);
   if (options.error_if_nonfinite && !std::isfinite(norm))
     throw NonFiniteError(
@@ -67,7 +67,7 @@ double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm,
                     "{{.error_if_nonfinite = false}} to go on as PyTorch does",
                     norm, culprit(parameters)));
   const double factor = max_norm / (norm + 1e-6);
-  if (!(factor >= 1)) change(parameters, loop_of<formulas::Scale, T>(), factor);
+  if (!(factor >= 1)) change(parameters, in_place<formulas::Scale, T>(), factor);
   return norm;
 }
 
@@ -75,7 +75,7 @@ template <Real T>
 void clip_grad_value(const std::vector<Tensor<T>>& parameters, double clip_value) {
   const ProfiledOp timed("clip_grad_value");
   check_call("clip_grad_value", clip_value);
-  change(parameters, loop_of<formulas::Clamp, T>(), clip_value);
+  change(parameters, in_place<formulas::Clamp, T>(), clip_value);
 }
 
 template double clip_grad_norm(const std::vector<Tensor<float>>&, double, ClipOptions);

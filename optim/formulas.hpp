@@ -99,12 +99,12 @@ XGRAD_SIMD_TABLE(UpdateTable, update_loops)
 
 namespace xgrad::optim {
 
-/// This machine's loop of the formula, for elements of T.
+/// The formula with this machine's loop for elements of T.
 template <class F, Real T>
-kernels::InPlaceKernel loop_of() {
-  static_assert(xgrad::detail::ForwardProgram<F, F::inputs, F::numbers>::program.constant_count == F::numbers,
-                "pass a literal of the formula as one of its numbers");
-  return kernels::update_loops()[formulas::All::index<F>()][static_cast<std::size_t>(dtype_of<T>)];
+kernels::InPlaceFormula in_place() {
+  constexpr const Program& program = xgrad::detail::ForwardProgram<F, F::inputs, F::numbers>::program;
+  static_assert(program.constant_count == F::numbers, "pass a literal of the formula as one of its numbers");
+  return {&program, kernels::update_loops()[formulas::All::index<F>()][static_cast<std::size_t>(dtype_of<T>)]};
 }
 
 }  // namespace xgrad::optim

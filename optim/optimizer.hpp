@@ -7,7 +7,7 @@
 
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/array/profile.hpp>
-#include <xgrad/autograd/kernels/loop.hpp>
+#include <xgrad/autograd/kernels/table.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/autograd/tape/node.hpp>
 #include <xgrad/autograd/tape/tensor.hpp>
@@ -74,7 +74,7 @@ class Optimizer {
 
   /// For the formulas of optim/formulas.hpp: runs one for each parameter that has a gradient, over it and its
   /// buffers. `numbers(step count)` are the formula's.
-  void update(kernels::InPlaceKernel loop, auto numbers) {
+  void update(const kernels::InPlaceFormula& formula, auto numbers) {
     each_gradient([&](AnyTensor& gradient, std::int64_t step, std::size_t k) {
       std::array<void*, 5> operands;
       void** next = operands.data();
@@ -85,7 +85,8 @@ class Optimizer {
       };
       write(parameters_[k]);
       for (auto& list : buffers_) write(list[k]);
-      loop(gradient.elements(), operands.data(), numbers(step).data());
+      kernels::on(gradient.device())
+          .in_place(formula, dtype_of<T>, gradient.elements(), operands.data(), numbers(step).data());
     });
   }
 

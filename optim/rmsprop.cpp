@@ -23,9 +23,9 @@ void RMSprop<T>::step() {
   const auto& o = options_;
   const bool momentum = o.momentum > 0;
   const auto centered =
-      momentum ? loop_of<RMSpropUpdate<true, true>, T>() : loop_of<RMSpropUpdate<true, false>, T>();
+      momentum ? in_place<RMSpropUpdate<true, true>, T>() : in_place<RMSpropUpdate<true, false>, T>();
   const auto plain =
-      momentum ? loop_of<RMSpropUpdate<false, true>, T>() : loop_of<RMSpropUpdate<false, false>, T>();
+      momentum ? in_place<RMSpropUpdate<false, true>, T>() : in_place<RMSpropUpdate<false, false>, T>();
   const std::array numbers{this->lr(), o.alpha, 1 - o.alpha, o.eps, o.weight_decay, o.momentum};
   this->update(
       o.centered ? centered : plain, [&](std::int64_t) -> const auto& { return numbers; });

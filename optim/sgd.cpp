@@ -23,12 +23,12 @@ void SGD<T>::step() {
   const std::array plain{lr, decay};
   if (momentum == 0)
     return this->update(
-        loop_of<formulas::SGDUpdate, T>(), [&](std::int64_t) -> const auto& { return plain; });
+        in_place<formulas::SGDUpdate, T>(), [&](std::int64_t) -> const auto& { return plain; });
   const std::array first{lr, decay, momentum, 0.0, 1.0},
       later{lr, decay, momentum, momentum, 1 - options_.dampening};
   this->update(
-      options_.nesterov ? loop_of<formulas::MomentumUpdate<true>, T>()
-                        : loop_of<formulas::MomentumUpdate<false>, T>(),
+      options_.nesterov ? in_place<formulas::MomentumUpdate<true>, T>()
+                        : in_place<formulas::MomentumUpdate<false>, T>(),
       [&](std::int64_t t) -> const auto& { return t == 1 ? first : later; });
 }
 

@@ -3,21 +3,17 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cstring>
-
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/kernels/rows.hpp>
+#include <xgrad/autograd/kernels/table.hpp>
 
 namespace xgrad {
 
 AnyTensor AnyTensor::full(const Shape& shape, DType dtype, double value) {
   AnyTensor result = empty(shape, dtype);
   dispatch(dtype, [&]<Real T>() {
-    launch([to = reinterpret_cast<T*>(result.mutable_bytes()), n = shape.elements(), value] {
-      std::fill_n(to, n, static_cast<T>(value));
-    });
+    launch(kernels::on(result.device()).of<T>().fill, static_cast<T>(value), writes<T>(result),
+           result.elements());
   });
   return result;
 }
@@ -28,14 +24,11 @@ AnyTensor AnyTensor::zeros(const Shape& shape, DType dtype) {
   return result;
 }
 
-void AnyTensor::fill_zero() {
-  launch([to = mutable_bytes(), n = size_in_bytes()] { std::memset(to, 0, n); });
-}
+void AnyTensor::fill_zero() { launch(kernels::on(device()).zero, writes_bytes(*this), size_in_bytes()); }
 
 void add_into(AnyTensor& into, const AnyTensor& from) {
   dispatch(into.dtype(), [&]<Real T>() {
-    launch([n = into.elements(), x = reinterpret_cast<const T*>(from.bytes()),
-            to = reinterpret_cast<T*>(into.mutable_bytes())] { kernels::add(n, x, to); });
+    launch(kernels::on(into.device()).of<T>().add, into.elements(), reads<T>(from), writes<T>(into));
   });
 }
 
@@ -47,9 +40,7 @@ AnyTensor copy_of(const AnyTensor& tensor) {
 }
 
 void copy_into(AnyTensor& into, const AnyTensor& from) {
-  launch([to = into.mutable_bytes(), from = from.bytes(), n = from.size_in_bytes()] {
-    std::memcpy(to, from, n);
-  });
+  launch(kernels::on(into.device()).copy, reads_bytes(from), writes_bytes(into), from.size_in_bytes());
 }
 
 void detail::undefined_tensor(std::string_view function) {

@@ -1,11 +1,10 @@
-// A tensor whose element type is known at run time only: what the engine and the nodes handle.
+// An array whose element type is known at run time only: what the engine and the nodes handle.
 #pragma once
 
 #include <cstdint>
 #include <iosfwd>
 #include <string>
 
-#include <xgrad/autograd/core/replay_mode.hpp>
 #include <xgrad/autograd/core/shape.hpp>
 #include <xgrad/autograd/core/storage.hpp>
 
@@ -17,9 +16,8 @@ struct Edge;
 
 namespace detail {
 
-// For a Replay that is being made (kernel_list.cpp): has it keep the storage; has it write again, in every
-// run, what the program itself wrote to a new tensor.
-[[gnu::cold]] void hold_in_replay(const Ref<Storage>& storage);
+// Has a Replay that is being made (kernel_list.cpp) write again, in every run, what the program itself wrote to
+// a new array.
 void repeat_values(const AnyTensor& fresh);
 
 }  // namespace detail
@@ -89,20 +87,11 @@ class AnyTensor {
   /// op.
   bool is_leaf() const;
 
-  // For ops and the engine: where the elements lie, for kernels to be launched on them.
+  // For ops and the engine: where the elements lie. Kernels are told by launch(), with reads() and writes().
   const std::byte* bytes() const {
-    hold_in_replay();
     return storage_->data() + offset_ * static_cast<std::int64_t>(size_of(dtype()));
   }
-  std::byte* mutable_bytes() {
-    hold_in_replay();
-    return storage_->data() + offset_ * static_cast<std::int64_t>(size_of(dtype()));
-  }
-  /// Has a Replay that is being made keep the storage, for kernels that find their elements by themselves.
-  void hold_in_replay() const {
-    if (detail::in_replay()) [[unlikely]]
-      detail::hold_in_replay(storage_);
-  }
+  std::byte* mutable_bytes() { return const_cast<std::byte*>(bytes()); }
   void fill_zero();
   const Ref<Storage>& storage() const { return storage_; }
   Node* node() const { return node_; }

@@ -9,6 +9,7 @@
 #include <xgrad/autograd/array/kernel_list.hpp>
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/kernels/table.hpp>
 
 namespace xgrad {
 
@@ -27,17 +28,23 @@ std::vector<std::int64_t> flattened(std::initializer_list<std::initializer_list<
 
 }  // namespace
 
-Indices::Indices(const Shape& shape, std::vector<std::int64_t> values)
-    : shape_(shape), block_(std::make_shared<Block>(std::move(values))) {
-  if (static_cast<std::int64_t>(block_->values.size()) != shape_.elements())
-    throw ShapeError(fmt::format("Indices: {} values for shape {}, which holds {}", block_->values.size(),
-                                 to_string(shape_), shape_.elements()));
+Indices::Indices(AnyTensor untyped) : AnyTensor(std::move(untyped)) {
+  if (defined() && dtype() != DType::int64)
+    throw ValueError("Indices: the values are no integers, but a tensor's");
+}
+
+Indices::Indices(const Shape& shape, const std::vector<std::int64_t>& values) : Indices(empty(shape)) {
+  if (static_cast<std::int64_t>(values.size()) != elements())
+    throw ShapeError(fmt::format("Indices: {} values for shape {}, which holds {}", values.size(),
+                                 to_string(shape), elements()));
+  std::ranges::copy(values, reinterpret_cast<std::int64_t*>(mutable_bytes()));
+  if (detail::in_replay()) this_thread.replay->keep_constant(storage());
 }
 
 Indices::Indices(std::initializer_list<Value> values) {
   std::vector<std::int64_t> flat;
   for (const Value& x : values) flat.push_back(x.value);
-  *this = Indices(Shape{static_cast<std::int64_t>(values.size())}, std::move(flat));
+  *this = Indices(Shape{static_cast<std::int64_t>(values.size())}, flat);
 }
 
 Indices::Indices(std::initializer_list<std::initializer_list<std::int64_t>> rows)
@@ -45,46 +52,35 @@ Indices::Indices(std::initializer_list<std::initializer_list<std::int64_t>> rows
                     rows.size() ? static_cast<std::int64_t>(rows.begin()->size()) : 0},
               flattened(rows)) {}
 
-std::span<const std::int64_t> Indices::values() const {
+std::span<const std::int64_t> Indices::values() const& {
   if (detail::in_replay())
     detail::refuse_in_replay("Indices::values",
                              "values cannot be read: the program would do so once, not in every run; work on "
                              "them before a run, and assign() the result");
-  return span();
+  return {reinterpret_cast<const std::int64_t*>(bytes()), static_cast<std::size_t>(elements())};
 }
 
-void Indices::hold_in_replay() const { this_thread.replay->hold(block_); }
-
-std::int64_t* Indices::mutable_address(std::int64_t limit) {
-  if (detail::in_replay()) {
-    hold_in_replay();
-    block_->computed_by = this_thread.replay->number();
-    block_->limit = limit;
-  }
-  launch([version = &block_->version] { ++*version; });
-  return block_->values.data() + offset_;
+std::vector<std::int64_t> Indices::values() const&& {
+  const auto all = values();
+  return {all.begin(), all.end()};
 }
 
-bool Indices::computed_in_replay(std::string_view op, std::int64_t limit) const {
-  if (!detail::in_replay() || block_->computed_by != this_thread.replay->number()) return false;
-  if (block_->limit > limit)
-    detail::refuse_in_replay(op,
-                             fmt::format("indices are computed that may reach {}, and only those in [0, {}) "
-                                         "fit; compute them before each run, and assign() them",
-                                         block_->limit - 1, limit));
-  return true;
+std::int64_t Indices::item() const {
+  if (elements() != 1)
+    throw ShapeError(fmt::format("item: indices of shape {} have no single value; read values()",
+                                 to_string(shape())));
+  return values()[0];
 }
 
 void Indices::assign(const Indices& values) {
   if (detail::in_replay())
     detail::refuse_in_replay("Indices::assign", "it would happen once, not in every run; do it before each");
-  if (values.shape_ != shape_)
+  if (values.shape() != shape())
     throw ShapeError(
         fmt::format("Indices::assign: values of shape {} to indices of shape {}; reshape() them first",
-                    to_string(values.shape_), to_string(shape_)));
-  const auto from = values.span();
-  if (!from.empty()) std::memmove(block_->values.data() + offset_, from.data(), from.size_bytes());
-  ++block_->version;
+                    to_string(values.shape()), to_string(shape())));
+  std::memmove(mutable_bytes(), values.bytes(), size_in_bytes());
+  storage()->raise_version();
 }
 
 void SavedIndices::changed(std::string_view op) const {
@@ -98,52 +94,65 @@ void SavedIndices::changed(std::string_view op) const {
 Indices Indices::reshape(const Shape& shape) const {
   if (shape.elements() != elements())
     throw ShapeError(fmt::format("Indices::reshape: {} to {}: {} values and {}; keep their number",
-                                 to_string(shape_), to_string(shape), elements(), shape.elements()));
-  Indices result = *this;
-  result.shape_ = shape;
-  return result;
+                                 to_string(this->shape()), to_string(shape), elements(), shape.elements()));
+  return Indices(view(shape));
 }
 
 Indices Indices::operator[](std::int64_t i) const {
-  normalize_axis("Indices::operator[]", 0, shape_);
-  if (i < 0 || i >= shape_[0])
+  normalize_axis("Indices::operator[]", 0, shape());
+  if (i < 0 || i >= shape()[0])
     throw ShapeError(fmt::format("Indices: element {} of shape {}; the first axis has {}", i,
-                                 to_string(shape_), shape_[0]));
-  Indices result = *this;
-  result.shape_.erase(0);
-  result.offset_ += i * result.elements();
-  return result;
+                                 to_string(shape()), shape()[0]));
+  Shape rest = shape();
+  rest.erase(0);
+  return Indices(view(rest, i * rest.elements()));
 }
 
-bool operator==(const Indices& a, const Indices& b) {
-  return a.shape_ == b.shape_ && std::ranges::equal(a.values(), b.values());
+bool equal(const Indices& a, const Indices& b) {
+  return a.shape() == b.shape() && std::ranges::equal(a.values(), b.values());
 }
 
 namespace {
 
 struct IndexCheck {
   std::string_view op;
-  std::span<const std::int64_t> values;
+  const std::int64_t* values;
   Shape shape;
   std::int64_t limit;
 
   void operator()() const {
-    for (std::size_t i = 0; i < values.size(); ++i)
-      if (values[i] < 0 || values[i] >= limit)
-        throw ValueError(fmt::format("{}: index {} at position {} of {} is not in [0, {})", op, values[i], i,
-                                     to_string(shape), limit));
+    const std::int64_t n = shape.elements();
+    if (const std::int64_t at = kernels::on(Device::cpu()).find_outside(values, n, limit); at < n)
+      throw ValueError(fmt::format("{}: index {} at position {} of {} is not in [0, {})", op, values[at], at,
+                                   to_string(shape), limit));
   }
 };
 
 }  // namespace
 
 void check_indices(std::string_view op, const Indices& indices, std::int64_t limit) {
-  if (indices.computed_in_replay(op, limit)) return;
-  IndexCheck check{op, indices.address(), indices.shape(), limit};
+  if (detail::computed_in_replay(op, indices, limit)) return;
+  IndexCheck check{op, reads(indices).address, indices.shape(), limit};
   check();
   if (!detail::in_replay()) return;
-  check.op = {static_cast<const char*>(this_thread.replay->keep(op.data(), op.size())), op.size()};
-  this_thread.replay->append_check(check);
+  detail::KernelList& list = *this_thread.replay;
+  check.op = {static_cast<const char*>(list.keep(op.data(), op.size())), op.size()};
+  list.append_check(check, {&indices});
+}
+
+Indices detail::computed_indices(const Shape& shape, std::int64_t limit) {
+  Indices result = Indices::empty(shape);
+  if (in_replay()) this_thread.replay->set_limit(*result.storage(), limit);
+  return result;
+}
+
+bool detail::computed_in_replay(std::string_view op, const Indices& indices, std::int64_t limit) {
+  const auto computed = in_replay() ? this_thread.replay->limit_of(*indices.storage()) : std::nullopt;
+  if (computed && *computed > limit)
+    refuse_in_replay(op, fmt::format("indices are computed that may reach {}, and only those in [0, {}) "
+                                     "fit; compute them before each run, and assign() them",
+                                     *computed - 1, limit));
+  return computed.has_value();
 }
 
 }  // namespace xgrad

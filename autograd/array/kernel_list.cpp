@@ -9,6 +9,7 @@
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/array/profile.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/kernels/table.hpp>
 
 namespace xgrad::detail {
 
@@ -26,9 +27,8 @@ void check_mode() {
 KernelList::KernelList() : arena_(Ref<StorageArena>::adopt(new StorageArena)) {
   check_mode();
   static std::atomic<std::uint64_t> lists{0};
-  number_ = ++lists;
   // Above the numbers of all threads' nodes, if none records 2^44 between two lists.
-  first_sequence_ = this_thread.sequence = std::max(this_thread.sequence, number_ << 44);
+  first_sequence_ = this_thread.sequence = std::max(this_thread.sequence, ++lists << 44);
 }
 
 KernelList::~KernelList() { arena_->close(); }
@@ -47,8 +47,9 @@ void KernelList::hold(const Ref<Storage>& storage) {
   if (!made(*storage) && known_.insert(storage.get()).second) held_.push_back(storage);
 }
 
-void KernelList::hold(std::shared_ptr<const void> data) {
-  if (known_.insert(data.get()).second) others_.push_back(std::move(data));
+std::optional<std::int64_t> KernelList::limit_of(const Storage& indices) const {
+  const auto found = limits_.find(&indices);
+  return found != limits_.end() ? std::optional(found->second) : std::nullopt;
 }
 
 bool KernelList::has_effect(const void* on) const {
@@ -64,6 +65,7 @@ void KernelList::finish() {
   results_ = arena_->in_use();
   launches_.shrink_to_fit();
   known_.clear();
+  limits_.clear();
 }
 
 void KernelList::run() {
@@ -83,15 +85,13 @@ void launch_in_replay(KernelList::Run run, const void* kernel, std::size_t bytes
   list.append(run, kernel, bytes);
 }
 
-void hold_in_replay(const Ref<Storage>& storage) { this_thread.replay->hold(storage); }
+void hold_in_replay(Storage* storage) { this_thread.replay->hold(Ref<Storage>::share(storage)); }
 
 void repeat_values(const AnyTensor& fresh) {
   if (!in_replay() || fresh.elements() == 0) return;
   const std::size_t bytes = fresh.size_in_bytes();
-  AnyTensor into = fresh;
-  std::byte* const to = into.mutable_bytes();
-  const void* const from = this_thread.replay->keep(to, bytes);
-  launch([=] { std::memcpy(to, from, bytes); });
+  const auto* const from = static_cast<const std::byte*>(this_thread.replay->keep(fresh.bytes(), bytes));
+  launch(kernels::on(fresh.device()).copy, from, writes_bytes(fresh), bytes);
 }
 
 }  // namespace xgrad::detail

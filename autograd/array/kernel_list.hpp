@@ -3,12 +3,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <memory_resource>
+#include <optional>
 #include <type_traits>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include <xgrad/autograd/array/any_tensor.hpp>
 #include <xgrad/autograd/core/arena.hpp>
 #include <xgrad/autograd/core/replay_mode.hpp>
 #include <xgrad/autograd/core/storage.hpp>
@@ -30,16 +34,26 @@ class KernelList {
   /// Copies the kernel, which has run already.
   void append(Run function, const void* kernel, std::size_t bytes);
   /// To be called before any kernel runs again: throws where an input no longer fits.
+  /// `of`: the arrays that it looks at.
   template <class Check>
     requires std::is_trivially_copyable_v<Check>
-  void append_check(const Check& check) {
+  void append_check(const Check& check, std::initializer_list<const AnyTensor*> of) {
+    for (const AnyTensor* x : of) held_.push_back(x->storage());  // also what was made here
     checks_.push_back({[](const void* c) { (*static_cast<const Check*>(c))(); }, keep(&check, sizeof check)});
   }
   /// A copy that lasts as long as the list.
   void* keep(const void* data, std::size_t bytes);
   /// Keeps what kernels read and the function did not make.
   void hold(const Ref<Storage>& storage);
-  void hold(std::shared_ptr<const void> data);
+
+  /// Keeps indices that the function made of values of its own: nothing writes them again, or in their place.
+  void keep_constant(const Ref<Storage>& indices) {
+    limits_.erase(indices.get());  // of what was there before
+    held_.push_back(indices);
+  }
+  /// Indices that kernels compute, all in [0, limit): they cannot be checked before a run.
+  void set_limit(const Storage& indices, std::int64_t limit) { limits_[&indices] = limit; }
+  std::optional<std::int64_t> limit_of(const Storage& indices) const;
 
   /// What the function leaves behind besides elements, such as the gradient of a leaf.
   struct Effect {
@@ -51,8 +65,6 @@ class KernelList {
   bool has_effect(const void* on) const;
 
   bool made(const Storage& storage) const { return arena_->made(storage); }
-  /// Told apart from all other lists.
-  std::uint64_t number() const { return number_; }
   /// Nodes that the function records have larger numbers.
   std::uint64_t first_sequence() const { return first_sequence_; }
   /// Ends the writing.
@@ -79,8 +91,8 @@ class KernelList {
   std::vector<EffectOn> effects_;
   std::unordered_set<const void*> known_;  // that are held
   std::vector<Ref<Storage>> held_;
-  std::vector<std::shared_ptr<const void>> others_;
-  std::uint64_t number_, first_sequence_;
+  std::unordered_map<const Storage*, std::int64_t> limits_;
+  std::uint64_t first_sequence_;
 };
 
 /// Has a list, or none, written on this thread until the end of the scope.
@@ -93,9 +105,10 @@ class ReplayScope {
   SettingScope<&ThreadState::arena> arena_;
 };
 
-// Whether an op may overwrite this storage's elements if nothing else holds them. In a Replay: only if they
-// were made there, for the next run reads all others again. Elsewhere: only if no Replay made them.
-inline bool may_overwrite(const Storage& storage) {
+// Whether an array that was donated (GradientSlot), or that nothing else holds, may be overwritten. In a Replay:
+// only if it was made there, for the next run reads all others again. Elsewhere: only if no Replay made it.
+inline bool may_overwrite(const AnyTensor& x) {
+  const Storage& storage = *x.storage();
   return in_replay() ? this_thread.replay->made(storage) : !storage.in_arena();
 }
 

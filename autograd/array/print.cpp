@@ -222,17 +222,13 @@ std::string to_string(const AnyTensor& tensor, int precision) {
   precision = std::max(precision, 0);
   if (!tensor.defined()) return "undefined";
   if (tensor.elements() == 0) return "[]";
+  if (tensor.dtype() == DType::int64) {
+    const auto* const values = reinterpret_cast<const std::int64_t*>(tensor.bytes());
+    return tensor.rank() == 0 ? std::to_string(*values)
+                              : Printer<std::int64_t>(values, tensor.shape()).print();
+  }
   return dispatch(tensor.dtype(), [&]<Real T>() { return text_of<T>(tensor, precision); });
 }
-
-std::string to_string(const Indices& indices) {
-  if (indices.elements() == 0) return "[]";
-  const std::int64_t* data = indices.values().data();
-  return indices.shape().empty() ? std::to_string(*data)
-                                 : Printer<std::int64_t>(data, indices.shape()).print();
-}
-
-std::ostream& operator<<(std::ostream& out, const Indices& indices) { return out << to_string(indices); }
 
 std::ostream& operator<<(std::ostream& out, const AnyTensor& tensor) { return out << to_string(tensor); }
 

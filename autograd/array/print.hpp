@@ -9,7 +9,6 @@
 #include <string>
 
 #include <xgrad/autograd/array/any_tensor.hpp>
-#include <xgrad/autograd/array/indices.hpp>
 #include <xgrad/autograd/core/error.hpp>
 
 template <std::derived_from<xgrad::AnyTensor> Tensor>
@@ -36,12 +35,5 @@ template <>
 struct fmt::formatter<xgrad::Shape> : fmt::formatter<fmt::string_view> {
   auto format(const xgrad::Shape& shape, format_context& context) const {
     return fmt::formatter<fmt::string_view>::format(xgrad::to_string(shape), context);
-  }
-};
-
-template <>
-struct fmt::formatter<xgrad::Indices> : fmt::formatter<fmt::string_view> {
-  auto format(const xgrad::Indices& indices, format_context& context) const {
-    return fmt::formatter<fmt::string_view>::format(xgrad::to_string(indices), context);
   }
 };

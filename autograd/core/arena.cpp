@@ -24,7 +24,8 @@ Storage* StorageArena::make(std::int64_t elements, DType type) {
     Place* const place = take_place(sizeof(Place) + layout.bytes);
     place->in_use = true;
     retain();
-    return new (place->storage()) Storage(layout, type, true);
+    return new (place->storage())
+        Storage(layout.bytes, static_cast<std::ptrdiff_t>(layout.offset), type, Device::cpu(), true);
   } catch (const std::bad_alloc&) {
     Storage::out_of_memory(elements, layout.bytes);
   }

@@ -1,6 +1,7 @@
 // Where a tensor's data lives. The CPU is the one device there is; the type is the seam for others.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -23,6 +24,9 @@ class Device {
   }
 
   constexpr std::string_view name() const { return "cpu"; }
+  /// Its place in tables by device.
+  constexpr std::size_t index() const { return kind_; }
+  static constexpr std::size_t count = 1;
   friend constexpr bool operator==(Device, Device) = default;
 
  private:

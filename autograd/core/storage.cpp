@@ -29,7 +29,8 @@ Storage* Storage::make(std::int64_t elements, DType type) {
     return this_thread.arena->make(elements, type);
   const Layout layout(elements, type);
   try {
-    return new (pool::allocate(layout.bytes)) Storage(layout, type, false);
+    return new (pool::allocate(layout.bytes))
+        Storage(layout.bytes, static_cast<std::ptrdiff_t>(layout.offset), type, Device::cpu(), false);
   } catch (const std::bad_alloc&) {
     out_of_memory(elements, layout.bytes);
   }
@@ -41,8 +42,30 @@ StorageMemo* Storage::attach_memo(std::unique_ptr<StorageMemo> memo) {
   return there;
 }
 
+// What is freed with adopted memory; it follows the header.
+struct Storage::Adopted {
+  std::byte* data;
+  Free free;
+  void* context;
+};
+
+Storage* Storage::adopt(std::byte* data, std::int64_t elements, DType type, Device device, Free free,
+                        void* context) {
+  if (elements > max_elements) too_large(elements);
+  const std::size_t bytes = sizeof(Storage) + sizeof(Adopted);
+  std::byte* const block = static_cast<std::byte*>(pool::allocate(bytes));
+  auto* const storage = new (block) Storage(bytes, data - block, type, device, false);
+  new (block + sizeof(Storage)) Adopted{data, free, context};
+  storage->adopted_ = true;
+  return storage;
+}
+
 void Storage::destroy() noexcept {
   if (in_arena_) return StorageArena::end(*this);
+  if (adopted_) {
+    const auto [data, free, context] = *reinterpret_cast<Adopted*>(this + 1);
+    free(data, context);
+  }
   const std::size_t bytes = block_bytes_;
   this->~Storage();
   pool::deallocate(this, bytes);

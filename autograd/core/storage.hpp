@@ -19,8 +19,9 @@ struct StorageMemo {
 
 class StorageArena;
 
-/// Header of a block from the pool; the elements follow it, and room behind them: loops may read a whole
-/// register from any element on, and write it where nothing else follows, so they need no scalar tail.
+/// Header of a block from the pool; the elements follow it, or lie elsewhere, where they were adopted. After
+/// the elements there is room: loops may read a whole register from any element on, and write it where nothing
+/// else follows, so they need no scalar tail.
 class Storage {
  public:
   static constexpr std::size_t widest_register = 64;
@@ -28,9 +29,15 @@ class Storage {
 
   /// Throws ValueError for more than max_elements, and Error where memory is short.
   static Storage* make(std::int64_t elements, DType type);
+  /// Memory that lies elsewhere, such as a device's: `data` has room for the elements and, after the last one,
+  /// for a register that begins there. `free(data, context)` is called with the last reference.
+  using Free = void (*)(std::byte* data, void* context) noexcept;
+  static Storage* adopt(std::byte* data, std::int64_t elements, DType type, Device device, Free free,
+                        void* context);
   /// Whether this is just as large as `make(elements, dtype())` makes it.
   bool fits(std::int64_t elements) const {
-    return block_bytes_ - data_offset_ == data_bytes(elements, dtype_);
+    return static_cast<std::ptrdiff_t>(block_bytes_) - data_offset_ ==
+           static_cast<std::ptrdiff_t>(data_bytes(elements, dtype_));
   }
 
   std::byte* data() { return reinterpret_cast<std::byte*>(this) + data_offset_; }
@@ -71,25 +78,22 @@ class Storage {
     }
     std::size_t offset, bytes;
   };
+  struct Adopted;
   [[noreturn]] static void too_large(std::int64_t elements);
   [[noreturn]] static void out_of_memory(std::int64_t elements, std::size_t bytes);
 
-  Storage(const Layout& layout, DType type, bool in_arena)
-      : block_bytes_(layout.bytes),
-        data_offset_(static_cast<std::uint8_t>(layout.offset)),
-        dtype_(type),
-        in_arena_(in_arena) {}
+  Storage(std::size_t bytes, std::ptrdiff_t data_offset, DType type, Device device, bool in_arena)
+      : data_offset_(data_offset), block_bytes_(bytes), in_arena_(in_arena), dtype_(type), device_(device) {}
   ~Storage() { delete memo_.load(std::memory_order_relaxed); }
   void destroy() noexcept;
 
   std::atomic<StorageMemo*> memo_{nullptr};  // owned
   ReferenceCount references_;
   std::atomic<std::uint32_t> version_{0};
-  std::size_t block_bytes_;
-  std::uint8_t data_offset_;
+  std::ptrdiff_t data_offset_;  // from this object to the elements, wherever they lie
+  std::uint64_t block_bytes_ : 46, in_arena_ : 1, adopted_ : 1 = false;
   DType dtype_;
-  Device device_ = Device::cpu();
-  bool in_arena_;
+  Device device_;
 };
 
 }  // namespace xgrad

@@ -20,17 +20,19 @@ std::array<bool, Program::max_instructions> detail::steps_for(const Program& pro
   return needed;
 }
 
-void FormulaInfo::launch_copy(kernels::LoopKernel kernel, const kernels::Loop& loop,
-                              const kernels::LoopSizes& sizes, int constants) {
+void FormulaInfo::launch_copy(const Program& program, kernels::LoopKernel compiled, DType type,
+                              const kernels::Loop& loop) {
   const auto keep = [&]<class X>(const X*& list, int n) {
     if (list)
       list = static_cast<const X*>(this_thread.replay->keep(list, static_cast<std::size_t>(n) * sizeof(X)));
   };
   kernels::Loop copy = loop;
-  keep(copy.inputs, sizes.inputs);
-  keep(copy.outputs, sizes.outputs);
-  keep(copy.constants, constants);
-  launch([=] { kernels::run_loop(kernel, copy, [&] { return sizes; }); });
+  keep(copy.inputs, program.inputs);
+  keep(copy.outputs, program.output_count);
+  keep(copy.constants, program.constant_count);
+  launch([run = kernels::on(loop.device).formula, &program, compiled, type](
+             const kernels::Loop& kept) { run(program, compiled, type, kept); },
+         copy);
 }
 
 FormulaInfo analyzed(FormulaInfo info) {

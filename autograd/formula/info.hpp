@@ -5,10 +5,9 @@
 #include <cstdint>
 #include <string_view>
 
-#include <xgrad/autograd/core/dtype.hpp>
 #include <xgrad/autograd/core/replay_mode.hpp>
 #include <xgrad/autograd/kernels/program.hpp>
-#include <xgrad/autograd/kernels/run_loop.hpp>
+#include <xgrad/autograd/kernels/table.hpp>
 
 namespace xgrad {
 
@@ -31,27 +30,27 @@ struct FormulaInfo {
   std::uint32_t differentiable = 0,
                 passing = 0;  // the inputs that have a gradient; those of which it is passed on
 
-  void run_forward(DType type, const kernels::Loop& loop) const { run(forward_kernel, *forward, type, loop); }
+  void run_forward(DType type, const kernels::Loop& loop) const {
+    run(*forward, forward_kernel, type, loop);
+  }
   void run_backward(DType type, const kernels::Loop& loop) const {
-    run(backward_kernel, *adjoint, type, loop);
+    run(*adjoint, backward_kernel, type, loop);
   }
 
   int leaf_output(int k) const { return inputs + k; }
   int leaf_gradient(int k) const { return inputs + outputs + kept + k; }
 
  private:
+  using Kernels = std::array<kernels::LoopKernel, 2>;
   // Launches the loop for a Replay, with copies of all that it points to.
-  static void launch_copy(kernels::LoopKernel kernel, const kernels::Loop& loop,
-                          const kernels::LoopSizes& sizes, int constants);
-  static void run(const std::array<kernels::LoopKernel, 2>& kernels, const Program& program, DType type,
+  static void launch_copy(const Program& program, kernels::LoopKernel compiled, DType type,
+                          const kernels::Loop& loop);
+  static void run(const Program& program, const Kernels& compiled, DType type,
                   const kernels::Loop& loop) {
-    const kernels::LoopKernel kernel = kernels[static_cast<std::size_t>(type)];
-    const auto sizes = [&]() -> kernels::LoopSizes {
-      return {program.inputs, program.output_count, program.instructions, size_of(type)};
-    };
+    const kernels::LoopKernel kernel = compiled[static_cast<std::size_t>(type)];
     if (detail::in_replay()) [[unlikely]]
-      return launch_copy(kernel, loop, sizes(), program.constant_count);
-    kernels::run_loop(kernel, loop, sizes);
+      return launch_copy(program, kernel, type, loop);
+    kernels::on(loop.device).formula(program, kernel, type, loop);
   }
 };
 

@@ -48,7 +48,8 @@ void LoopPlan::number(int k, const std::byte* value) {
 void LoopPlan::output(int k, AnyTensor& tensor, int block, int blocks, bool accumulate, bool free_tail) {
   const auto i = static_cast<std::size_t>(k);
   n_out_ = std::max(n_out_, k + 1);
-  outputs_[i].data = tensor.mutable_bytes() + block_start(tensor.shape(), tensor.dtype(), block, blocks);
+  loop_.device = tensor.device();
+  outputs_[i].data = detail::declared_bytes(tensor) + block_start(tensor.shape(), tensor.dtype(), block, blocks);
   outputs_[i].accumulate = accumulate;
   accumulates_ |= accumulate;
   free_tails_ = free_tails_ && free_tail && blocks == 1;

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <span>
 
-#include <xgrad/autograd/array/any_tensor.hpp>
+#include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/kernels/loop.hpp>
 
 namespace xgrad {
@@ -27,12 +27,13 @@ class FlatLoop {
     loop_.constants = constants;
   }
 
-  void input(int k, const AnyTensor& tensor, int = 0, int = 1) { lay_input(k, tensor.bytes(), 1); }
+  void input(int k, const AnyTensor& tensor, int = 0, int = 1) { lay_input(k, detail::declared_bytes(tensor), 1); }
   void input(int k, const std::byte* data) { lay_input(k, data, 1); }
   void number(int k, const std::byte* value) { lay_input(k, value, 0); }
   void output(int k, AnyTensor& tensor, int, int, bool accumulate, bool free_tail) {
     kernels::LoopOutput& out = outputs_[static_cast<std::size_t>(k)];
-    out.data = tensor.mutable_bytes();
+    out.data = detail::declared_bytes(tensor);
+    loop_.device = tensor.device();
     out.inner = 1;
     out.accumulate = accumulate;
     loop_.padded = loop_.padded && free_tail;
@@ -64,7 +65,7 @@ class LoopPlan {
 
   /// Column block `block` of `blocks` of the tensor, or all of it.
   void input(int k, const AnyTensor& tensor, int block = 0, int blocks = 1) {
-    input(k, tensor.bytes(), tensor.shape(), tensor.dtype(), block, blocks);
+    input(k, detail::declared_bytes(tensor), tensor.shape(), tensor.dtype(), block, blocks);
   }
   void input(int k, const std::byte* data, const Shape& shape, DType dtype, int block, int blocks);
   void number(int k, const std::byte* value);

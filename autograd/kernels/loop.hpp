@@ -5,6 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <xgrad/autograd/core/device.hpp>
+#include <xgrad/autograd/kernels/program.hpp>
+
 namespace xgrad::kernels {
 
 /// Strides are in elements; `inner` is the innermost one, 1 or 0.
@@ -33,6 +36,7 @@ struct Loop {
   const LoopInput* inputs;
   const LoopOutput* outputs;
   const double* constants;
+  Device device = Device::cpu();  // of the outputs
 };
 
 using LoopKernel = void (*)(const Loop&);
@@ -40,5 +44,9 @@ using LoopKernel = void (*)(const Loop&);
 /// A formula over arrays of so many elements, whose results go over the last of them; `constants` are all of
 /// its program's. Touches nothing after the arrays.
 using InPlaceKernel = void (*)(std::int64_t elements, void* const* operands, const double* constants);
+struct InPlaceFormula {
+  const Program* program;
+  InPlaceKernel compiled;  // for the CPU
+};
 
 }  // namespace xgrad::kernels

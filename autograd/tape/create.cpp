@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/kernels/table.hpp>
 
 namespace xgrad {
 
@@ -94,14 +95,14 @@ Tensor<T> from_values(const Shape& shape, std::span<const T> values) {
 template <Real T>
 Tensor<T> rand(const Shape& shape, Generator& generator) {
   Tensor<T> result = empty<T>(shape);
-  generator.fill_uniform(elements_of(result));
+  kernels::on(result.device()).template of<T>().uniform(generator, 0, 1, elements_of(result).data(), result.elements());
   return result;
 }
 
 template <Real T>
 Tensor<T> randn(const Shape& shape, Generator& generator) {
   Tensor<T> result = empty<T>(shape);
-  generator.fill_normal(elements_of(result));
+  kernels::on(result.device()).template of<T>().normal(generator, 0, 1, elements_of(result).data(), result.elements());
   return result;
 }
 

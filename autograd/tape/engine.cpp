@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <new>
+#include <unordered_set>
 
 #include <xgrad/autograd/array/kernel_list.hpp>
 #include <xgrad/autograd/array/profile.hpp>
@@ -18,7 +19,7 @@ inline void Engine::free_slots(Node& node, std::size_t outputs) noexcept {
   if (!slots) return;
   if (outputs == 1 && !free_slot_) {
     if (slots->value.defined()) *slots = {};
-    slots->ownership = Ownership::shared;
+    slots->donated = false;
     free_slot_ = slots;
     return;
   }
@@ -36,9 +37,10 @@ Engine::~Engine() {
 void Engine::backward(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds) {
   const detail::recording_scope recording(options_.create_graph);
   seed(outputs, seeds);
+  if (Leaf::any_hooked()) [[unlikely]]
+    count_readers();
   run();
-  for (LeafSlot& entry : leaves_)
-    if (entry.leaf->hooked_) run_hooks(*entry.leaf, {&entry.slot, 1});
+  run_leaf_hooks();
   if (detail::in_replay()) [[unlikely]]
     for (LeafSlot& entry : leaves_)
       if (entry.slot.value.defined()) entry.leaf->repeat_in_replay(true);
@@ -75,7 +77,7 @@ void Engine::seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor>
                       to_string(gradient.shape()), to_string(output.shape())));
     }
     if (const Edge edge = output.edge(); selection_.wants(edge))
-      add(edge, std::move(gradient), Ownership::shared, at_);
+      add(edge, {std::move(gradient)}, at_);
   }
 }
 
@@ -122,14 +124,50 @@ inline void Engine::visit(Node& node) {
   const ProfiledOp timed(this_thread.profile ? node.name() : std::string_view(), true);
   GradientSink sink(*this, node, options_.create_graph, frees_graph, selection_.active());
   node.backward(slots, sink);
+  if (!unread_.empty()) [[unlikely]]
+    settle_leaves(node);
   if (frees_graph) free_graph(node);
+}
+
+// How many edges of the graph lead to each leaf that has a hook.
+void Engine::count_readers() {
+  PoolVector<Node*> nodes;
+  std::unordered_set<const Node*> seen;
+  const auto enter = [&](Node* node) {
+    if (node && !node->is_leaf() && seen.insert(node).second) nodes.push_back(node);
+  };
+  for (const AnyTensor& output : outputs_) enter(output.node());
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    for (const Edge& edge : nodes[i]->edges()) {
+      enter(edge.node.get());
+      if (edge.node && edge.node->is_leaf() && edge.node->hooked_) ++unread_[edge.node.get()];
+    }
+}
+
+// Runs the hooks of leaves that no node but this one was still to send a gradient to.
+void Engine::settle_leaves(Node& read_by) {
+  for (const Edge& edge : read_by.edges()) {
+    const auto found = edge.node ? unread_.find(edge.node.get()) : unread_.end();
+    if (found == unread_.end() || --found->second > 0) continue;
+    unread_.erase(found);
+    if (Pending* const pending = waiting(edge)) flush(pending);
+    LeafSlot& entry = leaves_.entry(static_cast<Leaf*>(edge.node.get()));
+    run_hooks(*entry.leaf, {&entry.slot, 1});
+    entry.hooks_ran = true;
+  }
+}
+
+// Those of leaves that some node read and never sent a gradient to, or that are outputs themselves.
+void Engine::run_leaf_hooks() {
+  for (LeafSlot& entry : leaves_)
+    if (entry.leaf->hooked_ && !entry.hooks_ran) run_hooks(*entry.leaf, {&entry.slot, 1});
 }
 
 void Engine::run_hooks(Node& node, std::span<GradientSlot> slots) {
   for (const NodeHook& hook : node.hooks()) {  // a copy: a hook may remove itself
     GradientSlot& slot = slots[hook.output];
     if (!slot.value.defined()) continue;
-    slot.ownership = Ownership::shared;
+    slot.donated = false;
     AnyTensor replaced = hook.function(slot.value);
     if (!replaced.defined()) continue;
     if (replaced.shape() != slot.value.shape())

@@ -1,6 +1,7 @@
 // The backward pass: newest node first, by a heap of creation numbers.
 #pragma once
 
+#include <unordered_map>
 #include <vector>
 
 #include <xgrad/autograd/tape/leaf_slots.hpp>
@@ -50,6 +51,11 @@ class Engine {
   void run_hooks(Node& node, std::span<GradientSlot> slots);
   void free_graph(Node& node);
 
+  // Hooks on leaves, which run as soon as all that will come has come.
+  void count_readers();
+  void settle_leaves(Node& read_by);
+  void run_leaf_hooks();
+
   // The nodes to visit.
   void enqueue(Ref<Node> node);
   void push(Ref<Node> node);
@@ -60,14 +66,14 @@ class Engine {
   GradientSlot* slot(const Edge& edge);
   GradientSlot* take_slots(std::size_t outputs);
   void free_slots(Node& node, std::size_t outputs) noexcept;
-  void add(const Edge& edge, AnyTensor&& gradient, Ownership ownership, Location at);
-  GradientSlot& destination(const Edge& edge, bool& accumulate, GradientSlot* spare);
+  void add(const Edge& edge, GradientSlot&& gradient, Location at);
+  GradientSlot& destination(const Edge& edge, bool& accumulate, GradientSlot* reusable);
 
   // Deferred gradients.
   Pending* waiting(const Edge& edge);
   void defer(const Edge& edge, DeferredGradient&& gradient);
   void flush_pending();
-  void flush_last();
+  void flush(Pending* pending);
 
   BackwardOptions options_;
   Location at_;
@@ -82,6 +88,7 @@ class Engine {
   GradientSlot* free_slot_ = nullptr;  // an empty one, for the next node of one output
   PoolVector<Pending> pending_;
   LeafSlots leaves_;
+  std::unordered_map<const Node*, std::size_t> unread_;  // hooked leaves: edges to them not yet visited
 };
 
 }  // namespace xgrad

@@ -161,7 +161,7 @@ class Formula {
   }
 
   /// Computes into given tensors of the results' shape instead of new memory: `swish.into(y, x)`, or with
-  /// several results `polar.into({x, y}, r, angle)`. A write in place, see mutable_address(); under no_grad
+  /// several results `polar.into({x, y}, r, angle)`. A write in place, see mutable_values(); under no_grad
   /// an operand of that shape may be written over: `momentum.into({p, v}, p, v, g, lr)`. Throws ValueError
   /// for more or fewer tensors than results, ShapeError for another shape, and GraphError for a result of a
   /// recorded op, for two destinations that overlap, and for one that overlaps an operand otherwise or where
@@ -206,7 +206,7 @@ class Formula {
         if (to->tensors.size() != results) detail::other_destinations(name_, results, to->tensors.size());
         for (std::size_t k = 0; k < results; ++k) {
           Tensor<T> place = to->tensors[k];
-          place.mutable_address();
+          detail::change_in_place(name_, place);
           out[k] = place.detach();
         }
       }

@@ -79,7 +79,7 @@ struct Call {
       alike = alike && a.blocks == 1 && a.tensor->defined() &&
               (a.tensor == some || a.tensor->shape() == some->shape());
       blocked = blocked || a.blocks > 1;
-      if (a.expiring && is_once(k)) expiring |= 1u << k;
+      if (a.donated && is_once(k)) donated |= 1u << k;
       if (!recording || !needs_gradient(*a.tensor)) continue;
       wanted |= 1u << k;
       reads |= info.reads[k];
@@ -101,7 +101,7 @@ struct Call {
   bool alike = true;                      // every tensor has this shape and is read whole
   bool blocked = false;                   // some tensor is read in column blocks
   std::uint32_t numbers = 0, wanted = 0;  // arguments that are numbers; whose gradients are to be had
-  std::uint32_t expiring = 0;             // temporaries that no other argument is, too
+  std::uint32_t donated = 0;              // temporaries that no other argument is, too
   std::uint64_t reads = 0;                // leaves of the adjoint that backward will read, gradients aside
 
  private:

@@ -63,8 +63,8 @@ void FormulaNode::pass_on(std::span<GradientSlot> gradients, GradientSink& sink,
     GradientSlot& slot = gradients[static_cast<std::size_t>(info_.passes[i])];
     if (!slot.value.defined()) continue;
     const bool last = (passed & (passed - 1)) == 0;
-    if (!last) slot.ownership = Ownership::shared;
-    last ? sink.add(i, std::move(slot.value), slot.ownership) : sink.add(i, slot.value, Ownership::shared);
+    if (!last) slot.donated = false;
+    last ? sink.add(i, std::move(slot)) : sink.add(i, {slot.value});
   }
 }
 
@@ -82,7 +82,7 @@ class FormulaNode::Targets {
 
   GradientSlot* make_apart(const Shape& shape, DType dtype) {
     if (slots_apart_.empty()) slots_apart_.reserve(max_inputs);
-    return &slots_apart_.emplace_back(AnyTensor::empty(shape, dtype), Ownership::owned);
+    return &slots_apart_.emplace_back(donate(AnyTensor::empty(shape, dtype)));
   }
 
   std::uint32_t direct = 0;  // written where the engine accumulates them
@@ -96,7 +96,7 @@ class FormulaNode::Targets {
 };
 
 void FormulaNode::find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted,
-                               GradientSlot* spare) {
+                               GradientSlot* reusable) {
   for_each_bit(wanted, [&](int k) {
     const auto i = static_cast<std::size_t>(k);
     const bool whole = is_whole(k, sink);
@@ -110,10 +110,10 @@ void FormulaNode::find_targets(Targets& targets, GradientSink& sink, std::uint32
     Targets::Target& target = targets[k];
     target.accumulate = false;
     target.slot = taken ? targets.make_apart(sink.shape(i), dtype())
-                        : &sink.destination(i, target.accumulate, whole ? spare : nullptr);
+                        : &sink.destination(i, target.accumulate, whole ? reusable : nullptr);
     AnyTensor& buffer = target.slot->value;
-    const bool overwrites = spare && !spare->value.defined();  // a gradient that the loop still reads
-    if (overwrites) spare = nullptr;
+    const bool overwrites = reusable && !reusable->value.defined();  // a gradient that the loop still reads
+    if (overwrites) reusable = nullptr;
     target.free_tail = !target.accumulate && (parts_.alike || !overwrites) && buffer.owns_tail();
     if (whole || target.accumulate || blocks_fill(k, buffer, wanted)) return;
     buffer.fill_zero();
@@ -161,7 +161,7 @@ void FormulaNode::lay_leaves(Plan& plan, std::span<const GradientSlot> gradients
   for (const SavedTensor& saved : saved_tensors()) {
     check_unchanged(saved);
     if (in_replay()) [[unlikely]]
-      hold_in_replay(saved.storage);
+      hold_in_replay(saved.storage.get());
     const std::byte* data =
         saved.storage->data() + saved.offset * static_cast<std::int64_t>(size_of(dtype()));
     if constexpr (std::same_as<Plan, FlatLoop>) {
@@ -184,10 +184,10 @@ void FormulaNode::lay_leaves(Plan& plan, std::span<const GradientSlot> gradients
 }
 
 // The only wanted gradient.
-void FormulaNode::run_to_one(FlatLoop& loop, int k, GradientSink& sink, GradientSlot* spare) {
+void FormulaNode::run_to_one(FlatLoop& loop, int k, GradientSink& sink, GradientSlot* reusable) {
   for (int j = 0; j < info_.inputs; ++j) loop.no_output(j);
   bool accumulate = false;
-  AnyTensor& into = sink.destination(static_cast<std::size_t>(k), accumulate, spare).value;
+  AnyTensor& into = sink.destination(static_cast<std::size_t>(k), accumulate, reusable).value;
   loop.output(k, into, 0, 1, accumulate, !accumulate && into.owns_tail());
   info_.run_backward(dtype(), loop.finish());
   if (this_thread.anomaly) check_finite(info_.name, into, location(), true);
@@ -202,14 +202,14 @@ void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, GradientSink& s
   Plan plan(extents(), constants(*info_.adjoint, merged));
   lay_leaves(plan, gradients);
   const auto ours = [](const GradientSlot& g) {
-    return g.value.defined() && g.ownership == Ownership::owned;
+    return g.value.defined() && g.donated;
   };
   const auto found = overwrite ? std::ranges::find_if(gradients, ours) : gradients.end();
-  GradientSlot* const spare = found != gradients.end() ? &*found : nullptr;
+  GradientSlot* const reusable = found != gradients.end() ? &*found : nullptr;
   if constexpr (std::same_as<Plan, FlatLoop>)
-    if ((wanted & (wanted - 1)) == 0) return run_to_one(plan, std::countr_zero(wanted), sink, spare);
+    if ((wanted & (wanted - 1)) == 0) return run_to_one(plan, std::countr_zero(wanted), sink, reusable);
   Targets targets;
-  find_targets(targets, sink, wanted, spare);
+  find_targets(targets, sink, wanted, reusable);
   for (int k = 0; k < info_.inputs; ++k) {
     const Targets::Target& t = targets[k];
     if (targets.in_loop(k))
@@ -224,11 +224,11 @@ void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, GradientSink& s
   // Twins first: what is added afterwards may go to the place that they share.
   for_each_bit(targets.twins, [&](int k) {
     GradientSlot& first = *targets[info_.same_as[static_cast<std::size_t>(k)]].slot;
-    first.ownership = Ownership::shared;
-    sink.add(static_cast<std::size_t>(k), first.value, Ownership::shared);
+    first.donated = false;
+    sink.add(static_cast<std::size_t>(k), {first.value});
   });
   for_each_bit(targets.apart, [&](int k) {
-    sink.add(static_cast<std::size_t>(k), std::move(targets[k].slot->value), Ownership::owned);
+    sink.add(static_cast<std::size_t>(k), donate(std::move(targets[k].slot->value)));
   });
 }
 
@@ -278,7 +278,7 @@ void FormulaNode::backward_recorded(std::span<GradientSlot> gradients, GradientS
       gradient =
           from_column_block(sum_to(gradient, own, location()), argument.block, argument.blocks, location());
     }
-    sink.add(i, std::move(gradient), Ownership::shared);
+    sink.add(i, {std::move(gradient)});
   }
 }
 

@@ -126,8 +126,8 @@ class FormulaNode final : public Node {
                    bool overwrite);
   template <class Plan>
   void lay_leaves(Plan& plan, std::span<const GradientSlot> gradients);
-  void run_to_one(FlatLoop& loop, int k, GradientSink& sink, GradientSlot* spare);
-  void find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted, GradientSlot* spare);
+  void run_to_one(FlatLoop& loop, int k, GradientSink& sink, GradientSlot* reusable);
+  void find_targets(Targets& targets, GradientSink& sink, std::uint32_t wanted, GradientSlot* reusable);
   bool join_earlier(Targets& targets, int k, const GradientSink& sink, std::uint32_t wanted);
   bool blocks_fill(int k, const AnyTensor& buffer, std::uint32_t wanted);
   bool repeats_block(int k, std::uint32_t wanted);
@@ -156,7 +156,7 @@ Ref<FormulaNode> FormulaNode::make(const Call<count>& call, std::span<const AnyT
   for (std::size_t k = 0; k < call.arguments.size(); ++k)
     if (call.wanted >> k & 1)
       node->connect(
-          k, call.expiring >> k & 1 ? call.temporary(k).take_edge() : call.arguments[k].tensor->edge());
+          k, call.donated >> k & 1 ? call.temporary(k).take_edge() : call.arguments[k].tensor->edge());
   node->save(call, outputs, kept);
   if (captured) std::copy_n(captured, call.info.adjoint->captured, node->first_constant());
   if (call.blocked) node->save_blocks(call);

@@ -13,10 +13,8 @@ std::vector<AnyTensor> Engine::grad(std::span<const AnyTensor> outputs, std::spa
   selection_.find(outputs, inputs);
   seed(outputs, seeds);
   run();
-  for (LeafSlot& entry : leaves_) {
-    if (entry.leaf->hooked_) run_hooks(*entry.leaf, {&entry.slot, 1});
-    selection_.capture(*entry.leaf, {&entry.slot, 1});
-  }
+  run_leaf_hooks();
+  for (LeafSlot& entry : leaves_) selection_.capture(*entry.leaf, {&entry.slot, 1});
   return selection_.take();
 }
 

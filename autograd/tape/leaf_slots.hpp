@@ -13,19 +13,20 @@ struct LeafSlot {
   explicit LeafSlot(Ref<Leaf> of) : leaf(std::move(of)) {}
   Ref<Leaf> leaf;
   GradientSlot slot;
+  bool hooks_ran = false;
 };
 
 /// Leaves are shared between threads, so what a pass finds out about them is kept here and not in them: a
-/// list, and once it is long a hash table of the places in it. Slots stay where they are.
+/// list, and once it is long a hash table of the places in it. Entries stay where they are.
 class LeafSlots {
  public:
-  /// The slot of that leaf, which is new where the leaf is.
-  GradientSlot& operator[](Leaf* leaf) {
+  /// That of the leaf, which is new where the leaf is.
+  LeafSlot& entry(Leaf* leaf) {
     constexpr std::size_t few = 8;
     if (slots_.size() <= few) {
-      for (LeafSlot& entry : slots_)
-        if (entry.leaf.get() == leaf) return entry.slot;
-      if (slots_.size() < few) return slots_.emplace_back(Ref<Leaf>::share(leaf)).slot;
+      for (LeafSlot& known : slots_)
+        if (known.leaf.get() == leaf) return known;
+      if (slots_.size() < few) return slots_.emplace_back(Ref<Leaf>::share(leaf));
     }
     return hashed(leaf);
   }
@@ -33,7 +34,7 @@ class LeafSlots {
   auto end() { return slots_.end(); }
 
  private:
-  GradientSlot& hashed(Leaf* leaf);
+  LeafSlot& hashed(Leaf* leaf);
   std::size_t place_of(const Leaf* leaf) const;
 
   std::deque<LeafSlot, pool::Allocator<LeafSlot>> slots_;

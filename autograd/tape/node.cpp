@@ -39,6 +39,7 @@ struct HookTable {
   std::mutex mutex;
   std::unordered_map<const Node*, std::vector<NodeHook>> hooks;
   std::uint64_t last_id = 0;
+  std::atomic<int> hooked_leaves = 0;
 };
 
 HookTable& hook_table() {
@@ -61,6 +62,7 @@ std::uint64_t Node::add_hook(std::uint32_t output, GradientHook function) {
   HookTable& table = hook_table();
   const std::lock_guard lock(table.mutex);
   table.hooks[this].push_back({output, ++table.last_id, [own](const AnyTensor& g) { return (*own)(g); }});
+  if (!hooked_) table.hooked_leaves += leaf_;
   hooked_ = true;
   return table.last_id;
 }
@@ -76,7 +78,10 @@ void Node::remove_hook(std::uint64_t id) {
   if (found == hooks.end()) return;
   removed = std::move(found->function);
   hooks.erase(found);
-  if (hooks.empty()) table.hooks.erase(entry), hooked_ = false;
+  if (!hooks.empty()) return;
+  table.hooks.erase(entry);
+  table.hooked_leaves -= leaf_;
+  hooked_ = false;
 }
 
 void Node::forget_hooks() noexcept {
@@ -86,7 +91,10 @@ void Node::forget_hooks() noexcept {
   const auto entry = table.hooks.find(this);
   forgotten = std::move(entry->second);
   table.hooks.erase(entry);
+  table.hooked_leaves -= leaf_;
 }
+
+bool Leaf::any_hooked() { return hook_table().hooked_leaves.load(std::memory_order_relaxed) > 0; }
 
 Leaf::Leaf(const Shape& shape, DType dtype) : Node(dtype, {}, 0, 1, true), shape_(shape) {}
 
@@ -154,12 +162,12 @@ void Leaf::accumulate(GradientSlot slot) {
   AnyTensor& value = slot.value;
   const bool recorded = value.node() != nullptr || (grad_.defined() && grad_.node());
   if (!grad_.defined())
-    grad_ = recorded || (value.unique() && detail::may_overwrite(*value.storage()))
+    grad_ = recorded || (value.unique() && detail::may_overwrite(value))
                 ? std::move(value)
                 : copy_of(value);  // nobody else writes into a gradient
   else if (recorded)
     grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());
-  else if (grad_.unique() && detail::may_overwrite(*grad_.storage()))
+  else if (grad_.unique() && detail::may_overwrite(grad_))
     add_into(grad_, value);
   else
     grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());

@@ -26,17 +26,12 @@ struct Edge {
   std::uint32_t output = 0;
 };
 
-/// Who may write into a gradient that was handed over.
-enum class Ownership : std::uint8_t {
-  shared,  ///< others read it: add into a new buffer
-  owned,   ///< this region is the receiver's to overwrite; what lies beside it may be another's
-};
-
-/// A gradient on its way to one output of a node.
+/// An array handed on: a gradient on its way to one output of a node, or to an input.
 struct GradientSlot {
-  AnyTensor value;  // undefined: nothing has come yet
-  Ownership ownership = Ownership::shared;
+  AnyTensor value;       ///< undefined: nothing has come yet
+  bool donated = false;  ///< whether its new holder may overwrite it: this region, not what lies beside it
 };
+inline GradientSlot donate(AnyTensor x) { return {std::move(x), true}; }
 
 using GradientHook = std::function<AnyTensor(const AnyTensor&)>;
 
@@ -150,8 +145,8 @@ class Node {
     Node* next_dead_;                // while it waits for its end
   };
   std::source_location location_;
-  std::uint32_t inputs_, outputs_ : 26;  // a split over time has as many outputs as steps
-  DType dtype_ : 1;
+  std::uint32_t inputs_, outputs_ : 25;  // a split over time has as many outputs as steps
+  DType dtype_ : 2;
   bool leaf_ : 1, released_ : 1 = false, wanted_ : 1 = false, batches_ : 1 = false, hooked_ : 1 = false;
 };
 
@@ -163,6 +158,9 @@ class Leaf final : public Node {
   std::string_view name() const override { return "leaf"; }
   Shape output_shape(std::size_t) const override { return shape_; }
   void backward(std::span<GradientSlot>, GradientSink&) override {}
+
+  /// Whether any leaf has a hook.
+  static bool any_hooked();
 
   std::atomic<bool> requires_grad{true};
   AnyTensor grad() const;

@@ -61,20 +61,19 @@ class Saver {
   detail::PoolVector<detail::SavedValue> values_;
 };
 
-/// One gradient that a `vjp` returns: none, or a tensor.
+/// One gradient that a `vjp` returns: none, or a tensor, which its receiver may overwrite where it is donated
+/// or nothing else holds it.
 template <Real T>
 class Gradient {
  public:
   Gradient() = default;
-  Gradient(Tensor<T> value) : value_(std::move(value)) {}
-  Gradient(Tensor<T> value, Ownership ownership)
-      : value_(std::move(value)), forced_owned_(ownership == Ownership::owned) {}
+  Gradient(Tensor<T> value) : slot_{std::move(value)} {}
+  Gradient(GradientSlot slot) : slot_(std::move(slot)) {}
 
  private:
   template <class Op, Real U>
   friend class detail::OpNode;
-  AnyTensor value_;
-  bool forced_owned_ = false;
+  GradientSlot slot_;
 };
 
 /// Gradients of the inputs in order. Missing ones at the end count as none.
@@ -100,8 +99,8 @@ class Saved {
   virtual bool needs(std::size_t i) const = 0;
   /// Shape of input `i`, whose gradient is wanted.
   virtual Shape shape(std::size_t i) const = 0;
-  /// Whether the gradient handed to `vjp` may be overwritten, and parts of it handed on as owned.
-  virtual bool owns_gradient() const = 0;
+  /// Whether the gradient handed to `vjp` was donated: it may be overwritten, and parts of it donated on.
+  virtual bool gradient_donated() const = 0;
   /// Whether `vjp` is being recorded for gradients of gradients.
   virtual bool recording() const = 0;
 

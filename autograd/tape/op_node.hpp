@@ -109,10 +109,10 @@ class OpNode final : public RecordedOp {
     check_gradients(gradients.size());
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       if (!sink.wants(i)) continue;
-      Gradient<T>& gradient = gradients[i];
-      if (!gradient.value_.defined()) continue;
-      const bool owned = gradient.forced_owned_ || gradient.value_.unique();
-      sink.add(i, std::move(gradient.value_), owned ? Ownership::owned : Ownership::shared);
+      GradientSlot& slot = gradients[i].slot_;
+      if (!slot.value.defined()) continue;
+      slot.donated = slot.donated || slot.value.unique();
+      sink.add(i, std::move(slot));
     }
   }
 
@@ -120,19 +120,19 @@ class OpNode final : public RecordedOp {
   class View final : public Saved<T> {
    public:
     View(OpNode& node, const GradientSink& sink, std::span<const GradientSlot> slots)
-        : node_(node), sink_(sink), owned_(slots[0].ownership == Ownership::owned) {}
+        : node_(node), sink_(sink), donated_(slots[0].donated) {}
     Tensor<T> operator[](std::size_t i) const override {
       return Tensor<T>(node_.unpack(i, sink_.create_graph()));
     }
     bool needs(std::size_t i) const override { return sink_.wants(node_.input("needs", i)); }
     Shape shape(std::size_t i) const override { return sink_.shape(node_.input("shape", i)); }
-    bool owns_gradient() const override { return owned_ && !sink_.create_graph(); }
+    bool gradient_donated() const override { return donated_ && !sink_.create_graph(); }
     bool recording() const override { return sink_.create_graph(); }
 
    private:
     OpNode& node_;
     const GradientSink& sink_;
-    bool owned_;
+    bool donated_;
   };
 
   OpNode(Op&& op, Location at, const Parts& parts, std::byte* behind)

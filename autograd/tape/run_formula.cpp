@@ -49,11 +49,11 @@ class KeptValues {
 
 // Memory for a result: that of a temporary that is read here for the last time, or new.
 [[gnu::always_inline]] inline Ref<Storage> new_storage(const auto& call, std::int64_t elements) {
-  std::uint64_t free = call.alike ? call.expiring & ~call.reads : 0;
+  std::uint64_t free = call.alike ? call.donated & ~call.reads : 0;
   for (; free; free &= free - 1) {
     AnyTensor& temporary = call.temporary(static_cast<std::size_t>(std::countr_zero(free)));
     if (!temporary.defined() || !temporary.owns_tail() || !temporary.storage()->fits(elements) ||
-        !may_overwrite(*temporary.storage()))
+        !may_overwrite(temporary))
       continue;
     temporary.storage()->raise_version();
     return temporary.take_storage();

@@ -20,7 +20,7 @@ struct FormulaArgument {
   const AnyTensor* tensor = nullptr;
   double number = 0;
   int block = 0, blocks = 1;
-  bool expiring = false;  // a temporary: its history and its memory may be taken over
+  bool donated = false;  // a temporary: its history and its memory may be taken over
 };
 
 /// Computes the formula's outputs, broadcast against each other, and records a node when an argument needs

@@ -82,7 +82,7 @@ std::span<const Selection::Capture> Selection::captures_of(const Node& node) con
 
 void Selection::capture(const Node& node, std::span<GradientSlot> slots) {
   for (const Capture& c : captures_of(node)) {
-    slots[c.output].ownership = Ownership::shared;
+    slots[c.output].donated = false;
     captured_[c.index] = slots[c.output].value;
   }
 }

@@ -33,7 +33,7 @@ void Engine::push(Ref<Node> node) {
 
 [[gnu::always_inline]] inline GradientSlot* Engine::slot(const Edge& edge) {
   Node* node = edge.node.get();
-  if (node->is_leaf()) return &leaves_[static_cast<Leaf*>(node)];
+  if (node->is_leaf()) return &leaves_.entry(static_cast<Leaf*>(node)).slot;
   if (!node->slots_) {
     node->slots_ = take_slots(node->outputs_);
     enqueue(edge.node);
@@ -47,17 +47,17 @@ void Engine::push(Ref<Node> node) {
   return &node->slots_[edge.output];
 }
 
-void Engine::add(const Edge& edge, AnyTensor&& gradient, Ownership ownership, Location at) {
+void Engine::add(const Edge& edge, GradientSlot&& gradient, Location at) {
   GradientSlot& target = *slot(edge);
   if (!target.value.defined()) {
-    target = {std::move(gradient), ownership};
-  } else if (!options_.create_graph && target.ownership == Ownership::owned) {
-    add_into(target.value, gradient);
-  } else if (!options_.create_graph && ownership == Ownership::owned) {
-    add_into(gradient, target.value);
-    target = {std::move(gradient), Ownership::owned};
+    target = std::move(gradient);
+  } else if (!options_.create_graph && target.donated) {
+    add_into(target.value, gradient.value);
+  } else if (!options_.create_graph && gradient.donated) {
+    add_into(gradient.value, target.value);
+    target = std::move(gradient);
   } else {
-    target = {run_formula(primitive(Opcode::add), {{&target.value}, {&gradient}}, at), Ownership::owned};
+    target = donate(run_formula(primitive(Opcode::add), {{&target.value}, {&gradient.value}}, at));
   }
 }
 
@@ -65,11 +65,11 @@ GradientSlot& Engine::destination(const Edge& edge, bool& accumulate, GradientSl
   const Node& from = *edge.node;
   GradientSlot& target = *slot(edge);
   accumulate = target.value.defined();
-  if (accumulate && target.ownership == Ownership::shared) target.value = copy_of(target.value);
+  if (accumulate && !target.donated) target.value = copy_of(target.value);
   if (!accumulate)
     target.value = reusable ? std::move(reusable->value)
                             : AnyTensor::empty(from.output_shape(edge.output), from.dtype_);
-  target.ownership = Ownership::owned;
+  target.donated = true;
   return target;
 }
 
@@ -79,17 +79,16 @@ void GradientSink::check(const AnyTensor& gradient) const {
 
 bool GradientSink::selected(std::size_t i) const { return engine_.selection_.wants(edge(i)); }
 
-void GradientSink::add(std::size_t i, AnyTensor&& gradient, Ownership ownership) {
+void GradientSink::add(std::size_t i, GradientSlot&& gradient) {
   const Shape expected = shape(i);
-  if (gradient.shape() != expected) {
-    if (!broadcasts_to(expected, gradient.shape()))
+  if (gradient.value.shape() != expected) {
+    if (!broadcasts_to(expected, gradient.value.shape()))
       throw ShapeError(fmt::format("{}: its vjp gave a gradient of shape {} for input {}, which has shape {}",
-                                   node_.name(), to_string(gradient.shape()), i, to_string(expected)));
-    gradient = sum_to(gradient, expected, node_.location());
-    ownership = Ownership::owned;
+                                   node_.name(), to_string(gradient.value.shape()), i, to_string(expected)));
+    gradient = donate(sum_to(gradient.value, expected, node_.location()));
   }
-  if (this_thread.anomaly) check(gradient);
-  engine_.add(edge(i), std::move(gradient), ownership, node_.location());
+  if (this_thread.anomaly) check(gradient.value);
+  engine_.add(edge(i), std::move(gradient), node_.location());
 }
 
 Engine::Pending* Engine::waiting(const Edge& edge) {
@@ -102,19 +101,17 @@ Engine::Pending* Engine::waiting(const Edge& edge) {
 // Keeps the gradient until no more come that it could take in. Its target enters the heap at once: its turn
 // comes after that of everything it was computed from.
 void Engine::defer(const Edge& edge, DeferredGradient&& gradient) {
-  if (Pending* before = waiting(edge)) {
-    std::swap(*before, pending_.back());
-    flush_last();
-  }
+  if (Pending* before = waiting(edge)) flush(before);
   slot(edge);
   pending_.push_back({edge, std::move(gradient)});
 }
 
 void Engine::flush_pending() {
-  while (!pending_.empty()) flush_last();
+  while (!pending_.empty()) flush(&pending_.back());
 }
 
-void Engine::flush_last() {
+void Engine::flush(Pending* pending) {
+  std::swap(*pending, pending_.back());
   const Pending p = std::move(pending_.back());
   pending_.pop_back();
   bool accumulate = false;

@@ -21,15 +21,12 @@ class GradientSink {
   }
   Shape shape(std::size_t i) const { return edge(i).node->output_shape(edge(i).output); }
   bool create_graph() const { return create_graph_; }
-  /// Whether the node is read for the last time: what it saved is its own to overwrite.
-  bool frees_graph() const { return frees_graph_; }
+  /// Whether this visit is the node's last: what it saved is donated.
+  bool saved_donated() const { return frees_graph_; }
 
   /// Hands over the gradient of input `i`, which is wanted: of its shape, or of one that it broadcasts to,
   /// which is summed.
-  void add(std::size_t i, AnyTensor&& gradient, Ownership ownership);
-  void add(std::size_t i, const AnyTensor& gradient, Ownership ownership) {
-    add(i, AnyTensor(gradient), ownership);
-  }
+  void add(std::size_t i, GradientSlot&& gradient);
   /// Not for create_graph.
   void add(std::size_t i, DeferredGradient&& gradient);
 

@@ -7,6 +7,7 @@
 
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/kernels/table.hpp>
 #include <xgrad/autograd/tape/array.hpp>
 #include <xgrad/autograd/tape/engine.hpp>
 #include <xgrad/autograd/tape/op.hpp>
@@ -16,12 +17,16 @@ namespace xgrad {
 
 namespace {
 
-// An op of its own, so that copying and converting are differentiable.
-template <Real From, Real To>
+// In the other type.
+template <Real From>
 AnyTensor converted(const AnyTensor& x) {
-  AnyTensor result = AnyTensor::empty(x.shape(), dtype_of<To>);
-  launch([from = reinterpret_cast<const From*>(x.bytes()), n = x.elements(),
-          to = reinterpret_cast<To*>(result.mutable_bytes())] { std::copy_n(from, n, to); });
+  AnyTensor result =
+      AnyTensor::empty(x.shape(), std::same_as<From, float> ? DType::float64 : DType::float32);
+  const kernels::Table& k = kernels::on(x.device());
+  if constexpr (std::same_as<From, float>)
+    launch(k.to_double, reads<float>(x), writes<double>(result), x.elements());
+  else
+    launch(k.to_float, reads<double>(x), writes<float>(result), x.elements());
   return result;
 }
 
@@ -37,9 +42,9 @@ class ConvertNode final : public Node {
   Shape output_shape(std::size_t) const override { return shape_; }
   void backward(std::span<GradientSlot> gradients, GradientSink& sink) override {
     const AnyTensor g = gradients[0].value;
-    AnyTensor back = g.dtype() == DType::float32 ? converted<float, double>(g) : converted<double, float>(g);
+    AnyTensor back = dispatch(g.dtype(), [&]<Real T>() { return converted<T>(g); });
     if (sink.create_graph() && g.requires_grad()) record(g, back, location());
-    if (sink.wants(0)) sink.add(0, std::move(back), Ownership::owned);
+    if (sink.wants(0)) sink.add(0, donate(std::move(back)));
   }
 
  private:
@@ -53,7 +58,7 @@ class ConvertNode final : public Node {
 
 template <Real T>
 FormulaArgument argument(const Operand<T>& x) {
-  return {.tensor = x.tensor, .number = x.number, .expiring = x.expiring};
+  return {.tensor = x.tensor, .number = x.number, .donated = x.donated};
 }
 
 template <Real T>
@@ -78,6 +83,11 @@ void check_writable(const AnyTensor& x, std::string_view what) {
 }
 
 }  // namespace
+
+void detail::change_in_place(std::string_view op, const AnyTensor& x) {
+  check_writable(x, op);
+  launch([](std::byte*) {}, changes_bytes(x));
+}
 
 void detail::no_shape(const char* why) {
   throw ShapeError(
@@ -129,14 +139,6 @@ std::span<T> Tensor<T>::mutable_values() {
 }
 
 template <Real T>
-T* Tensor<T>::mutable_address() {
-  check_writable(*this, "mutable_address");
-  T* const address = reinterpret_cast<T*>(mutable_bytes());
-  launch([changed = storage().get()] { changed->raise_version(); });
-  return address;
-}
-
-template <Real T>
 void Tensor<T>::assign(const Tensor& values) {
   check_writable(*this, "assign");
   detail::require_defined("assign", values);
@@ -144,8 +146,7 @@ void Tensor<T>::assign(const Tensor& values) {
     throw ShapeError(fmt::format("assign: values of shape {} to a tensor of shape {}; reshape them first",
                                  xgrad::to_string(values.shape()), xgrad::to_string(shape())));
   const Tensor source = values.storage().get() == storage().get() ? Tensor(copy_of(values)) : values;
-  mutable_address();
-  copy_into(*this, source);
+  launch(kernels::on(device()).copy, reads_bytes(source), changes_bytes(*this), size_in_bytes());
 }
 
 template <Real T>
@@ -224,7 +225,7 @@ Tensor<U> Tensor<T>::to(Location at) const {
     return *this;
   } else {
     detail::require_defined("to", *this);
-    AnyTensor result = converted<T, U>(*this);
+    AnyTensor result = converted<T>(*this);
     if (requires_grad() && is_recording()) ConvertNode::record(*this, result, at);
     return Tensor<U>(std::move(result));
   }

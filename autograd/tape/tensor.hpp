@@ -7,11 +7,13 @@
 #include <iosfwd>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <xgrad/autograd/array/any_tensor.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/core/location.hpp>
+#include <xgrad/autograd/core/replay_mode.hpp>
 #include <xgrad/autograd/formula/symbol.hpp>
 
 namespace xgrad {
@@ -40,12 +42,12 @@ template <Real T>
 struct Operand {
   const Tensor<T>* tensor = nullptr;
   double number = 0;
-  bool expiring = false;
+  bool donated = false;  // a temporary
   Location at;
 
   Operand(const Tensor<T>& x, Location location = Location::current()) : tensor(&x), at(location) {}
   Operand(Tensor<T>&& x, Location location = Location::current())
-      : tensor(&x), expiring(true), at(location) {}
+      : tensor(&x), donated(true), at(location) {}
   template <Number N>
   Operand(N x, Location location = Location::current()) : number(static_cast<double>(x)), at(location) {}
 };
@@ -67,6 +69,9 @@ namespace detail {
 [[noreturn]] void no_shape(const char* why);
 [[noreturn]] void other_element_type(DType wanted);
 [[noreturn]] void values_in_replay(const char* function);
+/// Raises the version of what is about to be written in place, here and in every run of a Replay. Throws
+/// GraphError naming `op` for the result of a recorded op.
+void change_in_place(std::string_view op, const AnyTensor& x);
 
 /// The element type of a Tensor; void for anything else.
 template <class X>
@@ -110,8 +115,6 @@ class Tensor : public AnyTensor {
   /// The elements. Throws GraphError inside the function of a Replay, as all functions do that hand out
   /// values.
   const T* data() const { return elements_for("data"); }
-  /// Where the elements lie, for a kernel to be launched on them.
-  const T* address() const { return reinterpret_cast<const T*>(defined_for("address").bytes()); }
   std::span<const T> values() const& {
     return {elements_for("values"), static_cast<std::size_t>(elements())};
   }
@@ -132,8 +135,6 @@ class Tensor : public AnyTensor {
   /// called again for each change: between two calls an op may keep a packed form of the values. Throws
   /// GraphError for the result of a recorded op.
   std::span<T> mutable_values();
-  /// Where a kernel may write the elements: as mutable_values(), and fit for a Replay.
-  T* mutable_address();
   /// Writable xtensor view, on the same terms.
   auto mutable_array() & { return ArrayView<T>::make_mutable(*this, mutable_values()); }
 
@@ -167,8 +168,9 @@ class Tensor : public AnyTensor {
   void backward(const Tensor& gradient, BackwardOptions options = {},
                 Location at = Location::current()) const;
 
-  /// Calls `hook` with this tensor's gradient when backward has all of it; a defined result replaces it.
-  /// Throws ValueError for an empty function.
+  /// Calls `hook` with this tensor's gradient as soon as backward has all of it; a defined result replaces it.
+  /// That of a leaf is called while the pass goes on, so that what it starts, such as sending the gradient to
+  /// others, overlaps with the rest; the leaf's grad() changes at the end. Throws ValueError for an empty function.
   HookHandle register_hook(std::function<Tensor(const Tensor&)> hook) const;
 
   /// Whether a hook is registered.

@@ -1,10 +1,10 @@
-// Writing a contiguous array into a part of a larger one.
-#include <xgrad/ops/kernels/copy.hpp>
-
+// Writing a contiguous array into a part of a larger one: concatenation, padding, and the adjoints of slices.
 #include <algorithm>
 #include <array>
 
 #include <xgrad/autograd/core/shape.hpp>
+#include <xgrad/ops/kernels/cpu.hpp>
+#include <xgrad/ops/kernels/transpose.hpp>
 
 namespace xgrad::kernels {
 
@@ -44,8 +44,6 @@ void for_each_row(std::span<const std::int64_t> shape, std::span<const std::int6
   }
 }
 
-}  // namespace
-
 template <class T>
 void strided_write(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides, const T* in,
                    T* out) {
@@ -69,11 +67,14 @@ void strided_add(std::span<const std::int64_t> shape, std::span<const std::int64
   for_each_row(shape, strides, in, out, add_row);
 }
 
-#define XGRAD_INSTANTIATE(T)                                                                               \
-  template void strided_write(std::span<const std::int64_t>, std::span<const std::int64_t>, const T*, T*); \
-  template void strided_add(std::span<const std::int64_t>, std::span<const std::int64_t>, const T*, T*);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
-#undef XGRAD_INSTANTIATE
+}  // namespace
+
+void add_copies(Table& table) {
+  table.each([]<class T>(KernelsOf<T>& k) {
+    k.strided_write = strided_write<T>;
+    k.strided_add = strided_add<T>;
+    k.permute_copy = permute_copy;
+  });
+}
 
 }  // namespace xgrad::kernels

@@ -1,32 +1,31 @@
-// Reading and adding by index.
-#include <xgrad/ops/kernels/gather.hpp>
-
+// Reading and adding by index: whole rows, and single elements along an axis.
 #include <algorithm>
 #include <array>
 
 #include <xgrad/autograd/core/shape.hpp>
 #include <xgrad/autograd/kernels/rows.hpp>
+#include <xgrad/ops/kernels/cpu.hpp>
 
 namespace xgrad::kernels {
 
+namespace {
+
 template <class T>
 void gather_rows(std::int64_t outer, std::int64_t extent, std::int64_t inner,
-                 std::span<const std::int64_t> index, const T* in, T* out) {
+                 const std::int64_t* index, std::int64_t count, const T* in, T* out) {
   for (std::int64_t o = 0; o < outer; ++o, in += extent * inner)
-    for (const std::int64_t k : index) out = std::copy_n(in + k * inner, inner, out);
+    for (const std::int64_t k : std::span(index, static_cast<std::size_t>(count))) out = std::copy_n(in + k * inner, inner, out);
 }
 
 template <class T>
 void scatter_add_rows(std::int64_t outer, std::int64_t extent, std::int64_t inner,
-                      std::span<const std::int64_t> index, const T* in, T* out) {
+                      const std::int64_t* index, std::int64_t count, const T* in, T* out) {
   for (std::int64_t o = 0; o < outer; ++o, out += extent * inner)
-    for (const std::int64_t k : index) {
+    for (const std::int64_t k : std::span(index, static_cast<std::size_t>(count))) {
       column_sums(1, inner, in, true, out + k * inner);
       in += inner;
     }
 }
-
-namespace {
 
 // Calls element(n, offset) for the n-th element of an array of `shape`, with the place that it and its index
 // name.
@@ -51,8 +50,6 @@ void for_each_place(std::span<const std::int64_t> shape, std::span<const std::in
   }
 }
 
-}  // namespace
-
 template <class T>
 void gather(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides, std::size_t axis,
             const std::int64_t* index, const T* in, T* out) {
@@ -68,25 +65,23 @@ void scatter_add(std::span<const std::int64_t> shape, std::span<const std::int64
 }
 
 template <class T>
-void set_ones(std::span<const std::int64_t> index, std::int64_t classes, T* out) {
-  for (const std::int64_t k : index) {
+void set_ones(const std::int64_t* index, std::int64_t count, std::int64_t classes, T* out) {
+  for (const std::int64_t k : std::span(index, static_cast<std::size_t>(count))) {
     out[k] = 1;
     out += classes;
   }
 }
 
-#define XGRAD_INSTANTIATE(T)                                                                              \
-  template void gather_rows(std::int64_t, std::int64_t, std::int64_t, std::span<const std::int64_t>,      \
-                            const T*, T*);                                                                \
-  template void scatter_add_rows(std::int64_t, std::int64_t, std::int64_t, std::span<const std::int64_t>, \
-                                 const T*, T*);                                                           \
-  template void gather(std::span<const std::int64_t>, std::span<const std::int64_t>, std::size_t,         \
-                       const std::int64_t*, const T*, T*);                                                \
-  template void scatter_add(std::span<const std::int64_t>, std::span<const std::int64_t>, std::size_t,    \
-                            const std::int64_t*, const T*, T*);                                           \
-  template void set_ones(std::span<const std::int64_t>, std::int64_t, T*);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
-#undef XGRAD_INSTANTIATE
+}  // namespace
+
+void add_gathers(Table& table) {
+  table.each([]<class T>(KernelsOf<T>& k) {
+    k.gather_rows = gather_rows<T>;
+    k.scatter_add_rows = scatter_add_rows<T>;
+    k.gather = gather<T>;
+    k.scatter_add = scatter_add<T>;
+    k.set_ones = set_ones<T>;
+  });
+}
 
 }  // namespace xgrad::kernels

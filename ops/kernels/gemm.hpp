@@ -4,27 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <xgrad/autograd/kernels/table.hpp>
+
 namespace xgrad::kernels {
 
-/// C = alpha · op(A) · op(B) + beta · C, where op(A) is m × k, op(B) is k × n and C is m × n; `transpose_a`
-/// says that A is stored as k × m, `transpose_b` that B is stored as n × k. The leading dimensions `lda`,
-/// `ldb`, `ldc` are the distances between rows as stored, in elements. beta = 0 overwrites C without reading
-/// it. C may not overlap A or B.
-template <class T>
-struct Gemm {
-  bool transpose_a = false, transpose_b = false;
-  std::int64_t m, n, k;
-  T alpha = 1;
-  const T* a;
-  std::int64_t lda;
-  const T* b;
-  std::int64_t ldb;
-  T beta = 0;
-  T* c;
-  std::int64_t ldc;
-};
-
-/// Computes it, on the team's threads. Throws Error where BLAS is needed and cannot count a size.
+/// Computes the product, on the team's threads. Throws Error where BLAS is needed and cannot count a size.
 void gemm(const Gemm<float>& product);
 void gemm(const Gemm<double>& product);
 

@@ -1,12 +1,13 @@
 // Dense linear algebra by xtensor-blas. No other file includes it: its declarations clash with <cblas.h>.
-#include <xgrad/ops/kernels/linalg.hpp>
-
 #include <xtensor-blas/xlinalg.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 #include <tuple>
+
+#include <xgrad/ops/kernels/cpu.hpp>
 
 namespace xgrad::kernels {
 
@@ -60,8 +61,6 @@ bool succeeds(F f) {
   }
 }
 
-}  // namespace
-
 template <class T>
 bool solve(bool transpose_a, std::int64_t n, std::int64_t columns, const T* a, const T* b, T* x) {
   return finite(n, a) && succeeds([&] {
@@ -93,14 +92,30 @@ bool cholesky(std::int64_t n, const T* a, T* out) {
   return finite(n, a) && succeeds([&] { write<T>(xt::linalg::cholesky(m), out); });
 }
 
-#define XGRAD_INSTANTIATE(T)                                                     \
-  template bool solve(bool, std::int64_t, std::int64_t, const T*, const T*, T*); \
-  template bool inverse(std::int64_t, const T*, T*);                             \
-  template T determinant(std::int64_t, const T*);                                \
-  template void sign_and_log_determinant(std::int64_t, const T*, T&, T&);        \
-  template bool cholesky(std::int64_t, const T*, T*);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
-#undef XGRAD_INSTANTIATE
+void orthonormalize_rows(std::int64_t rows, std::int64_t columns, double* matrix) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    double* row = matrix + i * columns;
+    for (int pass = 0; pass < 2; ++pass)
+      for (const double* other = matrix; other != row; other += columns) {
+        const double overlap = std::inner_product(row, row + columns, other, 0.0);
+        for (std::int64_t k = 0; k < columns; ++k) row[k] -= overlap * other[k];
+      }
+    const double length = std::sqrt(std::inner_product(row, row + columns, row, 0.0));
+    for (std::int64_t k = 0; k < columns; ++k) row[k] = length > 0 ? row[k] / length : 0;
+  }
+}
+
+}  // namespace
+
+void add_linear_algebra(Table& table) {
+  table.each([]<class T>(KernelsOf<T>& k) {
+    k.solve = solve<T>;
+    k.inverse = inverse<T>;
+    k.determinant = determinant<T>;
+    k.sign_and_log_determinant = sign_and_log_determinant<T>;
+    k.cholesky = cholesky<T>;
+  });
+  table.orthonormalize_rows = orthonormalize_rows;
+}
 
 }  // namespace xgrad::kernels

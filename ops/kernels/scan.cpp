@@ -1,16 +1,13 @@
-// Walks along one axis that depend on the order.
-#include <xgrad/ops/kernels/scan.hpp>
-
+// Walks along one axis that depend on the order: cumulative sums, the place of an extreme.
 #include <algorithm>
-#include <cmath>
+
+#include <xgrad/ops/kernels/cpu.hpp>
 
 namespace xgrad::kernels {
 
 namespace {
 
 constexpr std::int64_t chunk = 256;  // columns walked side by side
-
-}  // namespace
 
 template <class T>
 void cumulative_sum(const T* x, T* out, std::int64_t outer, std::int64_t extent, std::int64_t inner,
@@ -46,17 +43,13 @@ void find_first(const T* x, const T* value, std::int64_t* out, std::int64_t oute
   }
 }
 
-template <class T>
-bool all_normal(std::span<const T> values) {
-  return std::ranges::all_of(values, [](T v) { return std::isnormal(v); });
-}
+}  // namespace
 
-#define XGRAD_INSTANTIATE(T)                                                                             \
-  template void cumulative_sum(const T*, T*, std::int64_t, std::int64_t, std::int64_t, bool);            \
-  template void find_first(const T*, const T*, std::int64_t*, std::int64_t, std::int64_t, std::int64_t); \
-  template bool all_normal(std::span<const T>);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
-#undef XGRAD_INSTANTIATE
+void add_scans(Table& table) {
+  table.each([]<class T>(KernelsOf<T>& k) {
+    k.cumulative_sum = cumulative_sum<T>;
+    k.find_first = find_first<T>;
+  });
+}
 
 }  // namespace xgrad::kernels

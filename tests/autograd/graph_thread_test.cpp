@@ -145,7 +145,7 @@ TEST_CASE("threads: modes and scopes belong to their thread", "[threads]") {
   std::atomic<int> right{0};
   in_parallel(4, [&](int i) {
     const Scope scope("thread" + std::to_string(i), i);
-    const RecordingScope mode(i % 2 == 0);
+    const detail::recording_scope mode(i % 2 == 0);
     for (int repeat = 0; repeat < 100; ++repeat) {
       const Scope inner("inner" + std::to_string(repeat % 7));
       const auto y = x * 2;

@@ -1,6 +1,8 @@
 // Hooks: what they see, what they may do during a backward pass, and what not.
 #include <xgrad/autograd/tape/tensor.hpp>
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include <xgrad/autograd/core/error.hpp>
@@ -62,6 +64,46 @@ TEST_CASE("hooks: on leaves, and in grad()", "[hooks]") {
   const auto [gh, gx] = grad(h * 7, {h, x});
   CHECK(list(gh) == Vector{-7});
   CHECK(list(gx) == Vector{-14});
+}
+
+TEST_CASE("hooks: a leaf's runs while the pass goes on, once all of its gradient is there", "[hooks]") {
+  const auto first = leaf({3}), last = leaf({3}), twice = leaf({3}), unused = leaf({3});
+  std::vector<std::string> order;
+  const auto note = [&](const Tensor<double>& x, const std::string& name) {
+    x.register_hook([&order, name](const Tensor<double>& g) {
+      order.push_back(fmt::format("{} {}", name, g.values()[0]));
+      return Tensor<double>();
+    });
+  };
+  note(first, "first");
+  note(last, "last");
+  note(twice, "twice");
+  note(unused, "unused");
+  for (const auto& x : {first, last, twice}) Tensor<double>(x).assign(full<double>({3}, 2));
+  const auto z = first * twice;
+  note(z, "z");
+  (sum(z * last * last) + sum(twice)).backward();
+  // The gradient of `last` is complete before that of z, which leads to the other two.
+  CHECK(order == std::vector<std::string>{"last 16", "z 4", "first 8", "twice 9"});
+  CHECK(list(twice.grad()) == Vector{9, 9, 9});
+}
+
+TEST_CASE("hooks: a recurrent weight's runs once its products of all steps are one", "[hooks]") {
+  const auto weight = leaf({2, 2}), before = leaf({1, 2});
+  std::vector<std::string> order;
+  Tensor<double> seen;
+  weight.register_hook([&](const Tensor<double>& g) {
+    order.push_back("weight");
+    seen = g.clone();
+    return Tensor<double>();
+  });
+  before.register_hook([&](const Tensor<double>&) { return order.push_back("before"), Tensor<double>(); });
+  const auto zx = before * 1.0;
+  auto h = zeros<double>({1, 2});
+  for (int t = 0; t < 3; ++t) h = rnn_tanh_step(zx, h, weight);
+  sum(h).backward();
+  CHECK(order == std::vector<std::string>{"weight", "before"});
+  CHECK(list(seen) == list(weight.grad()));
 }
 
 TEST_CASE("hooks: what they may not do, and what they may", "[hooks]") {

@@ -1,5 +1,6 @@
 // Printing: the expected strings are NumPy's own, by print(array) under np.printoptions(precision=...).
 #include <xgrad/autograd/array/print.hpp>
+#include <xgrad/autograd/array/indices.hpp>
 
 #include <fmt/format.h>
 

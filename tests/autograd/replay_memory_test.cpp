@@ -68,7 +68,7 @@ TEST_CASE("a Replay does not overwrite what it will read again") {
   CHECK(same_bits(step(), expected));
 
   Tensor<> zx = ones({2, 3}), h = zeros({2, 3}), weight = eye(3);
-  Replay recurrent([&] { return rnn_tanh_step(zx, h, weight, {.take_zx = true}); });
+  Replay recurrent([&] { return rnn_tanh_step(zx, h, weight, {.zx_donated = true}); });
   CHECK(same_bits(recurrent(), tanh(ones({2, 3}))));
   CHECK(same_bits(recurrent(), tanh(ones({2, 3}))));
 }

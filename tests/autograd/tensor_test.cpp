@@ -4,7 +4,7 @@
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/array.hpp>
 #include <xgrad/autograd/tape/create.hpp>
-#include <xgrad/autograd/tape/elementwise.hpp>
+#include <xgrad/autograd/tape/structural.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/autograd/tape/structural.hpp>
 #include "catch.hpp"

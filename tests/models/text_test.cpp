@@ -23,10 +23,10 @@ TEST_CASE("Windows: x and y are (time, batch), y one ahead", "[models]") {
   const Windows windows(text, 2, 2);
   REQUIRE(windows.size() == 2);
   CHECK(windows.characters() == 8);
-  CHECK(windows[0].x == Indices{{0, 5}, {1, 6}});
-  CHECK(windows[0].y == Indices{{1, 6}, {2, 7}});
-  CHECK(windows[1].x == Indices{{2, 7}, {3, 8}});
-  CHECK(windows[1].y == Indices{{3, 8}, {4, 9}});
+  CHECK(equal(windows[0].x, Indices{{0, 5}, {1, 6}}));
+  CHECK(equal(windows[0].y, Indices{{1, 6}, {2, 7}}));
+  CHECK(equal(windows[1].x, Indices{{2, 7}, {3, 8}}));
+  CHECK(equal(windows[1].y, Indices{{3, 8}, {4, 9}}));
 }
 
 TEST_CASE("Windows: every column runs through its part of the text without a gap", "[models]") {
@@ -57,8 +57,8 @@ TEST_CASE("Windows: the rest of a stream is a shorter window when it is kept", "
   const Windows kept(text, 2, 3, true);
   REQUIRE(kept.size() == 3);
   CHECK(kept.characters() == 14);
-  CHECK(kept[2].x == Indices{{6, 14}});
-  CHECK(kept[2].y == Indices{{7, 15}});
+  CHECK(equal(kept[2].x, Indices{{6, 14}}));
+  CHECK(equal(kept[2].y, Indices{{7, 15}}));
   CHECK(Windows(text, 2, 7, true).size() == 1);
 }
 

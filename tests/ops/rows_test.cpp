@@ -1,5 +1,5 @@
 // Sums of columns, of every width; nothing is written after them.
-#include <xgrad/ops/kernels/rows.hpp>
+#include <xgrad/autograd/kernels/rows.hpp>
 
 #include <vector>
 

@@ -39,6 +39,13 @@ for folder in "${!below[@]}"; do
 done
 tsort "$scratch/edges" >/dev/null 2>"$scratch/loop" || fail "includes go in a circle: $(cat "$scratch/loop")"
 
+# Kernels are reached through the table of their device; what sets threads and packing, and what hands over a
+# formula's compiled loop, see beyond it.
+beyond=$(sources autograd/core autograd/array autograd/formula autograd/tape ops nn optim models |
+         grep -v -e /kernels/ -e '\.simd\.cpp$' -e '^ops/threads\.cpp$' -e '^autograd/formula/' -e '^optim/formulas' |
+         xargs grep -nE 'include <xgrad/[a-z]+/kernels/' | grep -v -e /table.hpp -e /program.hpp -e /formula_loop -e /packing.hpp || true)
+[[ -z $beyond ]] || fail "kernels are called by kernels::on(device): $beyond"
+
 # One header each for what differs between versions: xtensor moved its headers, xsimd renamed its functions.
 one_header() {
   local found

@@ -1,10 +1,10 @@
-// Matrix products of tensors: leading axes folded into one gemm where they can be, walked where not.
-#include <xgrad/ops/kernels/product.hpp>
+// Matrix products of arrays: leading axes folded into one gemm where they can be, walked where not.
+#include <xgrad/ops/product.hpp>
 
 #include <algorithm>
 #include <array>
 
-namespace xgrad::kernels {
+namespace xgrad::detail {
 
 namespace {
 
@@ -75,23 +75,23 @@ class Batch {
 };
 
 template <Real T>
-void batched_product(const Matrices& a, const Matrices& b, AnyTensor& c, bool accumulate, std::int64_t m,
-                     std::int64_t n, std::int64_t k) {
+void batched_product(const Matrices& a, const Matrices& b, AnyTensor& c, bool accumulate, ProductSizes s) {
   Batch batch(a.tensor.shape(), b.tensor.shape(), c.shape());
-  batch.fold(a.transposed, b.transposed, m, k);
+  batch.fold(a.transposed, b.transposed, s.m, s.k);
   const std::int64_t count = batch.count();
-  if (count == 1) return detail::one_product<T>(a, b, c, accumulate, m, n, k);
-  Gemm<T> g = detail::as_matrices<T>(a, b, c, accumulate, m, n, k).gemm;
+  if (count == 1) return one_product<T>(a, b, c, accumulate, s);
+  kernels::Gemm<T> g = as_matrices<T>(a, b, c, accumulate, s);
   if (batch.sums() || count == 0) {
     if (!accumulate) c.fill_zero();
     g.beta = T(1);
   }
-  const Gemm<T> first = g;
   batch.each([&](std::int64_t i, std::int64_t j, std::int64_t l) {
-    g.a = first.a + i * m * k;
-    g.b = first.b + j * k * n;
-    g.c = first.c + l * m * n;
-    launch(detail::Product<T>{g, false, nullptr});
+    launch(
+        [run = kernels::on(c.device()).of<T>().gemm](kernels::Gemm<T> one, const T* left, const T* right, T* into) {
+          one.a = left, one.b = right, one.c = into;
+          run(one, false, nullptr);
+        },
+        g, reads<T>(a.tensor, i * s.m * s.k), reads<T>(b.tensor, j * s.k * s.n), writes<T>(c, l * s.m * s.n));
   });
 }
 
@@ -101,17 +101,15 @@ void product_of(const Matrices& a, const Matrices& b, AnyTensor& c, bool accumul
   const std::size_t rank_a = shape_a.rank(), rank_b = shape_b.rank();
   if (rank_a == 2 && rank_b == 2) return matrix_product<T>(a, b, c, accumulate);
   const std::int64_t rows = shape_a[rank_a - 2], columns = shape_a[rank_a - 1];
-  batched_product<T>(a, b, c, accumulate, a.transposed ? columns : rows,
-                     shape_b[rank_b - (b.transposed ? 2 : 1)], a.transposed ? rows : columns);
+  batched_product<T>(a, b, c, accumulate,
+                     {a.transposed ? columns : rows, shape_b[rank_b - (b.transposed ? 2 : 1)],
+                      a.transposed ? rows : columns});
 }
 
 }  // namespace
 
 void product(const Matrices& a, const Matrices& b, AnyTensor& c, bool accumulate) {
-  if (c.dtype() == DType::float32)
-    product_of<float>(a, b, c, accumulate);
-  else
-    product_of<double>(a, b, c, accumulate);
+  dispatch(c.dtype(), [&]<Real T>() { product_of<T>(a, b, c, accumulate); });
 }
 
-}  // namespace xgrad::kernels
+}  // namespace xgrad::detail

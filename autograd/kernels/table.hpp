@@ -1,0 +1,206 @@
+// The kernels of a device: everything that touches elements. A new device is one more table like this.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <xgrad/autograd/core/device.hpp>
+#include <xgrad/autograd/core/dtype.hpp>
+#include <xgrad/autograd/kernels/loop.hpp>
+
+namespace xgrad {
+class Generator;
+class Storage;
+}  // namespace xgrad
+
+namespace xgrad::kernels {
+
+using Extents = std::span<const std::int64_t>;
+
+/// What is folded: a sum of x, |x|, (x - centre)² or exp(x - centre), a product, or an extreme of x or |x|.
+enum class Fold { sum, sum_abs, sum_squares, sum_exp, product, maximum, minimum, max_abs };
+constexpr int fold_kinds = 8;
+
+/// How folds of parts are folded on.
+constexpr Fold rest_of(Fold kind) {
+  if (kind == Fold::max_abs) return Fold::maximum;
+  return kind == Fold::sum_abs || kind == Fold::sum_squares || kind == Fold::sum_exp ? Fold::sum : kind;
+}
+
+/// C = alpha · op(A) · op(B) + beta · C, where op(A) is m × k, op(B) is k × n and C is m × n; `transpose_a`
+/// says that A is stored as k × m, `transpose_b` that B is stored as n × k. The leading dimensions `lda`,
+/// `ldb`, `ldc` are the distances between rows as stored, in elements. beta = 0 overwrites C without reading
+/// it. C may not overlap A or B.
+template <class T>
+struct Gemm {
+  bool transpose_a = false, transpose_b = false;
+  std::int64_t m, n, k;
+  T alpha = 1;
+  const T* a;
+  std::int64_t lda;
+  const T* b;
+  std::int64_t ldb;
+  T beta = 0;
+  T* c;
+  std::int64_t ldc;
+};
+
+/// What counts in a classification loss: the targets that are not `ignored`, `rows` in all.
+struct TargetRows {
+  std::int64_t rows, ignored;
+};
+
+/// Kernels on elements of type T, which is float or double. Arrays are contiguous and row-major unless strides
+/// are given, in elements; results overlap operands only where that is said. Indices are not checked.
+template <class T>
+struct KernelsOf {
+  using Int = std::int64_t;
+  using Index = const std::int64_t*;
+
+  void (*fill)(T value, T* out, Int n);
+  void (*add)(Int n, const T* in, T* out);  ///< out += in
+  void (*uniform)(Generator&, double low, double high, T* out, Int n);
+  void (*normal)(Generator&, double mean, double deviation, T* out, Int n);
+  Int (*find_nonfinite)(const T* in, Int n);  ///< place of the first NaN or infinity, or n
+  double (*sum_of_squares)(Int n, const T* in);
+
+  /// A product. `home_of_b`, the storage of b, may keep a packed form of it; null: none is kept. `packs`: whether
+  /// packing is worth a thought at all.
+  void (*gemm)(const Gemm<T>& product, bool packs, Storage* home_of_b);
+
+  /// Copies `row`, `columns` elements, to each of `rows` consecutive rows at `out`.
+  void (*fill_rows)(Int rows, Int columns, const T* row, T* out);
+  /// out[j] = the sum of column j of a rows × columns matrix, or out[j] += it. Rows are added in order.
+  void (*column_sums)(Int rows, Int columns, const T* in, bool accumulate, T* out);
+  /// out[j][i] = in[i][j] for a rows × columns matrix, plus bias[i] unless that is null.
+  void (*transpose)(Int rows, Int columns, const T* in, const T* bias, T* out);
+  /// The array of `shape` whose axes lie `strides` apart (negative and 0 allowed) from `in` on, contiguously.
+  void (*permute_copy)(Extents shape, Extents strides, const T* in, T* out);
+  /// The inverse: writes contiguous `in` to the elements of `out` that lie `strides` apart; or adds it.
+  void (*strided_write)(Extents shape, Extents strides, const T* in, T* out);
+  void (*strided_add)(Extents shape, Extents strides, const T* in, T* out);
+
+  /// out[o][k] = in[o][index[k]] for blocks o of outer × extent × inner; and the adjoint, in the order of k.
+  void (*gather_rows)(Int outer, Int extent, Int inner, Index index, Int count, const T* in, T* out);
+  void (*scatter_add_rows)(Int outer, Int extent, Int inner, Index index, Int count, const T* in, T* out);
+  /// out[i, j, …] = in[i, …, index[i, j, …], …], the index in place of the coordinate along `axis`; `shape` is
+  /// that of index and out, `strides` are those of in. The adjoint adds in[i, j, …] there; `strides` are out's.
+  void (*gather)(Extents shape, Extents strides, std::size_t axis, Index index, const T* in, T* out);
+  void (*scatter_add)(Extents shape, Extents strides, std::size_t axis, Index index, const T* in, T* out);
+  /// out[k][index[k]] = 1 in an array of count × classes zeros.
+  void (*set_ones)(Index index, Int count, Int classes, T* out);
+  /// out[i] = column index[i] of a rows × columns matrix, plus bias unless null; and the adjoint, which adds.
+  void (*gather_columns)(Int rows, Int columns, Index index, Int count, const T* in, const T* bias, T* out);
+  void (*scatter_add_columns)(Int rows, Int columns, Index index, Int count, const T* in, T* out);
+
+  /// out[o, i] = the fold over e of x[o, e, i], for x of outer × extent × inner. `centre`, of outer × inner, is 0
+  /// where it is null. An empty fold is 0, 1 or an infinity. Sums of floats are as accurate as a pairwise one.
+  std::array<void (*)(const T* x, const T* centre, T* out, Int outer, Int extent, Int inner), fold_kinds> fold;
+  /// out[o, e, i] = the sum of x[o, 0 … e, i], or of x[o, e …, i] if `from_the_end`; floats in double.
+  void (*cumulative_sum)(const T* x, T* out, Int outer, Int extent, Int inner, bool from_the_end);
+  /// out[o, i] = the first e for which x[o, e, i] is value[o, i], or both are NaN.
+  void (*find_first)(const T* x, const T* value, std::int64_t* out, Int outer, Int extent, Int inner);
+
+  /// Along the rows of a matrix; the adjoints give dx from y and dy.
+  void (*softmax)(const T* x, T* y, Int rows, Int columns);
+  void (*log_softmax)(const T* x, T* y, Int rows, Int columns);
+  void (*softmax_adjoint)(const T* y, const T* dy, T* dx, Int rows, Int columns);
+  void (*log_softmax_adjoint)(const T* y, const T* dy, T* dx, Int rows, Int columns);
+  /// Losses -log_softmax(x)[i, target i] of the rows, 0 for ignored ones, and what the adjoint needs of each: its
+  /// maximum, and the reciprocal of its sum of exp(x - maximum). Unless `total` is null, it gets their sum, or
+  /// their mean over *used.
+  void (*cross_entropy)(const T* x, Index targets, TargetRows of, Int columns, T* losses, T* maxima,
+                        T* reciprocals, T* total, Index used);
+  /// dx[i] = (softmax(x)[i] - onehot(target i)) * scales[i], or dx[i] += that. A row of scale 0 has no target.
+  void (*cross_entropy_adjoint)(const T* x, Index targets, const T* scales, const T* maxima,
+                                const T* reciprocals, T* dx, bool accumulate, Int rows, Int columns);
+  /// factor (1 where null), over *used (1 where null), for each target, 0 for the ignored ones.
+  void (*target_weights)(Index targets, TargetRows of, const T* factor, Index used, T* out);
+
+  /// dz from h and its gradient, for h = tanh(z) and relu(z); n elements. Results may lie where arguments do.
+  void (*rnn_tanh)(Int n, const T* z, T* h);
+  void (*rnn_relu)(Int n, const T* z, T* h);
+  void (*rnn_tanh_adjoint)(Int n, const T* h, const T* dh, T* dz);
+  void (*rnn_relu_adjoint)(Int n, const T* h, const T* dh, T* dz);
+  /// Rows of z are the pre-activations of the gates i, f, g, o, `hidden` elements each, and become the gates.
+  void (*lstm)(Int batch, Int hidden, T* z, const T* c, T* next_h, T* next_c);
+  /// dz and dc from the gates, both c, and the gradients of next_h and next_c, of which null ones are zeros.
+  void (*lstm_adjoint)(Int batch, Int hidden, const T* gates, const T* c, const T* next_c, const T* dh,
+                       const T* next_dc, T* dz, T* dc);
+  /// Rows of zx and zh are what input and state contribute to the gates r, z, n, each `hidden` elements; zx
+  /// becomes the gates. `bias`, a row or null, is added to zh, whose last block then goes to zh_n.
+  void (*gru)(Int batch, Int hidden, T* zx, const T* zh, const T* bias, const T* h, T* zh_n,
+              T* next_h);
+  /// dzx and dzh from the gates, zh_n, h and the gradient of next_h. dh, which may be null, is what of the
+  /// last goes to h directly, or it is added to dh.
+  void (*gru_adjoint)(Int batch, Int hidden, const T* gates, const T* zh_n, const T* h,
+                      const T* next_dh, T* dzx, T* dzh, bool accumulate, T* dh);
+
+  /// Of single n × n matrices, n > 0. False: there is no result, for A is singular, not positive definite, or not
+  /// finite. A · X = B or Aᵀ · X = B; A⁻¹; the determinant, and as sign · exp(logarithm); L · Lᵀ = (A + Aᵀ) / 2.
+  bool (*solve)(bool transpose_a, Int n, Int columns, const T* a, const T* b, T* x);
+  bool (*inverse)(Int n, const T* a, T* out);
+  T (*determinant)(Int n, const T* a);
+  void (*sign_and_log_determinant)(Int n, const T* a, T& sign, T& logarithm);
+  bool (*cholesky)(Int n, const T* a, T* out);
+};
+
+struct Table {
+  KernelsOf<float> single_precision;
+  KernelsOf<double> double_precision;
+
+  void (*copy)(const std::byte* in, std::byte* out, std::size_t bytes);
+  void (*zero)(std::byte* out, std::size_t bytes);
+  void (*to_double)(const float* in, double* out, std::int64_t n);
+  void (*to_float)(const double* in, float* out, std::int64_t n);
+  /// A formula's program over a loop; `compiled` is its loop for the CPU.
+  void (*formula)(const Program& program, LoopKernel compiled, DType type, const Loop& loop);
+
+  /// The same over its last operands, in place.
+  void (*in_place)(const InPlaceFormula& formula, DType type, std::int64_t elements, void* const* operands,
+                   const double* constants);
+
+  /// How many targets are not ignored, and the place of the first of those that is not in [0, classes), or -1.
+  void (*count_targets)(const std::int64_t* targets, TargetRows of, std::int64_t classes, std::int64_t* used,
+                        std::int64_t* bad);
+  /// The targets, with 0, which is a class, in place of the ignored ones.
+  void (*without_ignored)(const std::int64_t* targets, TargetRows of, std::int64_t* out);
+  /// The place of the first that is not in [0, limit), or n.
+  std::int64_t (*find_outside)(const std::int64_t* values, std::int64_t n, std::int64_t limit);
+  /// Makes the rows of a matrix, rows <= columns, orthonormal in place (Gram-Schmidt, each projection twice); a
+  /// row with nothing left over becomes zeros.
+  void (*orthonormalize_rows)(std::int64_t rows, std::int64_t columns, double* matrix);
+
+  template <Real T>
+  const KernelsOf<T>& of() const {
+    if constexpr (std::same_as<T, float>)
+      return single_precision;
+    else
+      return double_precision;
+  }
+  template <class F>
+  void each(F f) {
+    f(single_precision);
+    f(double_precision);
+  }
+};
+
+namespace detail {
+extern constinit std::array<std::atomic<const Table*>, Device::count> tables;  // null before first use
+const Table& make_table(Device device);
+}  // namespace detail
+
+/// The device's kernels.
+inline const Table& on(Device device) {
+  const Table* const table = detail::tables[device.index()].load(std::memory_order_acquire);
+  return table ? *table : detail::make_table(device);
+}
+
+/// Puts another table in the place of the device's, for tests. Returns the one before.
+const Table& replace_table(Device device, const Table& table);
+
+}  // namespace xgrad::kernels
