@@ -37,7 +37,7 @@ class Extents {
 
 /// The kernels of the tensor's device for its type.
 template <Real T>
-const kernels::KernelsOf<T>& kernels_of(const Tensor<T>& x) {
+[[gnu::always_inline]] inline const kernels::KernelsOf<T>& kernels_of(const Tensor<T>& x) {
   return kernels::on(x.device()).template of<T>();
 }
 

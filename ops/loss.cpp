@@ -91,14 +91,11 @@ Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets,
     detail::refuse_in_replay(op,
                              "targets that the function computes cannot be ignored; give no ignore_index, or "
                              "compute them before each run and assign() them");
-  const Indices used = Indices::empty({});
+  const Indices used(detail::empty_for_values({}, DType::int64));
   const TargetCheck check{op, x.shape(), reads(targets).address, options, writes(used).address};
   check();
   if (!detail::in_replay()) return {targets, options, used, *check.used == rows.elements()};
-  if (computed)
-    this_thread.replay->keep_constant(used.storage());
-  else
-    this_thread.replay->append_check(check, {&targets, &used});
+  if (!computed) this_thread.replay->append_check(check, {&targets, &used});
   return {targets, options, used, false};
 }
 

@@ -33,12 +33,12 @@ Indices::Indices(AnyTensor untyped) : AnyTensor(std::move(untyped)) {
     throw ValueError("Indices: the values are no integers, but a tensor's");
 }
 
-Indices::Indices(const Shape& shape, const std::vector<std::int64_t>& values) : Indices(empty(shape)) {
+Indices::Indices(const Shape& shape, const std::vector<std::int64_t>& values)
+    : Indices(detail::empty_for_values(shape, DType::int64)) {
   if (static_cast<std::int64_t>(values.size()) != elements())
     throw ShapeError(fmt::format("Indices: {} values for shape {}, which holds {}", values.size(),
                                  to_string(shape), elements()));
   std::ranges::copy(values, reinterpret_cast<std::int64_t*>(mutable_bytes()));
-  if (detail::in_replay()) this_thread.replay->keep_constant(storage());
 }
 
 Indices::Indices(std::initializer_list<Value> values) {

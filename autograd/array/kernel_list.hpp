@@ -38,7 +38,7 @@ class KernelList {
   template <class Check>
     requires std::is_trivially_copyable_v<Check>
   void append_check(const Check& check, std::initializer_list<const AnyTensor*> of) {
-    for (const AnyTensor* x : of) held_.push_back(x->storage());  // also what was made here
+    for (const AnyTensor* x : of) hold(x->storage());
     checks_.push_back({[](const void* c) { (*static_cast<const Check*>(c))(); }, keep(&check, sizeof check)});
   }
   /// A copy that lasts as long as the list.
@@ -46,11 +46,6 @@ class KernelList {
   /// Keeps what kernels read and the function did not make.
   void hold(const Ref<Storage>& storage);
 
-  /// Keeps indices that the function made of values of its own: nothing writes them again, or in their place.
-  void keep_constant(const Ref<Storage>& indices) {
-    limits_.erase(indices.get());  // of what was there before
-    held_.push_back(indices);
-  }
   /// Indices that kernels compute, all in [0, limit): they cannot be checked before a run.
   void set_limit(const Storage& indices, std::int64_t limit) { limits_[&indices] = limit; }
   std::optional<std::int64_t> limit_of(const Storage& indices) const;
@@ -104,6 +99,13 @@ class ReplayScope {
   SettingScope<&ThreadState::replay> list_;
   SettingScope<&ThreadState::arena> arena_;
 };
+
+/// Uninitialised elements for values that the program writes, or a check does before a run: in a Replay not in
+/// its memory, where kernels would overwrite them before they are read.
+inline AnyTensor empty_for_values(const Shape& shape, DType dtype) {
+  const SettingScope<&ThreadState::arena> outside(nullptr);
+  return AnyTensor::empty(shape, dtype);
+}
 
 // Whether an array that was donated (GradientSlot), or that nothing else holds, may be overwritten. In a Replay:
 // only if it was made there, for the next run reads all others again. Elsewhere: only if no Replay made it.

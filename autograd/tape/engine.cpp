@@ -14,7 +14,7 @@
 
 namespace xgrad {
 
-inline void Engine::free_slots(Node& node, std::size_t outputs) noexcept {
+[[gnu::always_inline]] inline void Engine::free_slots(Node& node, std::size_t outputs) noexcept {
   GradientSlot* const slots = std::exchange(node.slots_, nullptr);
   if (!slots) return;
   if (outputs == 1 && !free_slot_) {

@@ -67,6 +67,7 @@ class Engine {
   GradientSlot* take_slots(std::size_t outputs);
   void free_slots(Node& node, std::size_t outputs) noexcept;
   void add(const Edge& edge, GradientSlot&& gradient, Location at);
+  void accumulate(const Edge& edge, GradientSlot&& gradient, Location at);  // the same, inline
   GradientSlot& destination(const Edge& edge, bool& accumulate, GradientSlot* reusable);
 
   // Deferred gradients.

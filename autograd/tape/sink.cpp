@@ -47,7 +47,7 @@ void Engine::push(Ref<Node> node) {
   return &node->slots_[edge.output];
 }
 
-void Engine::add(const Edge& edge, GradientSlot&& gradient, Location at) {
+[[gnu::always_inline]] inline void Engine::accumulate(const Edge& edge, GradientSlot&& gradient, Location at) {
   GradientSlot& target = *slot(edge);
   if (!target.value.defined()) {
     target = std::move(gradient);
@@ -59,6 +59,10 @@ void Engine::add(const Edge& edge, GradientSlot&& gradient, Location at) {
   } else {
     target = donate(run_formula(primitive(Opcode::add), {{&target.value}, {&gradient.value}}, at));
   }
+}
+
+void Engine::add(const Edge& edge, GradientSlot&& gradient, Location at) {
+  accumulate(edge, std::move(gradient), at);
 }
 
 GradientSlot& Engine::destination(const Edge& edge, bool& accumulate, GradientSlot* reusable) {
@@ -88,7 +92,7 @@ void GradientSink::add(std::size_t i, GradientSlot&& gradient) {
     gradient = donate(sum_to(gradient.value, expected, node_.location()));
   }
   if (this_thread.anomaly) check(gradient.value);
-  engine_.add(edge(i), std::move(gradient), node_.location());
+  engine_.accumulate(edge(i), std::move(gradient), node_.location());
 }
 
 Engine::Pending* Engine::waiting(const Edge& edge) {
@@ -111,8 +115,8 @@ void Engine::flush_pending() {
 }
 
 void Engine::flush(Pending* pending) {
-  std::swap(*pending, pending_.back());
-  const Pending p = std::move(pending_.back());
+  const Pending p = std::move(*pending);
+  if (pending != &pending_.back()) *pending = std::move(pending_.back());
   pending_.pop_back();
   bool accumulate = false;
   AnyTensor& into = destination(p.edge, accumulate, nullptr).value;

@@ -9,6 +9,8 @@
 
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/kernels/team.hpp>
+#include <xgrad/ops/kernels/cpu.hpp>
+#include <xgrad/ops/kernels/packing.hpp>
 #include <xgrad/ops/kernels/small_gemm.hpp>
 
 // Functions of OpenBLAS alone; weak, so that a program links with another BLAS too.
@@ -180,6 +182,15 @@ void any_gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, T alpha, co
 
 void gemm(const Gemm<float>& product) { any_gemm(product); }
 void gemm(const Gemm<double>& product) { any_gemm(product); }
+
+void add_products(Table& table) {
+  table.each([]<class T>(KernelsOf<T>& k) {
+    k.gemm = [](const Gemm<T>& g, bool packs, Storage* home_of_b) {
+      if (packs && !g.transpose_a && g.m >= packing_least_rows && packed_product(g, home_of_b)) return;
+      any_gemm(g);
+    };
+  });
+}
 
 template <class T>
 std::size_t packed_size(std::int64_t k, std::int64_t n) {

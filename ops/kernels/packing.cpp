@@ -8,7 +8,6 @@
 
 #include <xgrad/autograd/core/storage.hpp>
 #include <xgrad/autograd/kernels/simd_level.hpp>
-#include <xgrad/ops/kernels/cpu.hpp>
 #include <xgrad/ops/kernels/gemm.hpp>
 
 namespace xgrad::kernels {
@@ -108,8 +107,6 @@ Ref<Storage> packed_form(const Gemm<T>& g, Storage* storage) {
   return scratch;
 }
 
-constexpr std::int64_t least_rows = 4;  // fewer are never worth packing for
-
 // Measured on AVX2 and AVX-512 against gemm. Besides what a kept form saves it matters what making one costs
 // where it serves one product only: many rows make up for that, few do only where gemm would have to reorder
 // b too. With hundreds of rows nothing is left to save, unless b is so small that its panels stay in the
@@ -124,7 +121,7 @@ bool pays(const Gemm<T>& g) {
   const std::int64_t m = g.m, area = g.n * g.k,
                      enough_rows = !g.transpose_b   ? 32
                                   : area > 1 << 14 ? 8
-                                                   : least_rows;
+                                                   : packing_least_rows;
   if (m < enough_rows || m > (area > 1 << 14 ? 512 : 4096) || !fast_loops) return false;
   if (area > 1 << 22 || area * static_cast<std::int64_t>(sizeof(T)) < 1024) return false;
   return m * area <= 1 << 20 || blas_threads() == 1;
@@ -145,13 +142,7 @@ bool packing() { return packing_switch().load(std::memory_order_relaxed); }
 
 void set_packing(bool on) { packing_switch().store(on, std::memory_order_relaxed); }
 
-void add_products(Table& table) {
-  table.each([]<class T>(KernelsOf<T>& k) {
-    k.gemm = [](const Gemm<T>& product, bool packs, Storage* home_of_b) {
-      if (!packs || product.transpose_a || product.m < least_rows || !multiply(product, home_of_b))
-        gemm(product);
-    };
-  });
-}
+bool packed_product(const Gemm<float>& product, Storage* home) { return multiply(product, home); }
+bool packed_product(const Gemm<double>& product, Storage* home) { return multiply(product, home); }
 
 }  // namespace xgrad::kernels

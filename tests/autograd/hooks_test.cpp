@@ -67,7 +67,7 @@ TEST_CASE("hooks: on leaves, and in grad()", "[hooks]") {
 }
 
 TEST_CASE("hooks: a leaf's runs while the pass goes on, once all of its gradient is there", "[hooks]") {
-  const auto first = leaf({3}), last = leaf({3}), twice = leaf({3}), unused = leaf({3});
+  const auto first = counted_leaf({3}), last = counted_leaf({3}), twice = counted_leaf({3}), unused = counted_leaf({3});
   std::vector<std::string> order;
   const auto note = [&](const Tensor<double>& x, const std::string& name) {
     x.register_hook([&order, name](const Tensor<double>& g) {
@@ -89,7 +89,7 @@ TEST_CASE("hooks: a leaf's runs while the pass goes on, once all of its gradient
 }
 
 TEST_CASE("hooks: a recurrent weight's runs once its products of all steps are one", "[hooks]") {
-  const auto weight = leaf({2, 2}), before = leaf({1, 2});
+  const auto weight = counted_leaf({2, 2}), before = counted_leaf({1, 2});
   std::vector<std::string> order;
   Tensor<double> seen;
   weight.register_hook([&](const Tensor<double>& g) {
