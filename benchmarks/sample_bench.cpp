@@ -14,7 +14,7 @@
 #include <xgrad/autograd/core/pool.hpp>
 #include <xgrad/models/sample.hpp>
 #include <xgrad/ops/threads.hpp>
-#include <xgrad/ops/kernels/recurrent.hpp>
+#include <xgrad/autograd/kernels/table.hpp>
 
 namespace {
 
@@ -85,7 +85,7 @@ class HandwrittenSampler {
   };
 
   void step(std::size_t character) {
-    const auto& loops = kernels::recurrent_float();
+    const auto& loops = kernels::on(Device::cpu()).of<float>();
     const int gates = 4 * hidden_;
     for (std::size_t l = 0; l < layers_.size(); ++l) {
       Layer& layer = layers_[l];

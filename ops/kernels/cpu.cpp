@@ -9,20 +9,10 @@
 #include <xgrad/autograd/core/random.hpp>
 #include <xgrad/autograd/kernels/rows.hpp>
 #include <xgrad/autograd/kernels/run_loop.hpp>
-#include <xgrad/autograd/kernels/sum_of_squares.hpp>
-#include <xgrad/ops/kernels/fold.hpp>
-#include <xgrad/ops/kernels/recurrent.hpp>
-#include <xgrad/ops/kernels/softmax.hpp>
-#include <xgrad/ops/kernels/transpose.hpp>
 
 namespace xgrad::kernels {
 
 namespace {
-
-const FoldTable<float>& folds(float) { return fold_float(); }
-const FoldTable<double>& folds(double) { return fold_double(); }
-const SoftmaxTable<float>& softmaxes(float) { return softmax_float(); }
-const SoftmaxTable<double>& softmaxes(double) { return softmax_double(); }
 
 template <class T>
 void fill(T value, T* out, std::int64_t n) {
@@ -46,49 +36,14 @@ std::int64_t find_nonfinite(const T* in, std::int64_t n) {
 }
 
 template <class T>
-void cross_entropy(const T* x, const std::int64_t* targets, TargetRows of, std::int64_t columns, T* losses,
-                   T* maxima, T* reciprocals, T* total, const std::int64_t* used) {
-  softmaxes(T()).cross_entropy(x, targets, of.ignored, losses, maxima, reciprocals, of.rows, columns);
-  if (!total) return;
-  folds(T()).fold[static_cast<int>(Fold::sum)](losses, nullptr, total, 1, of.rows, 1);
-  if (used) *total /= static_cast<T>(*used);
-}
-
-template <class T>
 void add_elementwise(KernelsOf<T>& k) {
   k.fill = fill<T>;
   k.add = add;
   k.uniform = uniform<T>;
   k.normal = normal<T>;
   k.find_nonfinite = find_nonfinite<T>;
-  k.sum_of_squares = sum_of_squares;
   k.fill_rows = fill_rows;
   k.column_sums = column_sums;
-}
-
-template <class T>
-void add_row_walks(KernelsOf<T>& k) {
-  std::copy_n(folds(T()).fold, fold_kinds, k.fold.begin());
-  const SoftmaxTable<T>& s = softmaxes(T());
-  k.softmax = s.softmax;
-  k.log_softmax = s.log_softmax;
-  k.softmax_adjoint = s.softmax_adjoint;
-  k.log_softmax_adjoint = s.log_softmax_adjoint;
-  k.cross_entropy = cross_entropy<T>;
-  k.cross_entropy_adjoint = s.cross_entropy_adjoint;
-}
-
-template <class T>
-void add_recurrent(KernelsOf<T>& k) {
-  const RecurrentTable<T>& r = shared_recurrent(T());
-  k.rnn_tanh = r.tanh;
-  k.rnn_relu = r.relu;
-  k.rnn_tanh_adjoint = r.tanh_adjoint;
-  k.rnn_relu_adjoint = r.relu_adjoint;
-  k.lstm = r.lstm;
-  k.lstm_adjoint = r.lstm_adjoint;
-  k.gru = r.gru;
-  k.gru_adjoint = r.gru_adjoint;
 }
 
 void formula(const Program& program, LoopKernel compiled, DType type, const Loop& loop) {
@@ -99,11 +54,7 @@ void formula(const Program& program, LoopKernel compiled, DType type, const Loop
 
 Table make_cpu() {
   Table table{};
-  table.each([](auto& k) {
-    add_elementwise(k);
-    add_row_walks(k);
-    add_recurrent(k);
-  });
+  table.each([](auto& k) { add_elementwise(k); });
   table.copy = [](const std::byte* in, std::byte* out, std::size_t n) { std::memcpy(out, in, n); };
   table.zero = [](std::byte* out, std::size_t n) { std::memset(out, 0, n); };
   table.to_double = convert<float, double>;
@@ -114,8 +65,9 @@ Table make_cpu() {
   table.find_outside = [](const std::int64_t* values, std::int64_t n, std::int64_t limit) -> std::int64_t {
     return std::find_if(values, values + n, [=](std::int64_t v) { return v < 0 || v >= limit; }) - values;
   };
-  for (const auto add_part : {add_columns, add_copies, add_gathers, add_linear_algebra, add_products,
-                              add_scans, add_targets})
+  for (const Part add_part :
+       {fold_loops(), softmax_loops(), sum_of_squares_loops(), &add_columns, &add_copies, &add_gathers,
+        &add_linear_algebra, &add_products, &add_recurrent, &add_scans, &add_targets})
     add_part(table);
   return table;
 }

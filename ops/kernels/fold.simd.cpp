@@ -1,6 +1,4 @@
 // Sums, products and extremes along an axis.
-#include <xgrad/ops/kernels/fold.hpp>
-
 #include <xgrad/ops/kernels/fold_simd.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
@@ -214,14 +212,13 @@ void fold(const T* x, const T* centre, T* out, std::int64_t outer, std::int64_t 
   }
 }
 
-template <class T>
-constexpr FoldTable<T> table = {{fold<Fold::sum, T>, fold<Fold::sum_abs, T>, fold<Fold::sum_squares, T>,
-                                 fold<Fold::sum_exp, T>, fold<Fold::product, T>, fold<Fold::maximum, T>,
-                                 fold<Fold::minimum, T>, fold<Fold::max_abs, T>}};
-
 }  // namespace
 
-const FoldTable<float> fold_float = table<float>;
-const FoldTable<double> fold_double = table<double>;
+extern constexpr Part fold_loops = [](Table& table) {
+  table.each([]<class T>(KernelsOf<T>& k) {
+    k.fold = {fold<Fold::sum, T>,     fold<Fold::sum_abs, T>, fold<Fold::sum_squares, T>, fold<Fold::sum_exp, T>,
+              fold<Fold::product, T>, fold<Fold::maximum, T>, fold<Fold::minimum, T>,     fold<Fold::max_abs, T>};
+  });
+};
 
 }  // namespace xgrad::kernels::XGRAD_ARCH

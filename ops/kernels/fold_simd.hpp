@@ -7,7 +7,7 @@
 
 #include <xgrad/autograd/kernels/simd.hpp>
 #include <xgrad/autograd/kernels/simd_math.hpp>
-#include <xgrad/ops/kernels/fold.hpp>
+#include <xgrad/ops/kernels/cpu.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 

@@ -1,8 +1,7 @@
 // The elementwise part of recurrent steps.
-#include <xgrad/ops/kernels/recurrent.hpp>
-
 #include <xgrad/autograd/kernels/simd.hpp>
 #include <xgrad/autograd/kernels/simd_math.hpp>
+#include <xgrad/ops/kernels/cpu.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 
@@ -156,13 +155,19 @@ void gru_adjoint(std::int64_t batch, std::int64_t hidden, const T* gates, const 
   }
 }
 
-template <class T>
-constexpr RecurrentTable<T> table = {tanh<T>, relu<T>,         tanh_adjoint<T>, relu_adjoint<T>,
-                                     lstm<T>, lstm_adjoint<T>, gru<T>,          gru_adjoint<T>};
-
 }  // namespace
 
-const RecurrentTable<float> recurrent_float = table<float>;
-const RecurrentTable<double> recurrent_double = table<double>;
+extern constexpr Part recurrent_loops = [](Table& table) {
+  table.each([]<class T>(KernelsOf<T>& loops) {
+    loops.rnn_tanh = tanh<T>;
+    loops.rnn_relu = relu<T>;
+    loops.rnn_tanh_adjoint = tanh_adjoint<T>;
+    loops.rnn_relu_adjoint = relu_adjoint<T>;
+    loops.lstm = lstm<T>;
+    loops.lstm_adjoint = lstm_adjoint<T>;
+    loops.gru = gru<T>;
+    loops.gru_adjoint = gru_adjoint<T>;
+  });
+};
 
 }  // namespace xgrad::kernels::XGRAD_ARCH

@@ -1,6 +1,4 @@
 // Softmax, log-softmax and cross-entropy: a row is read twice, the second time from the cache.
-#include <xgrad/ops/kernels/softmax.hpp>
-
 #include <xgrad/ops/kernels/fold_simd.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
@@ -76,16 +74,18 @@ void log_softmax_adjoint(const T* y, const T* dy, T* dx, std::int64_t rows, std:
 }
 
 template <class T>
-void cross_entropy(const T* x, const std::int64_t* targets, std::int64_t ignored, T* losses, T* maxima,
-                   T* reciprocals, std::int64_t rows, std::int64_t columns) {
-  for (std::int64_t i = 0; i < rows; ++i, x += columns) {
-    const bool used = targets[i] != ignored;
-    maxima[i] = used ? row_maximum(x, columns) : T(0);
-    reciprocals[i] = used ? fold_row<Fold::sum_exp>(x, columns, maxima[i]) : T(1);  // the sum, for now
-    losses[i] = used ? maxima[i] - x[targets[i]] : T(0);
+void cross_entropy(const T* x, const std::int64_t* targets, TargetRows of, std::int64_t columns, T* losses,
+                   T* maxima, T* reciprocals, T* total, const std::int64_t* used) {
+  for (std::int64_t i = 0; i < of.rows; ++i, x += columns) {
+    const bool counts = targets[i] != of.ignored;
+    maxima[i] = counts ? row_maximum(x, columns) : T(0);
+    reciprocals[i] = counts ? fold_row<Fold::sum_exp>(x, columns, maxima[i]) : T(1);  // the sum, for now
+    losses[i] = counts ? maxima[i] - x[targets[i]] : T(0);
   }
-  map_row(losses, rows, [&](auto get) { return get(losses) + kernels::XGRAD_ARCH::log(get(reciprocals)); });
-  map_row(reciprocals, rows, [&](auto get) { return Batch<T>(T(1)) / get(reciprocals); });
+  map_row(losses, of.rows,
+          [&](auto get) { return get(losses) + kernels::XGRAD_ARCH::log(get(reciprocals)); });
+  map_row(reciprocals, of.rows, [&](auto get) { return Batch<T>(T(1)) / get(reciprocals); });
+  if (total) *total = fold_row<Fold::sum>(losses, of.rows, T(0)) / (used ? static_cast<T>(*used) : T(1));
 }
 
 template <class T>
@@ -107,14 +107,17 @@ void cross_entropy_adjoint(const T* x, const std::int64_t* targets, const T* sca
   }
 }
 
-template <class T>
-constexpr SoftmaxTable<T> table = {softmax<T>,         log_softmax<T>,
-                                   softmax_adjoint<T>, log_softmax_adjoint<T>,
-                                   cross_entropy<T>,   cross_entropy_adjoint<T>};
-
 }  // namespace
 
-const SoftmaxTable<float> softmax_float = table<float>;
-const SoftmaxTable<double> softmax_double = table<double>;
+extern constexpr Part softmax_loops = [](Table& table) {
+  table.each([]<class T>(KernelsOf<T>& k) {
+    k.softmax = softmax<T>;
+    k.log_softmax = log_softmax<T>;
+    k.softmax_adjoint = softmax_adjoint<T>;
+    k.log_softmax_adjoint = log_softmax_adjoint<T>;
+    k.cross_entropy = cross_entropy<T>;
+    k.cross_entropy_adjoint = cross_entropy_adjoint<T>;
+  });
+};
 
 }  // namespace xgrad::kernels::XGRAD_ARCH

@@ -1,7 +1,6 @@
 // The sum of squares of an array.
-#include <xgrad/autograd/kernels/sum_of_squares.hpp>
-
 #include <xgrad/autograd/kernels/simd.hpp>
+#include <xgrad/ops/kernels/cpu.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 
@@ -32,6 +31,8 @@ double sum(std::int64_t n, const T* x) {
 
 }  // namespace
 
-const SumOfSquares sum_of_squares_loops = {sum<float>, sum<double>};
+extern constexpr Part sum_of_squares_loops = [](Table& table) {
+  table.each([]<class T>(KernelsOf<T>& k) { k.sum_of_squares = sum<T>; });
+};
 
 }  // namespace xgrad::kernels::XGRAD_ARCH
