@@ -18,7 +18,7 @@
 
 namespace xgrad::benchmarks {
 
-/// Arrays as ADBench lays them out. For t = 0 … steps - 2 the layers read sequence[t] ⊙ in_w, one behind the
+/// Arrays as ADBench lays them out. For t = 0 … steps - 2 the layers read sequence[t] ⊙ in_w, one after the
 /// other, and what the last one says predicts sequence[t + 1].
 struct DiagonalLstmProblem {
   std::int64_t layers, steps, width;
@@ -45,7 +45,7 @@ struct DiagonalLstmGradient {
   std::vector<double> main, extra;
 };
 
-/// h and c behind one layer's step.
+/// h and c after one layer's step.
 constexpr auto diagonal_lstm_cell(auto x, auto h, auto c, auto w_f, auto w_i, auto w_o, auto w_g, auto b_f,
                                   auto b_i, auto b_o, auto b_g) {
   auto f = sigmoid(x * w_f + b_f), i = sigmoid(h * w_i + b_i), o = sigmoid(x * w_o + b_o);
@@ -165,7 +165,7 @@ class HandwrittenLstm {
         d_main_(main_.size()),
         d_extra_(extra_.size()),
         d_state_(state_.size()) {
-    // Behind the width, exp(y) has to vanish; it does so without numbers that are slow for being denormal.
+    // Beyond the width, exp(y) has to vanish; it does so without numbers that are slow for being denormal.
     for (std::int64_t j = width_; j < stride_; ++j) extra_[static_cast<std::size_t>(2 * stride_ + j)] = -600;
   }
 
@@ -282,7 +282,7 @@ class HandwrittenLstm {
     }
   }
 
-  // From the gradients of h and c behind a cell to those before it, and that of x to where it comes from.
+  // From the gradients of h and c after a cell to those before it, and that of x to where it comes from.
   void backward_cell(std::int64_t t, std::int64_t l) {
     namespace k = kernels::XGRAD_ARCH;
     const std::int64_t n = stride_;

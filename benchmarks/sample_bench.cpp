@@ -33,7 +33,7 @@ models::CharRNN<> lstm(std::int64_t layers, std::int64_t hidden) {
   return models::CharRNN<>({.vocabulary = vocabulary_size, .hidden = hidden, .layers = layers}, generator);
 }
 
-/// Layers of an LSTM and the linear layer behind them, in flat arrays: the weights of input and state side by
+/// Layers of an LSTM and the linear layer after them, in flat arrays: the weights of input and state side by
 /// side, so that a step is one product for each layer. The input of the first layer is a row of its
 /// transposed weights.
 class HandwrittenSampler {

@@ -101,7 +101,7 @@ void sentences(const HelloOptions& options, bool use_indices, const std::string&
   fmt::print("{}\n", sample(model, vocabulary, 15, start));
 }
 
-// What is wrong with --start, said before the training rather than behind it.
+// What is wrong with --start, said before the training rather than after it.
 std::string unusable(const std::string& start) {
   if (start.empty()) return "give at least one character";
   try {

@@ -35,7 +35,7 @@ struct CharRNN {
 
   struct Output {
     Tensor<T> logits;
-    State state;  ///< behind the last step, to go on from
+    State state;  ///< after the last step, to go on from
   };
 
   CharRNNConfig config;

@@ -20,7 +20,7 @@ struct Window {
 /// may be carried over.
 class Windows {
  public:
-  /// `text` holds character indices and must outlive this. What is left of a stream behind the last whole
+  /// `text` holds character indices and must outlive this. What is left of a stream after the last whole
   /// window is a shorter window with `keep_rest`, else dropped. Throws ValueError for a batch or length below
   /// 1, and for a text too short for one window of seq_len + 1 characters in each stream, saying how many are
   /// needed.

@@ -22,7 +22,7 @@ constexpr std::size_t sequence_length(unsigned char first) {
   return 0;
 }
 
-// The code point that begins at text[at], and moves `at` behind it; none where the bytes are no UTF-8.
+// The code point that begins at text[at], and moves `at` past it; none where the bytes are no UTF-8.
 std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const std::size_t length = sequence_length(byte(at));

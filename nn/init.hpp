@@ -56,7 +56,7 @@ Tensor<T> kaiming_normal(Tensor<T> x, KaimingOptions options = {},
                          Generator& generator = default_generator());
 
 /// Rows, or columns where there are fewer of those, that are orthogonal and of length `gain`, uniformly
-/// distributed (Saxe et al. 2013); axes behind the first count as one.
+/// distributed (Saxe et al. 2013); axes after the first count as one.
 template <Real T>
 Tensor<T> orthogonal(Tensor<T> x, double gain = 1, Generator& generator = default_generator());
 

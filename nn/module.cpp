@@ -99,7 +99,7 @@ Comparison compare(const Visitor& visitor, const StateDict& dict) {
   return result;
 }
 
-// The module whose heading `next` points at, as PyTorch prints it; `next` moves behind its end.
+// The module whose heading `next` points at, as PyTorch prints it; `next` moves past its end.
 std::string rendered(std::vector<Item>::const_iterator& next, int depth) {
   const Item& head = *next++;
   std::vector<std::string> lines;

@@ -38,7 +38,7 @@ template <class... Args>
       fmt::format("safetensors: {}: {}", file.string(), fmt::format(text, std::forward<Args>(args)...)));
 }
 
-// Where a tensor's bytes lie behind the header.
+// Where a tensor's bytes lie after the header.
 struct Entry {
   std::string name;
   DType dtype;

@@ -178,7 +178,7 @@ void drop_broadcast(Term<T>& term, const Extents& extents, Location at) {
   if (rest.labels.size() != term.labels.size()) term = {reshape(term.x, shape, at), rest.labels};
 }
 
-// Sums over the axes that nobody else names.
+// Sums over the axes that no other operand names.
 template <Real T>
 void sum_out(Term<T>& term, const Labels& wanted, Location at) {
   std::vector<std::int64_t> axes;

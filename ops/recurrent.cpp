@@ -40,7 +40,7 @@ bool lies_before(const AnyTensor& x, const AnyTensor& y) {
 }
 
 // A recorded step. Outputs: h; of an LSTM also c and the gates, of a GRU zh_n and the gates. A GRU's two and
-// an LSTM's gates nobody sees but a second derivative.
+// an LSTM's gates are seen by a second derivative only.
 template <Real T, StepKind kind>
 class StepNode final : public Node {
   static constexpr bool lstm = kind == StepKind::lstm, gru = kind == StepKind::gru, gated = lstm || gru;
@@ -166,7 +166,7 @@ class StepNode final : public Node {
     return {std::move(dz)};
   }
 
-  // The gates, and where their gradients go: over them where nobody needs them any more.
+  // The gates, and where their gradients go: over them where nothing needs them any more.
   std::array<AnyTensor, 2> gates_and_room(const GradientSink& sink) {
     if (!saved_[saved_gates].storage)
       throw GraphError(fmt::format(
@@ -180,7 +180,7 @@ class StepNode final : public Node {
     return {gates, gates};
   }
 
-  // dz and dc over the gates and the gradient of c where nobody needs those any more.
+  // dz and dc over the gates and the gradient of c where nothing needs those any more.
   std::array<AnyTensor, 2> lstm_gradients(std::span<GradientSlot> gradients, const GradientSink& sink) {
     const AnyTensor c = saved(saved_c), next_c = saved(saved_result);
     auto [gates, dz] = gates_and_room(sink);
@@ -192,7 +192,7 @@ class StepNode final : public Node {
     return {std::move(dz), std::move(dc)};
   }
 
-  // dzh, and dzx over the gates where nobody needs those any more. What goes to h directly is left in h's
+  // dzh, and dzx over the gates where nothing needs those any more. What goes to h directly is left in h's
   // place.
   std::array<AnyTensor, 2> gru_gradients(const AnyTensor& next_dh, GradientSink& sink) {
     const AnyTensor h = saved(saved_h), zh_n = saved(saved_result);

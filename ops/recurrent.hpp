@@ -14,7 +14,7 @@ template <Real T = float>
 struct StepMemory {
   /// zx may be overwritten: nothing else reads its elements, and no op saved them.
   bool zx_donated = false;
-  /// Where the new h goes, of its shape; read by nobody. Steps that lie one behind another in one array are
+  /// Where the new h goes, of its shape; nothing reads it. Steps that lie one after another in one array are
   /// joined by stack() without a copy. May be zx's own memory for an RNN, if that is donated.
   Tensor<T> h{};
 };

@@ -98,7 +98,7 @@ struct Flip {
 template <Real T>
 struct Pad {
   static constexpr std::string_view name = "pad";
-  Axes before{}, behind{};  // by axis
+  Axes before{}, after{};  // by axis
   double value = 0;
 
   // How much is added (or cut off) in front of an axis, and what is left of it in between.
@@ -108,8 +108,8 @@ struct Pad {
   Tensor<T> forward(const Tensor<T>& x) const {
     Shape shape = x.shape(), core = x.shape();
     for (std::size_t i = 0; i < x.rank(); ++i) {
-      shape.set(i, x.shape()[i] + before[i] + behind[i]);
-      core.set(i, x.shape()[i] - cut(before[i]) - cut(behind[i]));
+      shape.set(i, x.shape()[i] + before[i] + after[i]);
+      core.set(i, x.shape()[i] - cut(before[i]) - cut(after[i]));
     }
     const auto strides = contiguous_strides(shape), strides_in = contiguous_strides(x.shape());
     std::int64_t from = 0, to = 0;
@@ -134,7 +134,7 @@ struct Pad {
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
     Pad opposite;
     std::ranges::transform(before, opposite.before.begin(), std::negate());
-    std::ranges::transform(behind, opposite.behind.begin(), std::negate());
+    std::ranges::transform(after, opposite.after.begin(), std::negate());
     return {apply(opposite, Location::current(), g)};
   }
 };
@@ -303,8 +303,8 @@ Tensor<T> pad(const Tensor<T>& x, const IntList& padding, double value, Location
   for (std::size_t k = 0; k < padding.size() / 2; ++k) {
     const std::size_t axis = x.rank() - 1 - k;
     op.before[axis] = padding[2 * k];
-    op.behind[axis] = padding[2 * k + 1];
-    if (x.shape()[axis] < op.cut(op.before[axis]) + op.cut(op.behind[axis]))
+    op.after[axis] = padding[2 * k + 1];
+    if (x.shape()[axis] < op.cut(op.before[axis]) + op.cut(op.after[axis]))
       throw ShapeError(
           fmt::format("{}: cuts more off axis {} than its {} elements", text(), axis, x.shape()[axis]));
   }

@@ -2,7 +2,7 @@
 //
 // A result that is the same elements in the same order is a view: it costs O(1) and shares memory with its
 // source. That holds for reshape and its kin always, and for parts of an array where they lie in one piece:
-// along the first axis, or any axis behind extents of 1. Axes count from the back where they are negative.
+// along the first axis, or any axis after extents of 1. Axes count from the back where they are negative.
 #pragma once
 
 #include <initializer_list>
@@ -86,7 +86,7 @@ template <Real T>
 Tensor<T> flip(const Tensor<T>& x, const IntList& axes, Location at = Location::current());
 
 /// With `value` around x (torch.nn.functional.pad, mode "constant"): `padding` is how many in front of and
-/// behind the last axis, then the one before it, and so on. Negative numbers cut off instead.
+/// after the last axis, then the one before it, and so on. Negative numbers cut off instead.
 template <Real T>
 Tensor<T> pad(const Tensor<T>& x, const IntList& padding, double value = 0,
               Location at = Location::current());

@@ -198,7 +198,7 @@ struct Split {
     return {single ? stack(all) : cat(all, axis)};
   }
 
-  // Whether the parts' gradients are one array already, that of somebody who computed them in place.
+  // Whether the parts' gradients are one array already, because they were computed in place.
   bool lie_in_order(std::span<const GradientSlot> g) const {
     const AxisView v(shape, static_cast<std::size_t>(axis));
     if (v.outer != 1) return false;

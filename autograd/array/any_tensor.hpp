@@ -117,9 +117,9 @@ class AnyTensor {
     offset_ = rows.offset_;
     shape_.set(0, shape_[0] + rows.shape_[0]);
   }
-  /// Whether nobody else holds the storage.
+  /// Whether this is the only one that holds the storage.
   bool unique() const { return storage_->unique(); }
-  /// Whether the data ends where the storage does, so that loops may write behind it.
+  /// Whether the data ends where the storage does, so that loops may write after it.
   bool owns_tail() const { return offset_ == 0 && unique(); }
 
  protected:

@@ -37,7 +37,7 @@ Decimal split(const std::string& text) {
   return number;
 }
 
-// The fewest digits that read back as the same value, at most `precision` of them behind the point.
+// The fewest digits that read back as the same value, at most `precision` of them after the point.
 Decimal scientific(Real auto x, int precision) {
   const Decimal shortest = split(chars(x, std::chars_format::scientific));
   const bool fits = shortest.fraction.size() <= static_cast<std::size_t>(precision);

@@ -12,7 +12,7 @@
 namespace xgrad {
 
 /// Makes storages of memory that it does not give back before it is closed. Until then the block of one that
-/// nobody refers to any more serves the next one of its size, as a pool's would.
+/// nothing refers to any more serves the next one of its size, as a pool's would.
 class StorageArena {
  public:
   StorageArena() = default;
@@ -22,7 +22,7 @@ class StorageArena {
   /// As Storage::make.
   Storage* make(std::int64_t elements, DType type);
   bool made(const Storage& storage) const { return storage.in_arena() && place_of(storage).arena == this; }
-  /// Those that somebody refers to.
+  /// Those that something refers to.
   std::vector<Storage*> in_use() const;
   /// Gives unused memory back, and from now on each storage's with its last reference.
   void close() noexcept;

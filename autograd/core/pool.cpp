@@ -1,4 +1,4 @@
-// The pool: size classes, slabs for small blocks, and the registry of threads behind live_counts().
+// The pool: size classes, slabs for small blocks, and the registry of threads, for live_counts().
 #include <xgrad/autograd/core/pool.hpp>
 
 #include <fmt/format.h>

@@ -24,7 +24,7 @@ class ReferenceCount {
   bool remove() noexcept {
     const std::uint32_t count = count_.load(std::memory_order_acquire);
     if (count == 1)
-      return true;  // the only owner need not tell anybody: nobody else can make a new reference
+      return true;  // the only owner need not tell others: no one else can make a new reference
     if (!single_threaded()) return count_.fetch_sub(1, std::memory_order_acq_rel) == 1;
     count_.store(count - 1, std::memory_order_relaxed);
     return false;

@@ -70,7 +70,7 @@ class LoopPlan {
   void input(int k, const std::byte* data, const Shape& shape, DType dtype, int block, int blocks);
   void number(int k, const std::byte* value);
 
-  /// `free_tail`: what lies behind the tensor's last element may be overwritten.
+  /// `free_tail`: what lies after the tensor's last element may be overwritten.
   void output(int k, AnyTensor& tensor, int block, int blocks, bool accumulate, bool free_tail);
   void no_output(int k);
 

@@ -82,7 +82,7 @@ XGRAD_INLINE __m256i first_lanes(std::size_t n) {
 }
 #endif
 
-/// The first n <= lanes<T> elements; the other lanes are `fill`. Touches nothing behind p[n - 1].
+/// The first n <= lanes<T> elements; the other lanes are `fill`. Touches nothing after p[n - 1].
 template <class T>
 XGRAD_INLINE Batch<T> load_partial(const T* p, std::size_t n, T fill = T(0)) {
   [[maybe_unused]] constexpr std::size_t bytes = sizeof(Batch<T>), width = sizeof(T);
@@ -107,7 +107,7 @@ XGRAD_INLINE Batch<T> load_partial(const T* p, std::size_t n, T fill = T(0)) {
   return load(lane);
 }
 
-/// Writes the first n <= lanes<T> elements, and nothing behind p[n - 1].
+/// Writes the first n <= lanes<T> elements, and nothing after p[n - 1].
 template <class T>
 XGRAD_INLINE void store_partial(T* p, const Batch<T>& x, std::size_t n) {
   [[maybe_unused]] constexpr std::size_t bytes = sizeof(Batch<T>);

@@ -1,4 +1,4 @@
-// The team of threads. Work is taken part by part by whoever comes first, so that nobody waits for a thread
+// The team of threads. Work is taken part by part by whoever comes first, so that no thread waits for one
 // that is late.
 #include <xgrad/autograd/kernels/team.hpp>
 
@@ -41,7 +41,7 @@ struct Work {
   std::int64_t steps() const { return (units + step - 1) / step; }
 };
 
-// Which work is open, and its first part that nobody took, in one word.
+// Which work is open, and its first part that is not taken, in one word.
 struct Ticket {
   static constexpr std::int64_t max_parts = 0xffff;
   std::uint64_t bits;

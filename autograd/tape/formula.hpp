@@ -136,7 +136,7 @@ class Formula {
   static constexpr bool takes = detail::SymbolicCall<F, std::make_index_sequence<n>>::possible;
 
   // One to four arguments with the caller's place for error reports; a pack can have no default argument
-  // behind it.
+  // after it.
   template <class A>
   requires detail::FormulaOperands<A>
   auto operator()(const A& a, Location at = Location::current()) const { return call(at, {}, a); }

@@ -74,7 +74,7 @@ class FormulaNode::Targets {
   struct Target {
     GradientSlot* slot;
     bool accumulate;
-    bool free_tail;  // what lies behind may be overwritten
+    bool free_tail;  // what lies after it may be overwritten
   };
 
   Target& operator[](int k) { return targets_[static_cast<std::size_t>(k)]; }

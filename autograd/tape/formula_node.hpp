@@ -29,7 +29,7 @@ struct BlockArgument {
   std::uint8_t block = 0, blocks = 1, first = 0;
 };
 
-// A recorded formula. Behind the object: its extents, saved tensors, saved numbers, then, where there are
+// A recorded formula. After the object: its extents, saved tensors, saved numbers, then, where there are
 // any, the saved tensors' shapes, captured constants and the block arguments.
 class FormulaNode final : public Node {
  public:
@@ -76,7 +76,7 @@ class FormulaNode final : public Node {
     return static_cast<std::uint16_t>(bytes);
   }
 
-  // The arrays behind the object, in this order; once release_saved has run, the extents only.
+  // The arrays after the object, in this order; once release_saved has run, the extents only.
   std::span<const std::uint32_t> extents() const {
     return {reinterpret_cast<const std::uint32_t*>(this + 1), parts_.rank};
   }

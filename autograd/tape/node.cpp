@@ -164,7 +164,7 @@ void Leaf::accumulate(GradientSlot slot) {
   if (!grad_.defined())
     grad_ = recorded || (value.unique() && detail::may_overwrite(value))
                 ? std::move(value)
-                : copy_of(value);  // nobody else writes into a gradient
+                : copy_of(value);  // nothing else writes into a gradient
   else if (recorded)
     grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());
   else if (grad_.unique() && detail::may_overwrite(grad_))

@@ -42,7 +42,7 @@ struct NodeHook {
 };
 
 /// A recorded op or a leaf. Its edges lie right before the object, one for each input, empty where no
-/// gradient is wanted; what else is of no fixed length, behind it.
+/// gradient is wanted; what else is of no fixed length, after it.
 class Node {
  public:
   Node(const Node&) = delete;
@@ -100,7 +100,7 @@ class Node {
     this_thread.count(this_thread.live_nodes, -1);
   }
 
-  /// Memory for a node of so many inputs: where the object goes, of which it and what is behind it take
+  /// Memory for a node of so many inputs: where the object goes, of which it and what follows it take
   /// `bytes`.
   static void* allocate(std::size_t inputs, std::size_t bytes) {
     return static_cast<Edge*>(pool::allocate(inputs * sizeof(Edge) + bytes, pool::Use::node)) + inputs;

@@ -1,4 +1,4 @@
-// Recorded struct ops: what they keep behind them, and their errors.
+// Recorded struct ops: what they keep after the object, and their errors.
 #include <xgrad/autograd/tape/op.hpp>
 
 #include <fmt/format.h>
@@ -39,13 +39,13 @@ RecordedOp::Parts::Parts(std::span<const AnyTensor* const> in, std::span<const A
       one_shape(std::ranges::all_of(out, [&](const AnyTensor* y) { return y->shape() == out[0]->shape(); })) {
 }
 
-RecordedOp::RecordedOp(DType dtype, Location at, const Parts& parts, std::byte* behind)
+RecordedOp::RecordedOp(DType dtype, Location at, const Parts& parts, std::byte* after)
     : Node(dtype, at, parts.inputs.size(), parts.outputs.size()),
       bytes_behind_(parts.bytes()),
       one_shape_(parts.one_shape) {
   for (std::size_t i = 0; i < parts.inputs.size(); ++i)
     if (needs_gradient(*parts.inputs[i])) connect(i, parts.inputs[i]->edge());
-  shapes_ = reinterpret_cast<Shape*>(behind);
+  shapes_ = reinterpret_cast<Shape*>(after);
   for (std::size_t k = 0; k < parts.shapes(); ++k) new (shapes_ + k) Shape(parts.outputs[k]->shape());
   saved_ = reinterpret_cast<SavedValue*>(shapes_ + parts.shapes());
   for (SavedValue& value : parts.saved) {

@@ -16,7 +16,7 @@ namespace xgrad {
 
 namespace detail {
 
-// What every recorded struct op has. The outputs' shapes and what was saved lie behind the object.
+// What every recorded struct op has. The outputs' shapes and what was saved lie after the object.
 class RecordedOp : public Node {
  public:
   Shape output_shape(std::size_t k) const override { return shapes_[one_shape_ ? 0 : k]; }
@@ -35,8 +35,8 @@ class RecordedOp : public Node {
     std::size_t bytes() const { return shapes() * sizeof(Shape) + saved.size() * sizeof(SavedValue); }
   };
 
-  // `behind`: parts.bytes() of memory.
-  RecordedOp(DType dtype, Location at, const Parts& parts, std::byte* behind);
+  // `after`: parts.bytes() of memory.
+  RecordedOp(DType dtype, Location at, const Parts& parts, std::byte* after);
   ~RecordedOp() override;
 
   std::size_t bytes_behind() const { return bytes_behind_; }
@@ -135,8 +135,8 @@ class OpNode final : public RecordedOp {
     bool donated_;
   };
 
-  OpNode(Op&& op, Location at, const Parts& parts, std::byte* behind)
-      : RecordedOp(dtype_of<T>, at, parts, behind), op_(std::move(op)) {}
+  OpNode(Op&& op, Location at, const Parts& parts, std::byte* after)
+      : RecordedOp(dtype_of<T>, at, parts, after), op_(std::move(op)) {}
   void destroy() noexcept override { end(this, bytes_behind()); }
 
   Op op_;

@@ -15,7 +15,7 @@ struct DeferredGradient {
 
 class GradientSink {
  public:
-  /// Whether anybody wants the gradient of input `i`.
+  /// Whether the gradient of input `i` is wanted.
   bool wants(std::size_t i) const {
     return selective_ ? selected(i) : edge(i).node && takes_gradient(*edge(i).node);
   }

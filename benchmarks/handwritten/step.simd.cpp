@@ -290,7 +290,7 @@ void gates_backward(Step<T>& s, Size t, const Index* inputs) {
       const T *old = s.h + before, *candidate = s.candidate + before;
       T* hidden_bias = s.gradients.b_hh + 2 * n;
       T* dh_before =
-          t > 0 ? dh - next : s.dc + b * s.hidden_row;  // dc: nobody wants the initial state's gradient
+          t > 0 ? dh - next : s.dc + b * s.hidden_row;  // dc: the initial state's gradient is not wanted
       for (Size j = 0; j < n; j += lanes<T>) {
         const auto r = load(z + j), u = load(z + n + j), q = load(z + 2 * n + j), c = load(candidate + j);
         const auto dy = load(dh + j);

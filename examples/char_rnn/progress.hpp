@@ -16,7 +16,7 @@ class ProgressLine {
   ProgressLine& operator=(const ProgressLine&) = delete;
 
   /// After a step with mean loss `loss` in nats. `characters` is how many have been trained on so far, `done`
-  /// the part of the work that is behind, in [0, 1]; `steps` in all, or 0 where time decides.
+  /// the part of the work that is done, in [0, 1]; `steps` in all, or 0 where time decides.
   void update(std::int64_t step, std::int64_t steps, double loss, std::int64_t characters, double done);
 
   double seconds() const;

@@ -25,14 +25,14 @@ constexpr T start = is_sum(kind)            ? T(0)
                     : kind == Fold::max_abs ? T(0)
                                             : -std::numeric_limits<T>::infinity();
 
-/// What stands for x behind the end of a row.
+/// What stands for x after the end of a row.
 template <Fold kind, class T>
 XGRAD_INLINE T neutral(T centre) {
   if constexpr (kind == Fold::sum_squares || kind == Fold::sum_exp) return centre;
   return start<kind, T>;
 }
 
-/// The first n elements, and `fill` behind them.
+/// The first n elements, and `fill` after them.
 template <class T>
 XGRAD_INLINE Batch<T> first_elements(const Batch<T>& x, std::int64_t n, T fill) {
   static constexpr T numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -40,8 +40,8 @@ XGRAD_INLINE Batch<T> first_elements(const Batch<T>& x, std::int64_t n, T fill) 
   return select(load(numbers) < Batch<T>(static_cast<T>(n)), x, Batch<T>(fill));
 }
 
-/// The last 0 < n < lanes elements of a row, and `fill` behind them. Where no load can be masked, what lies
-/// behind the row is read too: the next row, or what a storage has behind its data.
+/// The last 0 < n < lanes elements of a row, and `fill` after them. Where no load can be masked, what lies
+/// after the row is read too: the next row, or what a storage has after its data.
 template <class T>
 XGRAD_INLINE Batch<T> load_end(const T* x, std::int64_t n, T fill) {
   if constexpr (sizeof(Batch<T>) > 16) return load_partial(x, static_cast<std::size_t>(n), fill);
@@ -56,7 +56,7 @@ XGRAD_INLINE Batch<T> mapped(const Batch<T>& x, const Batch<T>& centre) {
   return x;
 }
 
-/// The mapped last n < lanes elements of a row, and behind them what changes no fold.
+/// The mapped last n < lanes elements of a row, and after them what changes no fold.
 template <Fold kind, class T>
 XGRAD_INLINE Batch<T> mapped_end(const T* x, std::int64_t n, T centre) {
   const Batch<T> value = mapped<kind>(load_end(x, n, neutral<kind>(centre)), Batch<T>(centre));

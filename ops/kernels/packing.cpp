@@ -23,8 +23,8 @@ std::atomic<bool>& packing_switch() {
 }
 
 // A packed form of one k × n operand in a storage. `state` is 0, or a version of the storage and what is
-// known of it. Only the thread that moves it to `filling` writes `elements`, and nobody reads them before it
-// is `ready`. Nobody reads an older version's any more by then: a thread that changes a parameter while
+// known of it. Only the thread that moves it to `filling` writes `elements`, and none reads them before it
+// is `ready`. None reads an older version's any more by then: a thread that changes a parameter while
 // others multiply with it races anyway.
 struct PackedForm {
   enum Phase : std::uint64_t { seen = 1, filling, ready };
@@ -47,7 +47,7 @@ class PackedForms final : public StorageMemo {
     for (PackedForm* form = head_; form;) delete std::exchange(form, form->next);
   }
 
-  /// Null when there are many: somebody multiplies with ever new parts of one storage.
+  /// Null when there are many: the program multiplies with ever new parts of one storage.
   PackedForm* find(const void* matrix, std::int64_t k, std::int64_t n, bool transposed) {
     PackedForm* const head = head_.load(std::memory_order_acquire);
     int count = 0;

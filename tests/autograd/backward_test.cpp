@@ -32,7 +32,7 @@ TEST_CASE("backward: gradients of leaves accumulate over passes and uses", "[bac
   CHECK_FALSE(x.grad().defined());
 }
 
-TEST_CASE("backward: a gradient that somebody holds is not written to", "[backward]") {
+TEST_CASE("backward: a gradient that is held is not written to", "[backward]") {
   auto x = leaf({1, 2});
   (x * 2).backward(ones<double>({2}));
   const Tensor<double> first = x.grad();

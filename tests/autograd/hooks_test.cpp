@@ -129,7 +129,7 @@ TEST_CASE("hooks: what they may not do, and what they may", "[hooks]") {
   for (int i = 0; i < 2; ++i) (h * 1).backward(ones<double>({2}), {.retain_graph = true});
   CHECK(calls == 1);
 
-  Tensor<double> stolen;  // a hook may keep the gradient: nobody writes into it afterwards
+  Tensor<double> stolen;  // a hook may keep the gradient: nothing writes into it afterwards
   h.register_hook([&](const Tensor<double>& g) {
     stolen = g;
     return Tensor<double>();

@@ -32,7 +32,7 @@ TEST_CASE("pool: blocks of every size are aligned, distinct and writable to the 
     CHECK(reinterpret_cast<std::uintptr_t>(block) % (bytes > 512 ? 64 : 16) == 0);
     std::memset(block, static_cast<int>(bytes % 251), bytes);
   }
-  for (auto [block, bytes] : blocks) {  // nobody wrote over anybody
+  for (auto [block, bytes] : blocks) {  // none was written over
     const auto* bytes_of = static_cast<const unsigned char*>(block);
     for (std::size_t i = 0; i < bytes; i += 1 + bytes / 97) REQUIRE(bytes_of[i] == bytes % 251);
     if (bytes) REQUIRE(bytes_of[bytes - 1] == bytes % 251);

@@ -1,4 +1,4 @@
-// Replays: what they keep alive, and that their memory is nobody else's.
+// Replays: what they keep alive, and that their memory is theirs alone.
 #include <xgrad/autograd/array/replay.hpp>
 
 #include <xgrad/xgrad.hpp>

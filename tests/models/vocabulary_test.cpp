@@ -51,7 +51,7 @@ TEST_CASE("utf8: what is not UTF-8 is named by its byte and offset", "[models]")
       {"\xED\xA0\x80", "0xed", 0},       // surrogate
       {"\xF4\x90\x80\x80", "0xf4", 0},   // above U+10FFFF
       {"\xF5\x80\x80\x80", "0xf5", 0},
-      {"é\xE9t\xE9", "0xe9", 2},  // Latin-1 behind a valid character
+      {"é\xE9t\xE9", "0xe9", 2},  // Latin-1 after a valid character
   };
   for (const Case& c : cases) {
     INFO(c.byte << " at " << c.offset);

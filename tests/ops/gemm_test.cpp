@@ -19,7 +19,7 @@ namespace {
 
 using Int = std::int64_t;
 
-/// A matrix as stored, `padding` sentinels behind each row and behind the last.
+/// A matrix as stored, `padding` sentinels after each row and after the last.
 template <class T>
 struct Stored {
   static constexpr T sentinel = T(-77.25);
@@ -284,7 +284,7 @@ TEMPLATE_TEST_CASE("Every instruction set multiplies exactly, with B packed", ""
         for (Int k : {1, 2, 3, 4, 5, 6, 7, 16, 33, 255, 256, 257, 600}) {
           CAPTURE(level.name, transpose_b, n, k);
           const Int panels = (n + level.table->panel - 1) / level.table->panel;
-          // From an odd address, and with a sentinel behind.
+          // From an odd address, and with a sentinel after it.
           std::vector<TestType> packed(static_cast<std::size_t>(panels * level.table->panel * k + 2),
                                        TestType(99));
           Problem<TestType> problem(false, transpose_b, 1 + static_cast<Int>(random() % 40), n, k,

@@ -112,15 +112,15 @@ TEST_CASE("slice is NumPy's") {
   for (const Case& c : cases) {
     const D row = counted({c.extent});
     CHECK(list(slice(row, {c.slice})) == c.expected);
-    // Along a last axis behind others, and along a first before others.
+    // Along a last axis after others, and along a first before others.
     const auto n = static_cast<std::int64_t>(c.expected.size());
-    const D behind = slice(counted({2, c.extent}), {Slice{}, c.slice}),
+    const D after_others = slice(counted({2, c.extent}), {Slice{}, c.slice}),
             before = slice(counted({c.extent, 2}), {c.slice});
-    REQUIRE(behind.shape() == Shape{2, n});
+    REQUIRE(after_others.shape() == Shape{2, n});
     REQUIRE(before.shape() == Shape{n, 2});
     for (std::int64_t k = 0; k < n; ++k) {
       const double i = c.expected[static_cast<std::size_t>(k)];
-      CHECK(at(behind, {1, k}) == static_cast<double>(c.extent) + i);
+      CHECK(at(after_others, {1, k}) == static_cast<double>(c.extent) + i);
       CHECK(at(before, {k, 1}) == 2 * i + 1);
     }
   }

@@ -40,7 +40,7 @@ TEST_CASE("split, chunk and unbind take apart") {
   CHECK(list(split(counted({2, 3}), {1, 2}, 1)[1]) == Values{1, 2, 4, 5});
   CHECK(list(unbind(x, 1)[1]) == Values{1, 3, 5, 7, 9});
   CHECK(list(unbind(counted({2, 2, 2}), 1)[1]) == Values{2, 3, 6, 7});
-  // Views along the first axis, or behind extents of 1.
+  // Views along the first axis, or after extents of 1.
   CHECK(split(x, 2)[1].data() == x.data() + 4);
   CHECK(unbind(x)[3].data() == x.data() + 6);
   CHECK(chunk(counted({1, 4}), 2, 1)[0].op_name() == "constant");

@@ -35,7 +35,7 @@ std::vector<T> counting(std::size_t size) {
   return values;
 }
 
-/// Checks permute_copy, also that it writes nothing behind the output.
+/// Checks permute_copy, also that it writes nothing after the output.
 template <class T>
 void check(const Ints& shape, const Ints& strides, const T* in) {
   CAPTURE(shape, strides);

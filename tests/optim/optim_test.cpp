@@ -98,12 +98,12 @@ TEST_CASE("every step of every optimizer is PyTorch's, in double") { check_all<d
 TEST_CASE("every step of every optimizer is PyTorch's, in float") { check_all<float>(); }
 
 // Tails of every length, against the same update one element at a time.
-TEMPLATE_TEST_CASE("the loops treat all elements alike and write nothing behind them", "", float, double) {
+TEMPLATE_TEST_CASE("the loops treat all elements alike and write nothing after them", "", float, double) {
   using T = TestType;
   for (std::int64_t n = 0; n < 40; ++n) {
     Generator generator(7);
     const Tensor<T> value = randn<T>({n}, generator), gradient = randn<T>({n}, generator);
-    Tensor<T> whole = value.clone();  // has n elements, and behind them what must stay as it is
+    Tensor<T> whole = value.clone();  // has n elements, and after them what must stay as it is
     std::vector<T> guard(static_cast<std::size_t>(n) + 8, T(42));
     Tensor<T> guarded(AnyTensor::empty({n + 8}, dtype_of<T>));
     guarded.assign(full<T>({n + 8}, 42));

@@ -1,4 +1,4 @@
-// The CPU's table of kernels behind one that counts: every kernel call of every test program goes through it.
+// The CPU's table of kernels with one before it that counts: every kernel call of every test program goes through it.
 #pragma once
 
 #include <cstdint>
