@@ -170,7 +170,7 @@ Tensor<T> unroll(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& la
   StepMemory<T> memory{.zx_donated = zx_donated};
   const Tensor<T>* last = &h;
   for (std::int64_t t = 0; t < time; ++t) {
-    const Scope scope("", t);
+    const named_scope scope("", t);
     Tensor<T>& step = steps[static_cast<std::size_t>(t)];
     if (!in_place) memory.h = Tensor<T>(buffer.view(shape, t * shape.elements()));
     step = advance(rnn, layer, step, *last, c, memory, at);
@@ -194,7 +194,7 @@ typename Recurrent<T>::Sequence run_layers(const Recurrent<T>& rnn, const X& x,
   state.c.resize(rnn.layers.size());
   for (std::size_t k = 0; k < rnn.layers.size(); ++k) {
     const auto& layer = rnn.layers[k];
-    const Scope scope(rnn.layers.size() > 1 ? fmt::format("l{}", k) : std::string());
+    const named_scope scope(rnn.layers.size() > 1 ? fmt::format("l{}", k) : std::string());
     const Tensor<T> zx =
         k == 0 ? project(rnn, layer, x, at) : project(rnn, layer, dropped(rnn, output, at), at);
     output = unroll(rnn, layer, zx, state.h[k], state.c[k], at);

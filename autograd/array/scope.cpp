@@ -63,17 +63,17 @@ std::uint32_t path_inside(std::uint32_t parent, std::string_view name) {
 
 }  // namespace
 
-Scope::Scope(std::string_view name) : before_(this_thread.scope) {
+named_scope::named_scope(std::string_view name) : before_(this_thread.scope) {
   this_thread.scope = path_inside(before_ >> step_bits, name) << step_bits | (before_ & step_mask);
 }
 
-Scope::Scope(std::string_view name, std::int64_t step) : before_(this_thread.scope) {
-  if (step < 0) throw ValueError(fmt::format("Scope: time step {} of '{}' is negative", step, name));
+named_scope::named_scope(std::string_view name, std::int64_t step) : before_(this_thread.scope) {
+  if (step < 0) throw ValueError(fmt::format("named_scope: time step {} of '{}' is negative", step, name));
   const auto shown = static_cast<std::uint32_t>(std::min(step, ScopeText::last_step)) + 1;
   this_thread.scope = path_inside(before_ >> step_bits, name) << step_bits | shown;
 }
 
-Scope::~Scope() { this_thread.scope = before_; }
+named_scope::~named_scope() { this_thread.scope = before_; }
 
 ScopeText scope_text(std::uint32_t scope) {
   Paths& table = paths();

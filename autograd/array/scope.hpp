@@ -8,17 +8,17 @@
 
 namespace xgrad {
 
-/// Annotates the nodes that this thread makes until the end of the scope: `Scope scope("encoder", t);`. Names
+/// Annotates the nodes that this thread makes until the end of the scope: `named_scope scope("encoder", t);`. Names
 /// of nested scopes are joined by dots; a step holds for the scopes inside too, until one of them gives its
 /// own.
-class Scope {
+class named_scope {
  public:
-  explicit Scope(std::string_view name);
+  explicit named_scope(std::string_view name);
   /// With a time step, which must not be negative. An empty name leaves the path as it is.
-  Scope(std::string_view name, std::int64_t step);
-  Scope(const Scope&) = delete;
-  Scope& operator=(const Scope&) = delete;
-  ~Scope();
+  named_scope(std::string_view name, std::int64_t step);
+  named_scope(const named_scope&) = delete;
+  named_scope& operator=(const named_scope&) = delete;
+  ~named_scope();
 
  private:
   std::uint32_t before_;

@@ -16,7 +16,7 @@ using LeafNames = std::vector<std::pair<std::string, AnyTensor>>;
 
 /// The graph of `outputs` in the DOT language: `dot -Tsvg`. One box for each op with its name, shapes,
 /// attributes, module path and time step, and one for each leaf with its name and shape; arrows point from
-/// operand to result. The path and step are those of the `Scope` an op was recorded in; outside of any, the
+/// operand to result. The path and step are those of the `named_scope` an op was recorded in; outside of any, the
 /// path is what the names of the leaves it reads have in common. Backward frees the graph: write it out before.
 std::string to_dot(std::span<const AnyTensor> outputs, const LeafNames& names = {});
 std::string to_dot(const AnyTensor& output, const LeafNames& names = {});

@@ -31,9 +31,9 @@ TEST_CASE("graph: the whole text of a small one", "[graph]") {
   auto w = ones<double>({3, 4}).set_requires_grad(), b = ones<double>({4}).set_requires_grad();
   Tensor<double> h = ones<double>({3, 4});
   {
-    const Scope model("model");
+    const named_scope model("model");
     for (int t = 0; t < 2; ++t) {
-      const Scope step("rnn", t);
+      const named_scope step("rnn", t);
       h = h * w;
     }
   }

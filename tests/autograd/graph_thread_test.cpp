@@ -144,10 +144,10 @@ TEST_CASE("threads: modes and scopes belong to their thread", "[threads]") {
   auto x = Tensor<double>{1}.set_requires_grad();
   std::atomic<int> right{0};
   in_parallel(4, [&](int i) {
-    const Scope scope("thread" + std::to_string(i), i);
+    const named_scope scope("thread" + std::to_string(i), i);
     const detail::recording_scope mode(i % 2 == 0);
     for (int repeat = 0; repeat < 100; ++repeat) {
-      const Scope inner("inner" + std::to_string(repeat % 7));
+      const named_scope inner("inner" + std::to_string(repeat % 7));
       const auto y = x * 2;
       if (i % 2)
         right += !y.requires_grad();

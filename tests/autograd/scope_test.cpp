@@ -21,15 +21,15 @@ std::string here() {
 TEST_CASE("scope: names nest, steps hold inside, and both end", "[scope]") {
   CHECK(here() == "");
   {
-    const Scope outer("model");
+    const named_scope outer("model");
     CHECK(here() == "model");
     {
-      const Scope inner("rnn", 3);
+      const named_scope inner("rnn", 3);
       CHECK(here() == "model.rnn, step 3");
       {
-        const Scope deeper("cell");
+        const named_scope deeper("cell");
         CHECK(here() == "model.rnn.cell, step 3");
-        const Scope again("", 0);
+        const named_scope again("", 0);
         CHECK(here() == "model.rnn.cell, step 0");
       }
       CHECK(here() == "model.rnn, step 3");
@@ -38,7 +38,7 @@ TEST_CASE("scope: names nest, steps hold inside, and both end", "[scope]") {
   }
   CHECK(here() == "");
   try {
-    const Scope scope("broken");
+    const named_scope scope("broken");
     throw 1;
   } catch (int) {
   }
@@ -47,26 +47,26 @@ TEST_CASE("scope: names nest, steps hold inside, and both end", "[scope]") {
 
 TEST_CASE("scope: the same path is the same scope, whoever spells it", "[scope]") {
   // There is room for fewer paths than this.
-  for (int i = 0; i < 20000; ++i) const Scope outer("same"), inner(std::string("pa") + "th");
-  const Scope outer("same"), another("paths");
+  for (int i = 0; i < 20000; ++i) const named_scope outer("same"), inner(std::string("pa") + "th");
+  const named_scope outer("same"), another("paths");
   CHECK(here() == "same.paths");
 }
 
 TEST_CASE("scope: a long count of steps costs nothing and is held at its end", "[scope]") {
-  for (std::int64_t t = 0; t < 300000; ++t) const Scope step("loop", t);
+  for (std::int64_t t = 0; t < 300000; ++t) const named_scope step("loop", t);
   const std::string at_its_end = "loop, step " + std::to_string(ScopeText::last_step);
-  const Scope last("loop", ScopeText::last_step);
+  const named_scope last("loop", ScopeText::last_step);
   CHECK(here() == at_its_end);
-  const Scope later("", ScopeText::last_step + 1000);
+  const named_scope later("", ScopeText::last_step + 1000);
   CHECK(here() == at_its_end);
-  CHECK_THROWS_AS(Scope("loop", -1), ValueError);
+  CHECK_THROWS_AS(named_scope("loop", -1), ValueError);
   CHECK(here() == at_its_end);
 }
 
 TEST_CASE("scope: when there are too many paths, the outer one stands for the inner", "[scope]") {
-  const Scope outer("many");
-  for (int i = 0; i < 20000; ++i) const Scope inner("inner" + std::to_string(i));
-  const Scope one_more("one_more");
+  const named_scope outer("many");
+  for (int i = 0; i < 20000; ++i) const named_scope inner("inner" + std::to_string(i));
+  const named_scope one_more("one_more");
   CHECK(here() == "many");
 }
 
