@@ -22,7 +22,7 @@ bool is_state(const Item& item) {
 }
 
 // Same elements, same identity: what tied parameters have in common.
-using Identity = std::tuple<const Storage*, std::int64_t, std::vector<std::uint32_t>>;
+using Identity = std::tuple<const xgrad::detail::Storage*, std::int64_t, std::vector<std::uint32_t>>;
 Identity identity(const AnyTensor& x) {
   return {x.storage().get(), x.offset(), {x.shape().begin(), x.shape().end()}};
 }
@@ -211,7 +211,7 @@ void separate(const Visitor& visitor) {
     originals.push_back(*item.tensor);
     AnyTensor& copy = copies[identity(*item.tensor)];
     if (!copy.defined()) {
-      typed(copy_of(*item.tensor), [&](auto fresh) {
+      typed(xgrad::detail::copy_of(*item.tensor), [&](auto fresh) {
         if (item.tensor->node()) fresh.set_requires_grad().set_requires_grad(item.tensor->requires_grad());
         copy = fresh;
       });

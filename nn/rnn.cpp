@@ -132,7 +132,7 @@ template <Real T>
 Tensor<T> project(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& x,
                   Location at) {
   const Tensor<T> bias =
-      adds_biases(rnn, layer) ? Operand<T>(layer.bias_ih, at) + layer.bias_hh : layer.bias_ih;
+      adds_biases(rnn, layer) ? xgrad::detail::Operand<T>(layer.bias_ih, at) + layer.bias_hh : layer.bias_ih;
   return affine(x, layer.weight_ih, bias, at);
 }
 template <Real T>
@@ -181,7 +181,7 @@ Tensor<T> unroll(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& la
     return stack(std::span<const Tensor<T>>(steps), 0, at);
   }
   // Nothing was recorded: the result is the buffer, which its user may write to.
-  h = Tensor<T>(copy_of(*last));
+  h = Tensor<T>(xgrad::detail::copy_of(*last));
   return buffer;
 }
 
@@ -252,7 +252,7 @@ template <Real T>
 RecurrentState<T> detach(const RecurrentState<T>& state) {
   RecurrentState<T> result;
   // Copies: a slice of a sequence's output would keep the whole window in memory.
-  for (const Tensor<T>& h : state.h) result.h.push_back(Tensor<T>(copy_of(h)));
+  for (const Tensor<T>& h : state.h) result.h.push_back(Tensor<T>(xgrad::detail::copy_of(h)));
   for (const Tensor<T>& c : state.c) result.c.push_back(c.detach());
   return result;
 }

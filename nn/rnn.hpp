@@ -24,7 +24,7 @@ struct RecurrentOptions {
 /// What a network carries from step to step: for each layer h, and for an LSTM c, of shape (batch, hidden).
 template <Real T = float>
 struct RecurrentState {
-  using List = std::vector<Tensor<T>, pool::Allocator<Tensor<T>>>;
+  using List = std::vector<Tensor<T>, xgrad::detail::pool::Allocator<Tensor<T>>>;
   List h, c;
 
   /// h of the last layer, the network's output. Throws ValueError for a default-constructed state.

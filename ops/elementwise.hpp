@@ -71,102 +71,102 @@ constexpr auto elementwise(Location at, X&&... x) {
 
 template <detail::Elementwise X>
 constexpr auto neg(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::neg>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::neg>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto abs(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::abs>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::abs>(at, std::forward<X>(x));
 }
 /// -1, 0 or 1; its gradient is 0.
 template <detail::Elementwise X>
 constexpr auto sign(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::sign>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::sign>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto square(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::square>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::square>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto sqrt(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::sqrt>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::sqrt>(at, std::forward<X>(x));
 }
 /// 1 / sqrt(x)
 template <detail::Elementwise X>
 constexpr auto rsqrt(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::rsqrt>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::rsqrt>(at, std::forward<X>(x));
 }
 /// 1 / x
 template <detail::Elementwise X>
 constexpr auto reciprocal(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::reciprocal>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::reciprocal>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto exp(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::exp>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::exp>(at, std::forward<X>(x));
 }
 /// exp(x) - 1, accurate near 0
 template <detail::Elementwise X>
 constexpr auto expm1(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::expm1>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::expm1>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto log(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::log>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::log>(at, std::forward<X>(x));
 }
 /// log(1 + x), accurate near 0
 template <detail::Elementwise X>
 constexpr auto log1p(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::log1p>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::log1p>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto sin(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::sin>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::sin>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto cos(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::cos>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::cos>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto tan(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::tan>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::tan>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto asin(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::asin>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::asin>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto acos(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::acos>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::acos>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto atan(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::atan>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::atan>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto sinh(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::sinh>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::sinh>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto cosh(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::cosh>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::cosh>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto tanh(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::tanh>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::tanh>(at, std::forward<X>(x));
 }
 /// 1 / (1 + exp(-x))
 template <detail::Elementwise X>
 constexpr auto sigmoid(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::sigmoid>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::sigmoid>(at, std::forward<X>(x));
 }
 /// log(1 + exp(x))
 template <detail::Elementwise X>
 constexpr auto softplus(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::softplus>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::softplus>(at, std::forward<X>(x));
 }
 template <detail::Elementwise X>
 constexpr auto erf(X&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::erf>(at, std::forward<X>(x));
+  return detail::elementwise<detail::Opcode::erf>(at, std::forward<X>(x));
 }
 
 /// max(x, 0)
@@ -210,32 +210,32 @@ constexpr auto clamp(X&& x, double low, double high, Location at = Location::cur
 template <class A, class B>
 requires detail::ElementwiseArguments<A, B>
 constexpr auto pow(A&& a, B&& b, Location at = Location::current()) {
-  return detail::elementwise<Opcode::pow>(at, std::forward<A>(a), std::forward<B>(b));
+  return detail::elementwise<detail::Opcode::pow>(at, std::forward<A>(a), std::forward<B>(b));
 }
 /// The angle of the point (x, y), in radians
 template <class A, class B>
 requires detail::ElementwiseArguments<A, B>
 constexpr auto atan2(A&& y, B&& x, Location at = Location::current()) {
-  return detail::elementwise<Opcode::atan2>(at, std::forward<A>(y), std::forward<B>(x));
+  return detail::elementwise<detail::Opcode::atan2>(at, std::forward<A>(y), std::forward<B>(x));
 }
 /// The larger one; NaN if either is; where they are equal each gets half the gradient
 template <class A, class B>
 requires detail::ElementwiseArguments<A, B>
 constexpr auto maximum(A&& a, B&& b, Location at = Location::current()) {
-  return detail::elementwise<Opcode::maximum>(at, std::forward<A>(a), std::forward<B>(b));
+  return detail::elementwise<detail::Opcode::maximum>(at, std::forward<A>(a), std::forward<B>(b));
 }
 /// The smaller one, on the same terms
 template <class A, class B>
 requires detail::ElementwiseArguments<A, B>
 constexpr auto minimum(A&& a, B&& b, Location at = Location::current()) {
-  return detail::elementwise<Opcode::minimum>(at, std::forward<A>(a), std::forward<B>(b));
+  return detail::elementwise<detail::Opcode::minimum>(at, std::forward<A>(a), std::forward<B>(b));
 }
 /// `yes` where the condition is not 0, else `no`. No gradient to the condition.
 template <class C, class A, class B>
 requires detail::ElementwiseArguments<C, A, B>
 constexpr auto where(C&& condition, A&& yes, B&& no, Location at = Location::current()) {
-  return detail::elementwise<Opcode::where>(at, std::forward<C>(condition), std::forward<A>(yes),
-                                            std::forward<B>(no));
+  return detail::elementwise<detail::Opcode::where>(at, std::forward<C>(condition), std::forward<A>(yes),
+                                                    std::forward<B>(no));
 }
 
 }  // namespace xgrad

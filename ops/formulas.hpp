@@ -26,7 +26,7 @@ struct Elu {
   static constexpr std::size_t inputs = 2;
   constexpr Symbol operator()(Symbol x, Symbol alpha) const {
     return where(x > 0, x,
-                 alpha * apply(Opcode::expm1, where(x > 0, 0, x)));  // never expm1 of a large number
+                 alpha * apply(detail::Opcode::expm1, where(x > 0, 0, x)));  // never expm1 of a large number
   }
 };
 
@@ -34,7 +34,7 @@ struct Gelu {
   static constexpr const char* name = "gelu";
   static constexpr std::size_t inputs = 1;
   constexpr Symbol operator()(Symbol x) const {
-    return 0.5 * x * (1 + apply(Opcode::erf, x * 0.70710678118654752440));
+    return 0.5 * x * (1 + apply(detail::Opcode::erf, x * 0.70710678118654752440));
   }
 };
 
@@ -42,14 +42,14 @@ struct GeluTanh {
   static constexpr const char* name = "gelu_tanh";
   static constexpr std::size_t inputs = 1;
   constexpr Symbol operator()(Symbol x) const {
-    return 0.5 * x * (1 + apply(Opcode::tanh, 0.79788456080286535588 * (x + 0.044715 * (x * x * x))));
+    return 0.5 * x * (1 + apply(detail::Opcode::tanh, 0.79788456080286535588 * (x + 0.044715 * (x * x * x))));
   }
 };
 
 struct Silu {
   static constexpr const char* name = "silu";
   static constexpr std::size_t inputs = 1;
-  constexpr Symbol operator()(Symbol x) const { return x * apply(Opcode::sigmoid, x); }
+  constexpr Symbol operator()(Symbol x) const { return x * apply(detail::Opcode::sigmoid, x); }
 };
 
 struct Clamp {
@@ -66,13 +66,13 @@ struct Clamp {
 struct SquaredError {
   static constexpr const char* name = "squared_error";
   static constexpr std::size_t inputs = 2;
-  constexpr Symbol operator()(Symbol x, Symbol y) const { return apply(Opcode::square, x - y); }
+  constexpr Symbol operator()(Symbol x, Symbol y) const { return apply(detail::Opcode::square, x - y); }
 };
 
 struct AbsoluteError {
   static constexpr const char* name = "absolute_error";
   static constexpr std::size_t inputs = 2;
-  constexpr Symbol operator()(Symbol x, Symbol y) const { return apply(Opcode::abs, x - y); }
+  constexpr Symbol operator()(Symbol x, Symbol y) const { return apply(detail::Opcode::abs, x - y); }
 };
 
 struct BinaryCrossEntropy {  // of a logit x: softplus(x) - x y without cancellation, right also in its
@@ -80,7 +80,7 @@ struct BinaryCrossEntropy {  // of a logit x: softplus(x) - x y without cancella
   static constexpr const char* name = "binary_cross_entropy";
   static constexpr std::size_t inputs = 2;
   constexpr Symbol operator()(Symbol x, Symbol y) const {
-    return x * ((x > 0) - y) + apply(Opcode::softplus, where(x > 0, -x, x));
+    return x * ((x > 0) - y) + apply(detail::Opcode::softplus, where(x > 0, -x, x));
   }
 };
 

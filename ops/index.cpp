@@ -13,10 +13,9 @@
 
 namespace xgrad {
 
-namespace {
+using namespace detail;
 
-using detail::check_defined;
-using detail::Extents;
+namespace {
 
 template <Real T, bool lookup>
 struct TakeRows;
@@ -30,7 +29,7 @@ struct AddRows {
   Shape shape;
 
   static void add(const Indices& indices, std::size_t axis, const AnyTensor& rows, AnyTensor& into) {
-    const detail::AxisView v(into.shape(), axis);
+    const AxisView v(into.shape(), axis);
     launch(kernels::on(into.device()).of<T>().scatter_add_rows, v.outer, v.extent, v.inner, reads(indices),
            indices.elements(), reads<T>(rows), writes<T>(into));
   }
@@ -54,10 +53,10 @@ struct TakeRows {
 
   Tensor<T> forward(const Tensor<T>& x) const {
     Tensor<T> y = empty<T>(shape);
-    const detail::AxisView v(x.shape(), axis);
+    const AxisView v(x.shape(), axis);
     const Indices& which = indices.unchanged(name);
-    launch(detail::kernels_of(x).gather_rows, v.outer, v.extent, v.inner, reads(which), which.elements(),
-           reads(x), writes(y));
+    launch(kernels_of(x).gather_rows, v.outer, v.extent, v.inner, reads(which), which.elements(), reads(x),
+           writes(y));
     return y;
   }
   bool backward(const Saved<T>&, std::span<GradientSlot> g, GradientSink& sink) const {
@@ -88,9 +87,8 @@ struct Gather {
 
   Tensor<T> forward(const Tensor<T>& x) const {
     Tensor<T> y = empty<T>(indices.shape());
-    launch(detail::kernels_of(x).gather, Extents(indices.shape()),
-           Extents(contiguous_strides(x.shape()), x.rank()), axis, reads(indices.unchanged(name)), reads(x),
-           writes(y));
+    launch(kernels_of(x).gather, Extents(indices.shape()), Extents(contiguous_strides(x.shape()), x.rank()),
+           axis, reads(indices.unchanged(name)), reads(x), writes(y));
     return y;
   }
   bool backward(const Saved<T>&, std::span<GradientSlot> g, GradientSink& sink) const {
@@ -119,7 +117,7 @@ struct ScatterAdd {
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     Tensor<T> by_source;
     if (saved.needs(1)) by_source = gather(g, static_cast<std::int64_t>(axis), indices.unchanged(name));
-    return {detail::passed_on(saved, g), std::move(by_source)};
+    return {passed_on(saved, g), std::move(by_source)};
   }
 };
 
@@ -204,7 +202,7 @@ Tensor<T> one_hot(const Indices& indices, std::int64_t classes) {
   Shape shape = indices.shape();
   shape.push_back(classes);
   Tensor<T> y = zeros<T>(shape);
-  launch(detail::kernels_of(y).set_ones, reads(indices), indices.elements(), classes, writes(y));
+  launch(kernels_of(y).set_ones, reads(indices), indices.elements(), classes, writes(y));
   return y;
 }
 

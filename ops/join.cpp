@@ -11,9 +11,11 @@
 
 namespace xgrad {
 
+using namespace detail;
+
 namespace {
 
-using Starts = detail::PoolVector<std::int64_t>;
+using Starts = PoolVector<std::int64_t>;
 
 // Joined along an axis, which is a new one where `stacked`.
 template <Real T, bool stacked>
@@ -29,11 +31,11 @@ struct Join {
   Tensor<T> forward(std::span<const Tensor<T>> parts) const {
     if (in_place) return Tensor<T>(parts[0].view(shape));
     Tensor<T> y = empty<T>(shape);
-    const detail::AxisView v(shape, axis);
+    const AxisView v(shape, axis);
     std::int64_t at = 0;
     for (const Tensor<T>& part : parts) {
       const std::int64_t width = v.inner * (stacked ? 1 : part.shape()[axis]);
-      launch(detail::kernels_of(y).strided_write, std::array{v.outer, width},
+      launch(kernels_of(y).strided_write, std::array{v.outer, width},
              std::array{v.extent * v.inner, std::int64_t{1}}, reads(part), writes(y, at));
       at += width;
     }
@@ -89,7 +91,7 @@ constexpr std::size_t max_inputs = 65535;  // of a node
 template <Real T>
 void check_list(std::string_view op, std::span<const Tensor<T>> tensors) {
   if (tensors.empty()) throw ValueError(fmt::format("{}: no tensors; give at least one", op));
-  for (std::size_t i = 0; i < tensors.size(); ++i) detail::check_defined(op, tensors[i], i);
+  for (std::size_t i = 0; i < tensors.size(); ++i) check_defined(op, tensors[i], i);
 }
 
 [[noreturn]] void mismatch(std::string_view op, std::size_t i, const Shape& shape, const Shape& first,

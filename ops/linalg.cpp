@@ -15,9 +15,9 @@
 
 namespace xgrad {
 
-namespace {
+using namespace detail;
 
-using detail::check_defined;
+namespace {
 
 std::int64_t rows_of(const AnyTensor& a) { return a.shape().back(); }
 Shape leading_axes(const Shape& shape, std::size_t last = 2) {
@@ -26,11 +26,10 @@ Shape leading_axes(const Shape& shape, std::size_t last = 2) {
 
 void check_square(std::string_view op, const AnyTensor& a) {
   check_defined(op, a);
-  if (detail::in_replay())
-    detail::refuse_in_replay(
-        op,
-        "it could not tell in time that a matrix is singular; compute it before each run, "
-        "into a tensor with assign()");
+  if (in_replay())
+    refuse_in_replay(op,
+                     "it could not tell in time that a matrix is singular; compute it before each run, "
+                     "into a tensor with assign()");
   const Shape& shape = a.shape();
   if (shape.rank() < 2 || shape.back() != shape[shape.rank() - 2])
     throw ShapeError(fmt::format("{}: shape {} is of no square matrix; its last two axes must be equal", op,
@@ -105,8 +104,8 @@ struct Solve {
     if (x.elements() > 0)
       for (std::int64_t i = 0; i < lead.elements(); ++i) {
         const std::int64_t at_a = matrix_number(lead_a, lead, i), at_b = matrix_number(lead_b, lead, i);
-        if (!detail::kernels_of(a).solve(transpose_a, n, columns, a.data() + at_a * n * n,
-                                         b.data() + at_b * n * columns, elements_of(x) + i * n * columns))
+        if (!kernels_of(a).solve(transpose_a, n, columns, a.data() + at_a * n * n,
+                                 b.data() + at_b * n * columns, elements_of(x) + i * n * columns))
           no_result("solve", a, at_a, singular);
       }
     save(a);
@@ -128,7 +127,7 @@ struct Inv {
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& a) const {
     Tensor<T> y = empty<T>(a.shape());
     for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
-      if (!detail::kernels_of(a).inverse(rows_of(a), matrix, elements_of(y) + (matrix - a.data())))
+      if (!kernels_of(a).inverse(rows_of(a), matrix, elements_of(y) + (matrix - a.data())))
         no_result("inv", a, i, singular);
     });
     save(y);
@@ -168,7 +167,7 @@ struct Det {
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& a) const {
     Tensor<T> y = ones<T>(leading_axes(a.shape()));
     for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
-      elements_of(y)[i] = detail::kernels_of(a).determinant(rows_of(a), matrix);
+      elements_of(y)[i] = kernels_of(a).determinant(rows_of(a), matrix);
     });
     save(a);
     save(y);
@@ -185,8 +184,8 @@ struct Slogdet {
   std::vector<Tensor<T>> forward(Saver<T>& save, const Tensor<T>& a) const {
     Tensor<T> sign = ones<T>(leading_axes(a.shape())), logarithm = zeros<T>(sign.shape());
     for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
-      detail::kernels_of(a).sign_and_log_determinant(rows_of(a), matrix, elements_of(sign)[i],
-                                                     elements_of(logarithm)[i]);
+      kernels_of(a).sign_and_log_determinant(rows_of(a), matrix, elements_of(sign)[i],
+                                             elements_of(logarithm)[i]);
     });
     save(a);
     save(sign);
@@ -217,7 +216,7 @@ struct Cholesky {
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& a) const {
     Tensor<T> y = empty<T>(a.shape());
     for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
-      if (!detail::kernels_of(a).cholesky(rows_of(a), matrix, elements_of(y) + (matrix - a.data())))
+      if (!kernels_of(a).cholesky(rows_of(a), matrix, elements_of(y) + (matrix - a.data())))
         no_result("cholesky", a, i, "is not positive definite");
     });
     save(y);

@@ -15,6 +15,8 @@
 
 namespace xgrad {
 
+using namespace detail;
+
 namespace {
 
 // What fits a loss: targets, and how many of them are used, in an array of one for kernels to read.
@@ -42,7 +44,7 @@ struct Targets {
   // The targets with a class in place of those to be ignored.
   Indices classes(std::string_view op, std::int64_t classes) const {
     if (all_used) return values.unchanged(op);
-    const Indices result = detail::computed_indices(values.shape(), classes);
+    const Indices result = computed_indices(values.shape(), classes);
     launch(kernels::on(result.device()).without_ignored, reads(values.unchanged(op)), rows(), writes(result));
     return result;
   }
@@ -76,7 +78,7 @@ struct TargetCheck {
 };
 
 Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets, ClassLossOptions options) {
-  detail::check_defined(op, x);
+  check_defined(op, x);
   if (x.rank() == 0)
     throw ShapeError(fmt::format("{}: input of shape [] has no axis of classes; pass [N, C]", op));
   Shape rows = x.shape();
@@ -86,7 +88,7 @@ Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets,
         "{}: input {} takes targets of shape {}, not {}; the classes are the last axis, and every row "
         "has one target",
         op, to_string(x.shape()), to_string(rows), to_string(targets.shape())));
-  const bool computed = detail::computed_in_replay(op, targets, x.shape().back());
+  const bool computed = computed_in_replay(op, targets, x.shape().back());
   if (computed && options.ignore_index >= 0)
     detail::refuse_in_replay(op,
                              "targets that the function computes cannot be ignored; give no ignore_index, or "
@@ -110,9 +112,9 @@ struct CrossEntropy {
     Tensor<T> result = empty<T>(reduced ? Shape() : targets.values.shape());
     // Of each row the maximum, the reciprocal of its sum, and its loss, until backward puts its weight there.
     Tensor<T> statistics = empty<T>({3, rows});
-    launch(detail::kernels_of(logits).cross_entropy, reads(logits), reads(targets.values.unchanged(name)),
-           targets.rows(), columns, reduced ? writes(statistics, 2 * rows) : writes(result), writes(statistics),
-           writes(statistics, rows), writes<T>(reduced ? result : AnyTensor()),
+    launch(kernels_of(logits).cross_entropy, reads(logits), reads(targets.values.unchanged(name)),
+           targets.rows(), columns, reduced ? writes(statistics, 2 * rows) : writes(result),
+           writes(statistics), writes(statistics, rows), writes<T>(reduced ? result : AnyTensor()),
            reads(targets.mean() ? targets.used : targets.none));
     save(logits);
     save(statistics);
@@ -128,9 +130,9 @@ struct CrossEntropy {
     else
       targets.write_weights<T>(name, g, scales);
     sink.write(0, [&](AnyTensor& into, bool accumulate) {
-      launch(detail::kernels_of(logits).cross_entropy_adjoint, reads(logits),
-             reads(targets.values.unchanged(name)), reads<T>(scales), reads(statistics),
-             reads(statistics, rows), writes<T>(into), accumulate, rows, logits.shape().back());
+      launch(kernels_of(logits).cross_entropy_adjoint, reads(logits), reads(targets.values.unchanged(name)),
+             reads<T>(scales), reads(statistics), reads(statistics, rows), writes<T>(into), accumulate, rows,
+             logits.shape().back());
     });
     return true;
   }
@@ -148,8 +150,8 @@ struct CrossEntropy {
 
 void check_same_shape(std::string_view op, const AnyTensor& input, const AnyTensor& target,
                       Reduction reduction) {
-  detail::check_defined(op, input, 0);
-  detail::check_defined(op, target, 1);
+  check_defined(op, input, 0);
+  check_defined(op, target, 1);
   if (input.shape() != target.shape())
     throw ShapeError(
         fmt::format("{}: input {} and target {} differ; give them one shape, by reshape() or expand()", op,
@@ -171,7 +173,7 @@ template <class F, Real T>
 Tensor<T> elementwise_loss(std::string_view op, const Tensor<T>& input, const Tensor<T>& target,
                            Reduction reduction, Location at) {
   check_same_shape(op, input, target, reduction);
-  return reduced(detail::elementwise<F>(at, input, target), reduction, at);
+  return reduced(elementwise<F>(at, input, target), reduction, at);
 }
 
 }  // namespace

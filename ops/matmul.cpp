@@ -17,6 +17,8 @@
 
 namespace xgrad {
 
+using namespace detail;
+
 namespace {
 
 // What a product is told beside its operands. A vector is a row on the left and a column on the right.
@@ -99,15 +101,15 @@ class ProductNode final : public Node {
     if (vectors) g = g.view(options_.with_axes_of_vectors(shape_));
     sink.write(0, [&](AnyTensor& into, bool accumulate) {
       if (options_.transpose_a)
-        detail::product({saved(1), options_.transpose_b}, {g, true}, into, accumulate);
+        product({saved(1), options_.transpose_b}, {g, true}, into, accumulate);
       else
-        detail::product({g}, {saved(1), !options_.transpose_b, options_.constant_b}, into, accumulate);
+        product({g}, {saved(1), !options_.transpose_b, options_.constant_b}, into, accumulate);
     });
     sink.write(1, [&](AnyTensor& into, bool accumulate) {
       if (options_.transpose_b)
-        detail::product({g, true}, {saved(0), options_.transpose_a}, into, accumulate);
+        product({g, true}, {saved(0), options_.transpose_a}, into, accumulate);
       else
-        detail::product({saved(0), !options_.transpose_a}, {g}, into, accumulate);
+        product({saved(0), !options_.transpose_a}, {g}, into, accumulate);
     });
     if (has_bias()) sink.write(2, [&](AnyTensor& into, bool accumulate) { sum_rows(g, into, accumulate); });
   }
@@ -125,9 +127,9 @@ class ProductNode final : public Node {
   }
   const AnyTensor& saved(std::size_t i) const {
     if (saved_[i].version() != versions_[i])
-      detail::changed_in_place(
-          name_, {saved_[i], versions_[i], detail::SavedValue::Origin::input, static_cast<std::uint16_t>(i)},
-          location());
+      changed_in_place(name_,
+                       {saved_[i], versions_[i], SavedValue::Origin::input, static_cast<std::uint16_t>(i)},
+                       location());
     return saved_[i];
   }
 
@@ -189,11 +191,11 @@ Tensor<T> multiply(std::string_view name, ProductOptions options, const Tensor<T
     launch(kernels::on(result.device()).of<T>().fill_rows, matrices.elements(0, matrices.rank() - 1),
            matrices.back(), reads(*bias), writes<T>(result));
   if (options.row || options.column) {
-    detail::product({left(a), options.transpose_a}, {right(b), options.transpose_b, options.constant_b},
-                     result, bias);
+    product({left(a), options.transpose_a}, {right(b), options.transpose_b, options.constant_b}, result,
+            bias);
     result = result.view(options.without_axes_of_vectors(matrices));
   } else {
-    detail::product({a, options.transpose_a}, {b, options.transpose_b, options.constant_b}, result, bias);
+    product({a, options.transpose_a}, {b, options.transpose_b, options.constant_b}, result, bias);
   }
   if (this_thread.anomaly) check_finite(name, result, at, false);
   if (is_recording() && (a.requires_grad() || b.requires_grad() || (bias && bias->requires_grad())))
@@ -249,9 +251,9 @@ Shape leading_axes(const Shape& a, const Shape& b) {
 
 template <Real T>
 Tensor<T> linear_of(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>* bias, Location at) {
-  detail::check_defined("linear", x);
-  detail::check_defined("linear", weight, 1);
-  if (bias) detail::check_defined("linear", *bias, 2);
+  check_defined("linear", x);
+  check_defined("linear", weight, 1);
+  if (bias) check_defined("linear", *bias, 2);
   if (weight.rank() != 2 || x.rank() == 0 || x.shape().back() != weight.shape()[1])
     linear_does_not_fit(x.shape(), weight.shape());
   const std::int64_t out = weight.shape()[0];
@@ -268,8 +270,8 @@ Tensor<T> linear_of(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>
 
 template <Real T>
 Tensor<T> matmul(const Tensor<T>& a, const Tensor<T>& b, MatmulOptions options, Location at) {
-  detail::check_defined("matmul", a);
-  detail::check_defined("matmul", b, 1);
+  check_defined("matmul", a);
+  check_defined("matmul", b, 1);
   const Shape &sa = a.shape(), &sb = b.shape();
   if (sa.empty() || sb.empty())
     throw ShapeError(fmt::format("matmul: {} · {}: a scalar has no axis to multiply along; use *",
@@ -298,8 +300,8 @@ Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& b
 
 template <Real T>
 Tensor<T> outer(const Tensor<T>& a, const Tensor<T>& b, Location at) {
-  detail::check_defined("outer", a);
-  detail::check_defined("outer", b, 1);
+  check_defined("outer", a);
+  check_defined("outer", b, 1);
   if (a.rank() != 1 || b.rank() != 1)
     throw ShapeError(fmt::format("outer: shapes {} and {}; it takes two vectors (use matmul for others)",
                                  to_string(a.shape()), to_string(b.shape())));

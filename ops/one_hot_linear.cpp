@@ -11,6 +11,8 @@
 
 namespace xgrad {
 
+using namespace detail;
+
 namespace {
 
 // Adds the rows to the columns of `into` that x names.
@@ -51,7 +53,7 @@ struct OneHotLinear {
   Tensor<T> read(const Tensor<T>& weight, const AnyTensor& bias) const {
     const std::int64_t rows = weight.shape()[0], columns = weight.shape()[1];
     const Indices& which = x.unchanged(name);
-    const auto& k = detail::kernels_of(weight);
+    const auto& k = kernels_of(weight);
     Shape shape = x.shape();
     shape.push_back(rows);
     const Tensor<T> y = empty<T>(shape);
@@ -119,7 +121,7 @@ struct OneHotLinear {
 
 template <Real T, std::same_as<Tensor<T>>... Biases>
 Tensor<T> product(const Indices& x, Location at, const Tensor<T>& weight, const Biases&... biases) {
-  detail::check_defined("one_hot_linear", weight);
+  check_defined("one_hot_linear", weight);
   if (weight.rank() != 2 || ((biases.shape() != Shape{weight.shape()[0]}) || ...))
     throw ShapeError(fmt::format(
         "one_hot_linear: weight {}{}; a weight [out, in] and a bias [out] are needed",
@@ -141,8 +143,8 @@ Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor
 template <Real T>
 Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias,
                          const Tensor<T>& second_bias, Location at) {
-  detail::check_defined("one_hot_linear", bias, 1);
-  detail::check_defined("one_hot_linear", second_bias, 2);
+  check_defined("one_hot_linear", bias, 1);
+  check_defined("one_hot_linear", second_bias, 2);
   return product(x, at, weight, bias, second_bias);
 }
 

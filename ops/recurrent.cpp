@@ -18,9 +18,9 @@
 
 namespace xgrad {
 
-namespace {
+using namespace detail;
 
-using detail::matrix_product;
+namespace {
 
 enum class StepKind : std::uint8_t { tanh, relu, lstm, gru };
 
@@ -131,13 +131,12 @@ class StepNode final : public Node {
   }
   [[noreturn]] void changed(std::size_t i) const {
     const SavedRegion& region = saved_[i];
-    const auto origin =
-        i == saved_result ? detail::SavedValue::Origin::output : detail::SavedValue::Origin::input;
+    const auto origin = i == saved_result ? SavedValue::Origin::output : SavedValue::Origin::input;
     const std::uint32_t input = i == saved_weight ? 2 : i == saved_c ? 3 : 1;
-    detail::changed_in_place(name(),
-                             {AnyTensor(region.storage, region.offset, shape_of(i)), region.version, origin,
-                              i == saved_result ? 0 : input},
-                             location());
+    changed_in_place(name(),
+                     {AnyTensor(region.storage, region.offset, shape_of(i)), region.version, origin,
+                      i == saved_result ? 0 : input},
+                     location());
   }
 
   static bool comes_of_second_derivative(std::span<const GradientSlot> gradients) {
@@ -174,7 +173,7 @@ class StepNode final : public Node {
           "the graph anew",
           name()));
     AnyTensor gates = saved(saved_gates);
-    if (!sink.saved_donated() || !detail::may_overwrite(gates))
+    if (!sink.saved_donated() || !may_overwrite(gates))
       return {std::move(gates), AnyTensor::empty(gates_shape_, dtype_of<T>)};
     saved_[saved_gates].storage = {};
     return {gates, gates};
@@ -316,11 +315,11 @@ class StepNode final : public Node {
 void check_step(StepKind kind, const AnyTensor& zx, const AnyTensor& h, const AnyTensor& weight,
                 const AnyTensor* last) {
   const char* name = name_of(kind);
-  detail::check_defined(name, zx);
-  detail::check_defined(name, h, 1);
-  detail::check_defined(name, weight, 2);
+  check_defined(name, zx);
+  check_defined(name, h, 1);
+  check_defined(name, weight, 2);
   const bool lstm = kind == StepKind::lstm, has_bias = last && !lstm && last->defined();
-  if (lstm) detail::check_defined(name, *last, 3);
+  if (lstm) check_defined(name, *last, 3);
   const std::int64_t gates = lstm ? 4 : kind == StepKind::gru ? 3 : 1;
   const bool fits = h.rank() == 2 && zx.rank() == 2 && weight.rank() == 2 && zx.shape()[0] == h.shape()[0] &&
                     zx.shape()[1] == gates * h.shape()[1] && weight.shape()[0] == zx.shape()[1] &&
@@ -355,8 +354,8 @@ void step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, cons
   constexpr bool gru = kind == StepKind::gru;
   const ProfiledOp timed(name_of(kind));
   check_step(kind, zx, h, weight, last);
-  AnyTensor z = memory.zx_donated && detail::may_overwrite(zx) ? zx.detached() : copy_of(zx);
-  const auto& k = detail::kernels_of(h);
+  AnyTensor z = memory.zx_donated && may_overwrite(zx) ? zx.detached() : copy_of(zx);
+  const auto& k = kernels_of(h);
   next[0] = Tensor<T>(room_for_h(kind, z, h, memory));
   AnyTensor zh;
   if constexpr (gru) zh = AnyTensor::empty(z.shape(), dtype_of<T>);

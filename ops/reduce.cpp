@@ -16,6 +16,8 @@
 
 namespace xgrad {
 
+using namespace detail;
+
 namespace {
 
 using kernels::Fold;
@@ -33,7 +35,7 @@ struct AxisSet {
 };
 
 AxisSet axis_set(std::string_view op, const AnyTensor& x, const Axes& axes) {
-  detail::check_defined(op, x);
+  check_defined(op, x);
   if (axes.size() == 0) return {(1u << x.rank()) - 1};
   AxisSet set;
   for (const std::int64_t axis : axes) {
@@ -103,7 +105,7 @@ Tensor<T> fold(Fold kind, const Tensor<T>& x, AxisSet axes, const Tensor<T>& cen
   Tensor<T> result = empty<T>(kept);
   const std::int64_t inner = shape.rank() ? shape.elements(run.last + 1, shape.rank()) : 1;
   const std::int64_t extent = folded(shape, now);
-  launch(detail::kernels_of(x).fold[static_cast<std::size_t>(kind)], reads(x), reads(c), writes(result),
+  launch(kernels_of(x).fold[static_cast<std::size_t>(kind)], reads(x), reads(c), writes(result),
          kept.elements() / std::max<std::int64_t>(inner, 1), extent, inner);
   const AxisSet rest{axes.bits & ~now.bits};
   return folded(kept, rest) == 1 ? result : fold(kernels::rest_of(kind), result, rest);
@@ -219,7 +221,7 @@ struct Product {
     const Tensor<T> x = saved[0], y = saved[1];
     const Shape& shape = x.shape();
     // A Replay could not decide anew in every run.
-    if (x.elements() == 0 || (!detail::in_replay() && all_normal(y))) return {g * y / x};
+    if (x.elements() == 0 || (!in_replay() && all_normal(y))) return {g * y / x};
     const Run run = innermost(shape, axes);
     const std::int64_t outer = shape.elements(0, run.first), extent = folded(shape, axes);
     const auto others = products_of_others(reshape(x, {outer, extent, shape.elements() / (outer * extent)}));
@@ -308,8 +310,8 @@ struct CumSum {
 
   Tensor<T> forward(const Tensor<T>& x) const {
     Tensor<T> y = empty<T>(x.shape());
-    const detail::AxisView view(x.shape(), axis);
-    launch(detail::kernels_of(x).cumulative_sum, reads(x), writes(y), view.outer, view.extent, view.inner,
+    const AxisView view(x.shape(), axis);
+    launch(kernels_of(x).cumulative_sum, reads(x), writes(y), view.outer, view.extent, view.inner,
            from_the_end);
     return y;
   }
@@ -323,12 +325,11 @@ Indices place_of_extreme(std::string_view op, Fold kind, const Tensor<T>& x, Axi
   check_not_empty(op, x.shape(), axes);
   const no_grad scope;
   const Tensor<T> y = fold(kind, x, axes);
-  const Indices places =
-      detail::computed_indices(result_shape(x.shape(), axes, keepdims), folded(x.shape(), axes));
+  const Indices places = computed_indices(result_shape(x.shape(), axes, keepdims), folded(x.shape(), axes));
   if (y.elements() > 0) {
     const Run run = innermost(x.shape(), axes);
     const std::int64_t inner = x.rank() ? x.shape().elements(run.last + 1, x.rank()) : 1;
-    launch(detail::kernels_of(x).find_first, reads(x), reads(y), writes(places), y.elements() / inner,
+    launch(kernels_of(x).find_first, reads(x), reads(y), writes(places), y.elements() / inner,
            folded(x.shape(), axes), inner);
   }
   return places;
@@ -406,7 +407,7 @@ Tensor<T> norm(const Tensor<T>& x, double p, const Axes& axes, bool keepdims, Lo
 
 template <Real T>
 Tensor<T> cumsum(const Tensor<T>& x, std::int64_t axis, Location at) {
-  detail::check_defined("cumsum", x);
+  check_defined("cumsum", x);
   return apply(CumSum<T>{normalize_axis("cumsum", axis, x.shape())}, at, x);
 }
 

@@ -15,6 +15,8 @@
 
 namespace xgrad {
 
+using namespace detail;
+
 void IntList::too_long() {
   throw ShapeError(fmt::format("shape: more than {} axes or extents in a list; a tensor has at most {} axes",
                                2 * Shape::max_rank, Shape::max_rank));
@@ -22,8 +24,6 @@ void IntList::too_long() {
 
 namespace {
 
-using detail::check_defined;
-using detail::Extents;
 using Axes = std::array<std::int64_t, Shape::max_rank>;
 
 template <Real T>
@@ -32,7 +32,7 @@ struct Reshape {
   Shape shape;
   Tensor<T> forward(const Tensor<T>& x) const { return Tensor<T>(x.view(shape)); }
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
-    return {detail::passed_on(saved, reshape(g, saved.shape(0)))};
+    return {passed_on(saved, reshape(g, saved.shape(0)))};
   }
 };
 
@@ -60,7 +60,7 @@ struct Permute {
       strides[i] = from[static_cast<std::size_t>(axes[i])];
     }
     Tensor<T> y = empty<T>(shape);
-    launch(detail::kernels_of(x).permute_copy, Extents(shape), Extents(strides, rank), reads(x), writes(y));
+    launch(kernels_of(x).permute_copy, Extents(shape), Extents(strides, rank), reads(x), writes(y));
     return y;
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
@@ -86,7 +86,7 @@ struct Flip {
         last += (x.shape()[i] - 1) * strides[i];
         strides[i] = -strides[i];
       }
-    launch(detail::kernels_of(x).permute_copy, Extents(x.shape()), Extents(strides, x.rank()), reads(x, last),
+    launch(kernels_of(x).permute_copy, Extents(x.shape()), Extents(strides, x.rank()), reads(x, last),
            writes(y));
     return y;
   }
@@ -121,14 +121,13 @@ struct Pad {
     Tensor<T> kept = x.detach();
     if (core != x.shape() && core.elements() > 0) {
       kept = empty<T>(core);
-      launch(detail::kernels_of(x).permute_copy, extents, Extents(strides_in, x.rank()), reads(x, from),
+      launch(kernels_of(x).permute_copy, extents, Extents(strides_in, x.rank()), reads(x, from),
              writes(kept));
       if (core == shape) return kept;
     }
     Tensor<T> y = full<T>(shape, value);
     if (core.elements() > 0)
-      launch(detail::kernels_of(x).strided_write, extents, Extents(strides, x.rank()), reads(kept),
-             writes(y, to));
+      launch(kernels_of(x).strided_write, extents, Extents(strides, x.rank()), reads(kept), writes(y, to));
     return y;
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {

@@ -13,11 +13,9 @@
 
 namespace xgrad {
 
-namespace {
+using namespace detail;
 
-using detail::AxisView;
-using detail::check_defined;
-using detail::PoolVector;
+namespace {
 
 // `count` elements along an axis, `step` apart.
 struct Range {
@@ -44,7 +42,7 @@ Tensor<T> read(const Tensor<T>& x, const Range& range, const Shape& shape) {
   if (range.is_contiguous(v)) return Tensor<T>(x.view(shape, range.count ? range.offset(v) : 0));
   Tensor<T> y = empty<T>(shape);
   if (y.elements() > 0)
-    launch(detail::kernels_of(x).permute_copy, range.extents(v), range.strides(v), reads(x, range.offset(v)),
+    launch(kernels_of(x).permute_copy, range.extents(v), range.strides(v), reads(x, range.offset(v)),
            writes(y));
   return y;
 }

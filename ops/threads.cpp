@@ -30,6 +30,6 @@ void set_threads(int count) {
 
 int threads() { return std::max(kernels::team_size(), kernels::blas_threads()); }
 
-void promise_one_thread() { pool::promise_one_thread(); }
+void promise_one_thread() { detail::pool::promise_one_thread(); }
 
 }  // namespace xgrad

@@ -31,7 +31,7 @@ void change(const std::vector<Tensor<T>>& parameters, const kernels::InPlaceForm
     Tensor<T> gradient = p.grad();
     if (!gradient.defined()) continue;
     const bool recorded = gradient.node() != nullptr;
-    if (recorded) gradient = Tensor<T>(copy_of(gradient));
+    if (recorded) gradient = Tensor<T>(xgrad::detail::copy_of(gradient));
     void* const values = gradient.mutable_values().data();
     kernels::on(gradient.device()).in_place(formula, dtype_of<T>, gradient.elements(), &values, &number);
     if (recorded) Tensor<T>(p).set_grad(gradient);
@@ -54,7 +54,7 @@ std::string culprit(const std::vector<Tensor<T>>& parameters) {
 
 template <Real T>
 double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm, ClipOptions options) {
-  const ProfiledOp timed("clip_grad_norm");
+  const xgrad::detail::ProfiledOp timed("clip_grad_norm");
   check_call("clip_grad_norm", max_norm);
   double squares = 0;
   for (const Tensor<T>& p : parameters)
@@ -73,7 +73,7 @@ double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm,
 
 template <Real T>
 void clip_grad_value(const std::vector<Tensor<T>>& parameters, double clip_value) {
-  const ProfiledOp timed("clip_grad_value");
+  const xgrad::detail::ProfiledOp timed("clip_grad_value");
   check_call("clip_grad_value", clip_value);
   change(parameters, in_place<formulas::Clamp, T>(), clip_value);
 }

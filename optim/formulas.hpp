@@ -44,7 +44,7 @@ struct AdamUpdate {
     SymbolList<inputs - 1> after{{p, m, v, largest...}};
     auto& x = after.results;
     if constexpr (amsgrad) x[3] = where(x[3] > v, x[3], v);
-    x[0] = shrink * p - step_size * m / (apply(Opcode::sqrt, x.back()) + eps);
+    x[0] = shrink * p - step_size * m / (apply(xgrad::detail::Opcode::sqrt, x.back()) + eps);
     return after;
   }
 };
@@ -64,7 +64,7 @@ struct RMSpropUpdate {
       x[2] = alpha * x[2] + rest * g;
       second -= x[2] * x[2];
     }
-    Symbol change = g / (apply(Opcode::sqrt, second) + eps);
+    Symbol change = g / (apply(xgrad::detail::Opcode::sqrt, second) + eps);
     if constexpr (momentum) change = x.back() = keep * x.back() + change;
     x[0] -= lr * change;
     return after;
@@ -102,7 +102,8 @@ namespace xgrad::optim {
 /// The formula with this machine's loop for elements of T.
 template <class F, Real T>
 kernels::InPlaceFormula in_place() {
-  constexpr const Program& program = xgrad::detail::ForwardProgram<F, F::inputs, F::numbers>::program;
+  constexpr const xgrad::detail::Program& program =
+      xgrad::detail::ForwardProgram<F, F::inputs, F::numbers>::program;
   static_assert(program.constant_count == F::numbers, "pass a literal of the formula as one of its numbers");
   return {&program, kernels::update_loops()[formulas::All::index<F>()][static_cast<std::size_t>(dtype_of<T>)]};
 }

@@ -92,7 +92,7 @@ class Optimizer {
 
  private:
   void each_gradient(auto f) {
-    const ProfiledOp timed(name_);
+    const xgrad::detail::ProfiledOp timed(name_);
     if (xgrad::detail::in_replay())
       xgrad::detail::refuse_in_replay(
           name_, "step() would count its steps once, not in every run; call it after each");
@@ -103,7 +103,9 @@ class Optimizer {
   }
 
   // All parameters have one.
-  Leaf& leaf(std::size_t k) { return static_cast<Leaf&>(*parameters_[k].node()); }
+  xgrad::detail::Leaf& leaf(std::size_t k) {
+    return static_cast<xgrad::detail::Leaf&>(*parameters_[k].node());
+  }
 
   const char* name_;
   double lr_;

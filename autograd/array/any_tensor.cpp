@@ -26,20 +26,20 @@ AnyTensor AnyTensor::zeros(const Shape& shape, DType dtype) {
 
 void AnyTensor::fill_zero() { launch(kernels::on(device()).zero, writes_bytes(*this), size_in_bytes()); }
 
-void add_into(AnyTensor& into, const AnyTensor& from) {
+void detail::add_into(AnyTensor& into, const AnyTensor& from) {
   dispatch(into.dtype(), [&]<Real T>() {
     launch(kernels::on(into.device()).of<T>().add, into.elements(), reads<T>(from), writes<T>(into));
   });
 }
 
-AnyTensor copy_of(const AnyTensor& tensor) {
+AnyTensor detail::copy_of(const AnyTensor& tensor) {
   detail::require_defined("copy_of", tensor);
   AnyTensor result = AnyTensor::empty(tensor.shape(), tensor.dtype());
   copy_into(result, tensor);
   return result;
 }
 
-void copy_into(AnyTensor& into, const AnyTensor& from) {
+void detail::copy_into(AnyTensor& into, const AnyTensor& from) {
   launch(kernels::on(into.device()).copy, reads_bytes(from), writes_bytes(into), from.size_in_bytes());
 }
 

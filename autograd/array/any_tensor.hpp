@@ -11,10 +11,11 @@
 namespace xgrad {
 
 class AnyTensor;
-class Node;
-struct Edge;
 
 namespace detail {
+
+class Node;
+struct Edge;
 
 // Has a Replay that is being made (kernel_list.cpp) write again, in every run, what the program itself wrote to
 // a new array.
@@ -29,7 +30,7 @@ class AnyTensor {
  public:
   AnyTensor() = default;
   /// `shape.elements()` elements of a storage, from `offset` on.
-  AnyTensor(Ref<Storage> storage, std::int64_t offset, const Shape& shape)
+  AnyTensor(detail::Ref<detail::Storage> storage, std::int64_t offset, const Shape& shape)
       : storage_(std::move(storage)), offset_(offset), shape_(shape) {}
   AnyTensor(const AnyTensor& other)
       : storage_(other.storage_),
@@ -50,7 +51,7 @@ class AnyTensor {
     return *this = std::move(copy);
   }
   AnyTensor& operator=(AnyTensor&& other) noexcept {
-    Node* old = std::exchange(node_, std::exchange(other.node_, nullptr));
+    detail::Node* old = std::exchange(node_, std::exchange(other.node_, nullptr));
     storage_ = std::move(other.storage_);
     offset_ = other.offset_;
     shape_ = other.shape_;
@@ -64,7 +65,7 @@ class AnyTensor {
 
   /// Uninitialised elements.
   static AnyTensor empty(const Shape& shape, DType dtype) {
-    return {Ref<Storage>::adopt(Storage::make(shape.elements(), dtype)), 0, shape};
+    return {detail::Ref<detail::Storage>::adopt(detail::Storage::make(shape.elements(), dtype)), 0, shape};
   }
   static AnyTensor zeros(const Shape& shape, DType dtype);
   static AnyTensor full(const Shape& shape, DType dtype, double value);
@@ -93,20 +94,20 @@ class AnyTensor {
   }
   std::byte* mutable_bytes() { return const_cast<std::byte*>(bytes()); }
   void fill_zero();
-  const Ref<Storage>& storage() const { return storage_; }
-  Node* node() const { return node_; }
+  const detail::Ref<detail::Storage>& storage() const { return storage_; }
+  detail::Node* node() const { return node_; }
   std::uint32_t output() const { return output_; }
-  inline Edge edge() const;  // these two are in node.hpp
+  inline detail::Edge edge() const;  // these two are in node.hpp
   /// The same, taking the reference along: this handle forgets its history.
-  inline Edge take_edge();
-  void attach(Ref<Node> node, std::uint32_t output) {
+  inline detail::Edge take_edge();
+  void attach(detail::Ref<detail::Node> node, std::uint32_t output) {
     if (node_) release(node_);
     node_ = node.leak();
     output_ = output;
   }
   AnyTensor detached() const { return {storage_, offset_, shape_}; }
   /// Gives the storage away; this handle becomes undefined but for its history.
-  Ref<Storage> take_storage() { return std::move(storage_); }
+  detail::Ref<detail::Storage> take_storage() { return std::move(storage_); }
   /// The same elements, or `shape.elements()` of them from `offset` elements on, under another shape; no
   /// node.
   AnyTensor view(const Shape& shape, std::int64_t offset = 0) const {
@@ -123,31 +124,31 @@ class AnyTensor {
   bool owns_tail() const { return offset_ == 0 && unique(); }
 
  protected:
-  Ref<Storage> storage_;
+  detail::Ref<detail::Storage> storage_;
   std::int64_t offset_ = 0;
   Shape shape_;
-  Node* node_ = nullptr;  // owning; a raw pointer so that this header need not know Node
+  detail::Node* node_ = nullptr;  // owning; a raw pointer so that this header need not know Node
   std::uint32_t output_ = 0;
 
  private:
-  static void retain(Node* node) noexcept;
-  static void release(Node* node) noexcept;
+  static void retain(detail::Node* node) noexcept;
+  static void release(detail::Node* node) noexcept;
 };
-
-/// Adds `from` to `into` element by element, in place. Shapes and types must be equal.
-void add_into(AnyTensor& into, const AnyTensor& from);
 
 /// As NumPy prints it: `[[1. 2.]\n [3. 4.]]`, to `precision` digits after the point.
 std::string to_string(const AnyTensor& tensor, int precision = 8);
 std::ostream& operator<<(std::ostream& out, const AnyTensor& tensor);
+
+namespace detail {
+
+/// Adds `from` to `into` element by element, in place. Shapes and types must be equal.
+void add_into(AnyTensor& into, const AnyTensor& from);
 
 /// Copies the elements of `from`, which has as many, and does not overlap.
 void copy_into(AnyTensor& into, const AnyTensor& from);
 
 /// A copy with storage of its own. Throws ValueError for an undefined tensor.
 AnyTensor copy_of(const AnyTensor& tensor);
-
-namespace detail {
 
 [[noreturn]] void undefined_tensor(std::string_view function);
 

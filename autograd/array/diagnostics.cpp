@@ -6,7 +6,7 @@
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/kernels/table.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 void check_finite(std::string_view op, const AnyTensor& value, Location at, bool in_backward) {
   dispatch(value.dtype(), [&]<Real T>() {
@@ -20,4 +20,4 @@ void check_finite(std::string_view op, const AnyTensor& value, Location at, bool
   });
 }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

@@ -13,6 +13,8 @@
 
 namespace xgrad {
 
+using namespace detail;
+
 namespace {
 
 std::vector<std::int64_t> flattened(std::initializer_list<std::initializer_list<std::int64_t>> rows) {
@@ -53,10 +55,10 @@ Indices::Indices(std::initializer_list<std::initializer_list<std::int64_t>> rows
               flattened(rows)) {}
 
 std::span<const std::int64_t> Indices::values() const& {
-  if (detail::in_replay())
-    detail::refuse_in_replay("Indices::values",
-                             "values cannot be read: the program would do so once, not in every run; work on "
-                             "them before a run, and assign() the result");
+  if (in_replay())
+    refuse_in_replay("Indices::values",
+                     "values cannot be read: the program would do so once, not in every run; work on "
+                     "them before a run, and assign() the result");
   return {reinterpret_cast<const std::int64_t*>(bytes()), static_cast<std::size_t>(elements())};
 }
 
@@ -73,8 +75,8 @@ std::int64_t Indices::item() const {
 }
 
 void Indices::assign(const Indices& values) {
-  if (detail::in_replay())
-    detail::refuse_in_replay("Indices::assign", "it would happen once, not in every run; do it before each");
+  if (in_replay())
+    refuse_in_replay("Indices::assign", "it would happen once, not in every run; do it before each");
   if (values.shape() != shape())
     throw ShapeError(
         fmt::format("Indices::assign: values of shape {} to indices of shape {}; reshape() them first",
@@ -131,11 +133,11 @@ struct IndexCheck {
 }  // namespace
 
 void check_indices(std::string_view op, const Indices& indices, std::int64_t limit) {
-  if (detail::computed_in_replay(op, indices, limit)) return;
+  if (computed_in_replay(op, indices, limit)) return;
   IndexCheck check{op, reads(indices).address, indices.shape(), limit};
   check();
-  if (!detail::in_replay()) return;
-  detail::KernelList& list = *this_thread.replay;
+  if (!in_replay()) return;
+  KernelList& list = *this_thread.replay;
   check.op = {static_cast<const char*>(list.keep(op.data(), op.size())), op.size()};
   list.append_check(check, {&indices});
 }

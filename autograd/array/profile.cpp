@@ -10,6 +10,8 @@
 
 namespace xgrad {
 
+using namespace detail;
+
 namespace {
 
 std::int64_t nanoseconds() {

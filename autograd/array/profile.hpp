@@ -11,6 +11,10 @@
 
 namespace xgrad {
 
+namespace detail {
+class ProfiledOp;
+}
+
 /// While one is alive, the ops that its thread runs are timed, forward and backward (PyTorch's
 /// torch.profiler). An op that is made of others counts as one where it is recorded as one. An inner scope
 /// takes over from an outer one.
@@ -41,13 +45,15 @@ class profile {
   std::string table() const;
 
  private:
-  friend class ProfiledOp;
+  friend detail::ProfiledOp;
   struct Counts;
   struct Measured;
 
   profile* outer_;
   std::unique_ptr<Measured> measured_;
 };
+
+namespace detail {
 
 /// Stands in every op, around its work.
 class ProfiledOp {
@@ -66,9 +72,11 @@ class ProfiledOp {
   void begin(std::string_view name, bool backward);
   void end() noexcept;
 
-  profile* scope_;
-  profile::Counts* counts_ = nullptr;  // null: not timed
+  xgrad::profile* scope_;
+  xgrad::profile::Counts* counts_ = nullptr;  // null: not timed
   std::int64_t bytes_, start_;
 };
+
+}  // namespace detail
 
 }  // namespace xgrad

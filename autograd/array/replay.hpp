@@ -50,7 +50,9 @@ class Replay {
 
   /// Whether one can be made and run on this thread now, and nothing would be missed by it: outside of
   /// `anomaly` and `profile` scopes, which look at every op, and of another Replay's function.
-  static bool possible() { return !this_thread.anomaly && !this_thread.profile && !detail::in_replay(); }
+  static bool possible() {
+    return !detail::this_thread.anomaly && !detail::this_thread.profile && !detail::in_replay();
+  }
 
   /// Runs `function`, with no arguments, and writes down its kernels. Throws what it throws.
   template <class F>

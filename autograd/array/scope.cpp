@@ -14,6 +14,8 @@
 
 namespace xgrad {
 
+using namespace detail;
+
 namespace {
 
 // A scope is a number: the path's in the table above 18 bits of step + 1. So a loop over time adds nothing to

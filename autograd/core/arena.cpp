@@ -4,7 +4,7 @@
 #include <new>
 #include <utility>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 StorageArena::Place* StorageArena::take_place(std::size_t bytes) {
   Place*& unused = unused_[bytes];
@@ -66,4 +66,4 @@ void StorageArena::close() noexcept {
     if (place && !place->in_use) give_back(place);
 }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

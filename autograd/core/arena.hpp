@@ -9,7 +9,7 @@
 
 #include <xgrad/autograd/core/storage.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 /// Makes storages of memory that it does not give back before it is closed. Until then the block of one that
 /// nothing refers to any more serves the next one of its size, as a pool's would.
@@ -60,4 +60,4 @@ class StorageArena {
   bool closed_ = false;
 };
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

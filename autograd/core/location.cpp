@@ -5,7 +5,7 @@
 
 namespace xgrad {
 
-std::string describe(const Location& at) {
+std::string detail::describe(const Location& at) {
   if (at.line() == 0) return {};
   return fmt::format(" (called in {}:{}, {})", at.file_name(), at.line(), at.function_name());
 }

@@ -8,7 +8,9 @@ namespace xgrad {
 
 using Location = std::source_location;
 
+namespace detail {
 /// " (called in FILE:LINE, FUNCTION)", or nothing where that is not known.
 std::string describe(const Location& at);
+}  // namespace detail
 
 }  // namespace xgrad

@@ -16,8 +16,10 @@
 
 namespace xgrad {
 
-constinit thread_local ThreadState this_thread;
-constinit std::atomic<bool> one_thread_promised{false};
+using namespace detail;
+
+constinit thread_local ThreadState detail::this_thread;
+constinit std::atomic<bool> detail::one_thread_promised{false};
 
 namespace {
 
@@ -148,7 +150,7 @@ void* cut_slab(ThreadState& thread, SizeClass size) {
 
 }  // namespace
 
-void* pool::detail::allocate(std::size_t bytes, Use use) {
+void* detail::pool::allocate_slowly(std::size_t bytes, Use use) {
   ThreadState& thread = this_thread;
   const SizeClass size = size_class(bytes, use);
   auto*& head = thread.free[size.index];
@@ -157,7 +159,7 @@ void* pool::detail::allocate(std::size_t bytes, Use use) {
   return block;
 }
 
-void pool::detail::deallocate(void* memory, std::size_t bytes, Use use) noexcept {
+void detail::pool::deallocate_slowly(void* memory, std::size_t bytes, Use use) noexcept {
   ThreadState& thread = this_thread;
   const SizeClass size = size_class(bytes, use);
   if (!thread.registered && !thread.ended) enter_registry(thread);
@@ -178,7 +180,7 @@ LiveCounts live_counts() {
   return sum;
 }
 
-void pool::promise_one_thread() {
+void detail::pool::promise_one_thread() {
   Registry& all = registry();
   if (!this_thread.registered) enter_registry(this_thread);
   std::lock_guard lock(all.mutex);

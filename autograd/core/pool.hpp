@@ -11,9 +11,7 @@
 
 #include <xgrad/autograd/core/thread_state.hpp>
 
-namespace xgrad {
-
-namespace pool {
+namespace xgrad::detail::pool {
 
 #if defined(__SANITIZE_ADDRESS__)
 #define XGRAD_ASAN 1
@@ -58,20 +56,18 @@ inline void prefetch_after(const void* first, const void* last, Use use) {
   if (use == Use::node) __builtin_prefetch(reinterpret_cast<const void*>(there + 2 * line), 1);
 }
 
-namespace detail {
-void* allocate(std::size_t bytes, Use use);  // for large blocks, and where none is free
-void deallocate(void* memory, std::size_t bytes, Use use) noexcept;
-}  // namespace detail
+void* allocate_slowly(std::size_t bytes, Use use);  // for large blocks, and where none is free
+void deallocate_slowly(void* memory, std::size_t bytes, Use use) noexcept;
 
 /// Memory of at least `bytes` bytes, aligned to 64 when `bytes` is more than 512, else to 16.
 inline void* allocate(std::size_t bytes, Use use = Use::data) {
   ThreadState& thread = this_thread;
   const std::size_t index = small_class(bytes, use);
   if (bytes > small_limit) [[unlikely]]
-    return detail::allocate(bytes, use);
+    return allocate_slowly(bytes, use);
   ThreadState::FreeBlock* const block = thread.free[index];
   if (!block) [[unlikely]]
-    return detail::allocate(bytes, use);
+    return allocate_slowly(bytes, use);
   const std::int64_t live = thread.count_bytes(small_bytes(bytes));
   thread.free[index] = block->next;
   if (live > in_cache && block->next) prefetch_after(block, block->next->next, use);
@@ -82,7 +78,7 @@ inline void* allocate(std::size_t bytes, Use use = Use::data) {
 inline void deallocate(void* memory, std::size_t bytes, Use use = Use::data) noexcept {
   ThreadState& thread = this_thread;
   if (!cached || bytes > small_limit || !thread.registered) [[unlikely]]
-    return detail::deallocate(memory, bytes, use);
+    return deallocate_slowly(memory, bytes, use);
   const std::size_t index = small_class(bytes, use);
   ThreadState::FreeBlock* const last = thread.free[index];
   if (thread.count(thread.live_bytes, -small_bytes(bytes)) > in_cache && last)
@@ -104,7 +100,9 @@ struct Allocator {
 
 void promise_one_thread();  // see ops/threads.hpp
 
-}  // namespace pool
+}  // namespace xgrad::detail::pool
+
+namespace xgrad {
 
 /// What is alive now, summed over all threads.
 struct LiveCounts {

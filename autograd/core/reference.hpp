@@ -8,7 +8,7 @@
 
 #include <xgrad/autograd/core/thread_state.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 /// How many references to an object there are, from any thread. A program that has one thread pays for no
 /// atomic operations.
@@ -72,4 +72,4 @@ class Ref {
   T* object_ = nullptr;
 };
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

@@ -5,10 +5,10 @@
 
 #include <xgrad/autograd/core/error.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
-void detail::refuse_in_replay(std::string_view what, std::string_view why) {
+void refuse_in_replay(std::string_view what, std::string_view why) {
   throw GraphError(fmt::format("{}: inside the function of a Replay {}", what, why));
 }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

@@ -8,7 +8,7 @@
 #include <xgrad/autograd/core/arena.hpp>
 #include <xgrad/autograd/core/error.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 static_assert(sizeof(Storage) <= 32);  // where small data begins
 
@@ -71,4 +71,4 @@ void Storage::destroy() noexcept {
   pool::deallocate(this, bytes);
 }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

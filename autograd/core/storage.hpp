@@ -10,7 +10,7 @@
 #include <xgrad/autograd/core/pool.hpp>
 #include <xgrad/autograd/core/reference.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 /// What an op may attach to a storage to use again while the data stays the same, such as a packed form.
 struct StorageMemo {
@@ -96,4 +96,4 @@ class Storage {
   Device device_;
 };
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

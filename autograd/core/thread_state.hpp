@@ -16,6 +16,10 @@
 #endif
 
 namespace xgrad {
+class profile;
+}
+
+namespace xgrad::detail {
 
 extern constinit std::atomic<bool> one_thread_promised;  // see promise_one_thread
 
@@ -31,9 +35,7 @@ inline bool single_threaded() {
 class Engine;
 class Node;
 class StorageArena;
-namespace detail {
 class KernelList;
-}
 
 struct ThreadState {
   static constexpr std::size_t small_classes = 33;  // 16, 32, … 512 bytes, for each use
@@ -46,8 +48,8 @@ struct ThreadState {
 
   bool recording = true;                 // grad mode
   bool anomaly = false;                  // look for the first non-finite value
-  class profile* profile = nullptr;      // times ops, see profile.hpp
-  detail::KernelList* replay = nullptr;  // of the Replay whose function runs now, see kernel_list.hpp
+  xgrad::profile* profile = nullptr;     // times ops, see profile.hpp
+  KernelList* replay = nullptr;          // of the Replay whose function runs now, see kernel_list.hpp
   StorageArena* arena = nullptr;         // where storages are made then
   bool registered = false;               // known to the registry that sums the counters
   bool ended = false;                    // its clean-up has run; only static destructors come here now
@@ -81,8 +83,6 @@ struct ThreadState {
 // to the pool.
 extern constinit thread_local ThreadState this_thread;
 
-namespace detail {
-
 /// Gives a setting of this thread another value until the end of the scope.
 template <auto setting>
 class SettingScope {
@@ -97,6 +97,4 @@ class SettingScope {
   Value before_;
 };
 
-}  // namespace detail
-
-}  // namespace xgrad
+}  // namespace xgrad::detail

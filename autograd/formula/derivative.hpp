@@ -3,7 +3,7 @@
 
 #include <xgrad/autograd/formula/symbol.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 /// Leaves of an adjoint program, in this order: the formula's inputs, its outputs, what it kept, the
 /// gradients of its outputs. Its results are the gradients of the inputs.
@@ -223,4 +223,4 @@ class AdjointBuilder {
   Table values_{}, adjoints_{};
 };
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

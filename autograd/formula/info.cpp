@@ -4,9 +4,9 @@
 #include <xgrad/autograd/array/kernel_list.hpp>
 #include <xgrad/autograd/array/launch.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
-std::array<bool, Program::max_instructions> detail::steps_for(const Program& program, std::uint32_t wanted) {
+std::array<bool, Program::max_instructions> steps_for(const Program& program, std::uint32_t wanted) {
   std::array<bool, Program::max_instructions> needed{};
   for (int k = 0; k < program.output_count; ++k)
     if ((wanted & (1u << k)) && program.outputs[static_cast<std::size_t>(k)] >= 0)
@@ -40,7 +40,7 @@ FormulaInfo analyzed(FormulaInfo info) {
   for (int k = 0; k < info.inputs; ++k) {
     const auto i = static_cast<std::size_t>(k);
     const int result = p.outputs[i];
-    const auto needed = detail::steps_for(p, 1u << k);
+    const auto needed = steps_for(p, 1u << k);
     for (std::size_t s = 0; s < static_cast<std::size_t>(p.instructions); ++s)
       if (needed[s] && p.code[s].op == Opcode::input) info.reads[i] |= std::uint64_t{1} << p.code[s].a;
     info.same_as[i] = static_cast<std::int8_t>(k);
@@ -60,4 +60,4 @@ FormulaInfo analyzed(FormulaInfo info) {
   return info;
 }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

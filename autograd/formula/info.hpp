@@ -9,7 +9,7 @@
 #include <xgrad/autograd/kernels/program.hpp>
 #include <xgrad/autograd/kernels/table.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 /// A formula with its derivative, compiled: everything about it that is known before it meets tensors.
 struct FormulaInfo {
@@ -48,7 +48,7 @@ struct FormulaInfo {
   static void run(const Program& program, const Kernels& compiled, DType type,
                   const kernels::Loop& loop) {
     const kernels::LoopKernel kernel = compiled[static_cast<std::size_t>(type)];
-    if (detail::in_replay()) [[unlikely]]
+    if (in_replay()) [[unlikely]]
       return launch_copy(program, kernel, type, loop);
     kernels::on(loop.device).formula(program, kernel, type, loop);
   }
@@ -60,9 +60,6 @@ FormulaInfo analyzed(FormulaInfo info);
 /// The formula of a single primitive operation.
 const FormulaInfo& primitive(Opcode op);
 
-namespace detail {
 /// The steps that the wanted results (a bit each) are computed from.
 std::array<bool, Program::max_instructions> steps_for(const Program& program, std::uint32_t wanted);
-}  // namespace detail
-
-}  // namespace xgrad
+}  // namespace xgrad::detail

@@ -9,8 +9,10 @@
 
 namespace xgrad::formulas {
 
-constexpr Symbol apply(Opcode op, auto... x) { return detail::emit(op, x...); }
-constexpr Symbol where(auto condition, auto yes, auto no) { return apply(Opcode::where, condition, yes, no); }
+constexpr Symbol apply(detail::Opcode op, auto... x) { return detail::emit(op, x...); }
+constexpr Symbol where(auto condition, auto yes, auto no) {
+  return apply(detail::Opcode::where, condition, yes, no);
+}
 
 template <class... F>
 struct List {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 LoopPlan::LoopPlan(const Shape& shape, const double* constants) : shape_(shape) {
   loop_.constants = constants;
@@ -49,7 +49,7 @@ void LoopPlan::output(int k, AnyTensor& tensor, int block, int blocks, bool accu
   const auto i = static_cast<std::size_t>(k);
   n_out_ = std::max(n_out_, k + 1);
   loop_.device = tensor.device();
-  outputs_[i].data = detail::declared_bytes(tensor) + block_start(tensor.shape(), tensor.dtype(), block, blocks);
+  outputs_[i].data = declared_bytes(tensor) + block_start(tensor.shape(), tensor.dtype(), block, blocks);
   outputs_[i].accumulate = accumulate;
   accumulates_ |= accumulate;
   free_tails_ = free_tails_ && free_tail && blocks == 1;
@@ -106,4 +106,4 @@ const kernels::Loop& LoopPlan::finish() {
   return loop_;
 }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

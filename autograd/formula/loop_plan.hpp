@@ -8,7 +8,7 @@
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/kernels/loop.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 /// A kernels::Loop of operands that are numbers or whole tensors of one shape: one row holds all, and there
 /// is nothing to plan: what LoopPlan is told of shapes and blocks can be left out, or goes unheard.
@@ -27,12 +27,12 @@ class FlatLoop {
     loop_.constants = constants;
   }
 
-  void input(int k, const AnyTensor& tensor, int = 0, int = 1) { lay_input(k, detail::declared_bytes(tensor), 1); }
+  void input(int k, const AnyTensor& tensor, int = 0, int = 1) { lay_input(k, declared_bytes(tensor), 1); }
   void input(int k, const std::byte* data) { lay_input(k, data, 1); }
   void number(int k, const std::byte* value) { lay_input(k, value, 0); }
   void output(int k, AnyTensor& tensor, int, int, bool accumulate, bool free_tail) {
     kernels::LoopOutput& out = outputs_[static_cast<std::size_t>(k)];
-    out.data = detail::declared_bytes(tensor);
+    out.data = declared_bytes(tensor);
     loop_.device = tensor.device();
     out.inner = 1;
     out.accumulate = accumulate;
@@ -65,7 +65,7 @@ class LoopPlan {
 
   /// Column block `block` of `blocks` of the tensor, or all of it.
   void input(int k, const AnyTensor& tensor, int block = 0, int blocks = 1) {
-    input(k, detail::declared_bytes(tensor), tensor.shape(), tensor.dtype(), block, blocks);
+    input(k, declared_bytes(tensor), tensor.shape(), tensor.dtype(), block, blocks);
   }
   void input(int k, const std::byte* data, const Shape& shape, DType dtype, int block, int blocks);
   void number(int k, const std::byte* value);
@@ -95,4 +95,4 @@ class LoopPlan {
   std::array<Strides, max_outputs> out_strides_;
 };
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

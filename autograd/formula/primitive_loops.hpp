@@ -15,12 +15,12 @@ struct FormulaLoops {
 };
 
 /// The lambda, so to speak, of one primitive.
-template <Opcode op>
+template <xgrad::detail::Opcode op>
 struct PrimitiveFunction {
   constexpr Symbol operator()(Symbol x, auto... rest) const { return x.builder->apply(op, x, rest...); }
 };
 
-constexpr std::size_t primitive_count = static_cast<std::size_t>(Opcode::count);
+constexpr std::size_t primitive_count = static_cast<std::size_t>(xgrad::detail::Opcode::count);
 using PrimitiveTable = std::array<FormulaLoops, primitive_count>;
 XGRAD_SIMD_TABLE(PrimitiveTable, primitive_loops)
 

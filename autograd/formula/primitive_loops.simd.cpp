@@ -9,7 +9,7 @@ template <std::size_t... I>
 constexpr PrimitiveTable make_table(std::index_sequence<I...>) {
   PrimitiveTable table{};
   const auto set = [&]<std::size_t i>(std::integral_constant<std::size_t, i>) {
-    constexpr auto op = static_cast<Opcode>(i);
+    constexpr auto op = static_cast<xgrad::detail::Opcode>(i);
     if constexpr (arity(op) > 0)
       table[i] = formula_loops<PrimitiveFunction<op>, static_cast<std::size_t>(arity(op))>;
   };

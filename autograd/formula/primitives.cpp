@@ -3,7 +3,7 @@
 #include <xgrad/autograd/formula/primitive_loops.hpp>
 #include <xgrad/autograd/formula/trace.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 namespace {
 
@@ -12,9 +12,9 @@ FormulaInfo make_primitive() {
   constexpr auto n = static_cast<std::size_t>(arity(op));
   using F = kernels::PrimitiveFunction<op>;
   const auto& loops = kernels::primitive_loops()[static_cast<std::size_t>(op)];
-  const Program& adjoint = detail::AdjointProgram<F, n>::program;
+  const Program& adjoint = AdjointProgram<F, n>::program;
   return analyzed({.name = name_of(op),
-                   .forward = &detail::ForwardProgram<F, n>::program,
+                   .forward = &ForwardProgram<F, n>::program,
                    .adjoint = &adjoint,
                    .recorded_adjoint = &adjoint,
                    .inputs = static_cast<int>(n),
@@ -43,4 +43,4 @@ const FormulaInfo& primitive(Opcode op) {
   return table[static_cast<std::size_t>(op)];
 }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

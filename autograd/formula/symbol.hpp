@@ -12,14 +12,21 @@
 
 namespace xgrad {
 
+namespace detail {
+struct Builder;
+}
+
 /// What a formula's lambda computes with: a step of the program under construction. Never a value.
 struct Symbol {
-  struct Builder* builder = nullptr;
+  detail::Builder* builder = nullptr;
   std::int16_t step = -1;
 
   constexpr Symbol() = default;
-  constexpr Symbol(Builder& owner, int number) : builder(&owner), step(static_cast<std::int16_t>(number)) {}
+  constexpr Symbol(detail::Builder& owner, int number)
+      : builder(&owner), step(static_cast<std::int16_t>(number)) {}
 };
+
+namespace detail {
 
 /// Makes programs. Equal steps are merged as they are made, so shared sub-expressions cost once.
 struct Builder {
@@ -74,6 +81,8 @@ struct Builder {
   }
 };
 
+}  // namespace detail
+
 template <class X>
 concept Number = std::is_arithmetic_v<std::remove_cvref_t<X>>;
 
@@ -106,38 +115,38 @@ concept SymbolPair = (Symbolic<A> && (Symbolic<B> || Number<B>)) || (Number<A> &
 
 }  // namespace detail
 
-constexpr Symbol operator-(Symbol x) { return detail::emit(Opcode::neg, x); }
+constexpr Symbol operator-(Symbol x) { return detail::emit(detail::Opcode::neg, x); }
 constexpr Symbol operator+(Symbol x) { return x; }
 template <class A, class B>
 requires detail::SymbolPair<A, B>
-constexpr Symbol operator+(A a, B b) { return detail::emit(Opcode::add, a, b); }
+constexpr Symbol operator+(A a, B b) { return detail::emit(detail::Opcode::add, a, b); }
 template <class A, class B>
 requires detail::SymbolPair<A, B>
-constexpr Symbol operator-(A a, B b) { return detail::emit(Opcode::sub, a, b); }
+constexpr Symbol operator-(A a, B b) { return detail::emit(detail::Opcode::sub, a, b); }
 template <class A, class B>
 requires detail::SymbolPair<A, B>
-constexpr Symbol operator*(A a, B b) { return detail::emit(Opcode::mul, a, b); }
+constexpr Symbol operator*(A a, B b) { return detail::emit(detail::Opcode::mul, a, b); }
 template <class A, class B>
 requires detail::SymbolPair<A, B>
-constexpr Symbol operator/(A a, B b) { return detail::emit(Opcode::div, a, b); }
+constexpr Symbol operator/(A a, B b) { return detail::emit(detail::Opcode::div, a, b); }
 template <class A, class B>
 requires detail::SymbolPair<A, B>
-constexpr Symbol operator>(A a, B b) { return detail::emit(Opcode::greater, a, b); }
+constexpr Symbol operator>(A a, B b) { return detail::emit(detail::Opcode::greater, a, b); }
 template <class A, class B>
 requires detail::SymbolPair<A, B>
-constexpr Symbol operator>=(A a, B b) { return detail::emit(Opcode::greater_equal, a, b); }
+constexpr Symbol operator>=(A a, B b) { return detail::emit(detail::Opcode::greater_equal, a, b); }
 template <class A, class B>
 requires detail::SymbolPair<A, B>
-constexpr Symbol operator<(A a, B b) { return detail::emit(Opcode::less, a, b); }
+constexpr Symbol operator<(A a, B b) { return detail::emit(detail::Opcode::less, a, b); }
 template <class A, class B>
 requires detail::SymbolPair<A, B>
-constexpr Symbol operator<=(A a, B b) { return detail::emit(Opcode::less_equal, a, b); }
+constexpr Symbol operator<=(A a, B b) { return detail::emit(detail::Opcode::less_equal, a, b); }
 template <class A, class B>
 requires detail::SymbolPair<A, B>
-constexpr Symbol operator==(A a, B b) { return detail::emit(Opcode::equal, a, b); }
+constexpr Symbol operator==(A a, B b) { return detail::emit(detail::Opcode::equal, a, b); }
 template <class A, class B>
 requires detail::SymbolPair<A, B>
-constexpr Symbol operator!=(A a, B b) { return detail::emit(Opcode::not_equal, a, b); }
+constexpr Symbol operator!=(A a, B b) { return detail::emit(detail::Opcode::not_equal, a, b); }
 
 template <class B>
 requires detail::SymbolPair<Symbol, B>
@@ -154,10 +163,11 @@ constexpr Symbol& operator/=(Symbol& a, B b) { return a = a / b; }
 
 /// Marks a value of a formula to be stored in forward for backward to read, instead of being computed again.
 constexpr Symbol keep(Symbol x) {
-  Builder& builder = *x.builder;
+  detail::Builder& builder = *x.builder;
   for (int k = 0; k < builder.kept_count; ++k)
     if (builder.kept[static_cast<std::size_t>(k)] == x.step) return x;
-  if (builder.kept_count == static_cast<int>(builder.kept.size())) Builder::formula_keeps_too_many_values();
+  if (builder.kept_count == static_cast<int>(builder.kept.size()))
+    detail::Builder::formula_keeps_too_many_values();
   builder.kept[static_cast<std::size_t>(builder.kept_count++)] = x.step;
   return x;
 }

@@ -10,12 +10,14 @@
 
 namespace xgrad::kernels::XGRAD_ARCH {
 
+using xgrad::detail::Opcode;
+
 /// The loop for `P::program`, which is a static constexpr Program; its registers are of T.
 /// Forward programs only ever overwrite; adjoint programs also sum and skip outputs.
 template <class P, class T, bool forward>
 class FormulaLoop {
   using B = Batch<T>;
-  static constexpr const Program& program = P::program;
+  static constexpr const xgrad::detail::Program& program = P::program;
   static constexpr std::int64_t W = static_cast<std::int64_t>(lanes<T>);
   static constexpr int n_in = program.inputs, n_out = program.output_count, n_const = program.constant_count;
   static constexpr std::int64_t few = 8;  // up to so many registers, run_registers() is the faster
@@ -194,7 +196,7 @@ class FormulaLoop {
     return load(lane);
   }
 
-  template <Instruction i>
+  template <xgrad::detail::Instruction i>
   XGRAD_INLINE static Mask<T> condition(const B* v) {
     if constexpr (i.op == Opcode::greater)
       return v[i.a] > v[i.b];
@@ -210,7 +212,7 @@ class FormulaLoop {
       return !(v[i.a] == v[i.b]);  // not !=, which xsimd 8 gets wrong for NaN
   }
 
-  template <Instruction i>
+  template <xgrad::detail::Instruction i>
   XGRAD_INLINE static B evaluate([[maybe_unused]] auto input, [[maybe_unused]] const T* constants,
                                  [[maybe_unused]] const B* v) {
     namespace k = kernels::XGRAD_ARCH;

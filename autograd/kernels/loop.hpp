@@ -45,7 +45,7 @@ using LoopKernel = void (*)(const Loop&);
 /// its program's. Touches nothing after the arrays.
 using InPlaceKernel = void (*)(std::int64_t elements, void* const* operands, const double* constants);
 struct InPlaceFormula {
-  const Program* program;
+  const xgrad::detail::Program* program;
   InPlaceKernel compiled;  // for the CPU
 };
 

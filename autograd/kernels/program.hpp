@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 /// The primitive elementwise operations. Each has its SIMD code in kernels/formula_loop.hpp and its
 /// derivative in formula/derivative.hpp; everything else elementwise is written with them.
@@ -90,4 +90,4 @@ struct Program {
   int captured = 0;  // so many constants, the first, have values that are known at run time only
 };
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

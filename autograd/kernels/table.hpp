@@ -14,8 +14,10 @@
 
 namespace xgrad {
 class Generator;
+}
+namespace xgrad::detail {
 class Storage;
-}  // namespace xgrad
+}
 
 namespace xgrad::kernels {
 
@@ -70,7 +72,7 @@ struct KernelsOf {
 
   /// A product. `home_of_b`, the storage of b, may keep a packed form of it; null: none is kept. `packs`: whether
   /// packing is worth a thought at all.
-  void (*gemm)(const Gemm<T>& product, bool packs, Storage* home_of_b);
+  void (*gemm)(const Gemm<T>& product, bool packs, xgrad::detail::Storage* home_of_b);
 
   /// Copies `row`, `columns` elements, to each of `rows` consecutive rows at `out`.
   void (*fill_rows)(Int rows, Int columns, const T* row, T* out);
@@ -158,7 +160,7 @@ struct Table {
   void (*to_double)(const float* in, double* out, std::int64_t n);
   void (*to_float)(const double* in, float* out, std::int64_t n);
   /// A formula's program over a loop; `compiled` is its loop for the CPU.
-  void (*formula)(const Program& program, LoopKernel compiled, DType type, const Loop& loop);
+  void (*formula)(const xgrad::detail::Program& program, LoopKernel compiled, DType type, const Loop& loop);
 
   /// The same over its last operands, in place.
   void (*in_place)(const InPlaceFormula& formula, DType type, std::int64_t elements, void* const* operands,

@@ -12,7 +12,7 @@
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 [[gnu::always_inline]] inline void Engine::free_slots(Node& node, std::size_t outputs) noexcept {
   GradientSlot* const slots = std::exchange(node.slots_, nullptr);
@@ -35,13 +35,13 @@ Engine::~Engine() {
 }
 
 void Engine::backward(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds) {
-  const detail::recording_scope recording(options_.create_graph);
+  const recording_scope recording(options_.create_graph);
   seed(outputs, seeds);
   if (Leaf::any_hooked()) [[unlikely]]
     count_readers();
   run();
   run_leaf_hooks();
-  if (detail::in_replay()) [[unlikely]]
+  if (in_replay()) [[unlikely]]
     for (LeafSlot& entry : leaves_)
       if (entry.slot.value.defined()) entry.leaf->repeat_in_replay(true);
   for (LeafSlot& entry : leaves_)  // only now, so that an exception on the way changes no gradient
@@ -118,7 +118,7 @@ inline void Engine::visit(Node& node) {
         fmt::format("backward: the graph of '{}' was freed by an earlier backward through it{}; pass "
                     "{{.retain_graph = true}} to the earlier one, or detach() what is carried over",
                     node.name(), describe(node.location_)));
-  if (detail::in_replay()) [[unlikely]]
+  if (in_replay()) [[unlikely]]
     node.check_inside_replay();
   const bool frees_graph = !options_.retain_graph && !options_.create_graph;
   const ProfiledOp timed(this_thread.profile ? node.name() : std::string_view(), true);
@@ -190,4 +190,4 @@ inline void Engine::free_graph(Node& node) {
       for (Edge& edge : node.edges()) edge.node = {};
 }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

@@ -10,7 +10,7 @@
 #include <xgrad/autograd/tape/sink.hpp>
 #include <xgrad/autograd/tape/tensor.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 class Engine {
  public:
@@ -30,7 +30,7 @@ class Engine {
                               std::span<const AnyTensor> inputs);
 
  private:
-  friend class GradientSink;
+  friend GradientSink;
   template <class T>
   using PoolVector = std::vector<T, pool::Allocator<T>>;
 
@@ -92,4 +92,4 @@ class Engine {
   std::unordered_map<const Node*, std::size_t> unread_;  // hooked leaves: edges to them not yet visited
 };
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

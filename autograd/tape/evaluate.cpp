@@ -3,11 +3,11 @@
 
 #include <xgrad/autograd/tape/run_formula.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTensor> leaves,
                                 const double* constants, Location at, std::uint32_t wanted) {
-  const auto needed = detail::steps_for(program, wanted);
+  const auto needed = steps_for(program, wanted);
   std::vector<AnyTensor> tensors(static_cast<std::size_t>(program.instructions));
   std::vector<double> numbers(tensors.size());
   DType dtype = DType::float32;
@@ -48,4 +48,4 @@ std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTenso
   return results;
 }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

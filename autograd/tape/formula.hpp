@@ -183,7 +183,7 @@ class Formula {
   auto call(Location at, const Destinations<T>* to, const X&... x) const {
     constexpr std::size_t n = (detail::argument_width<X> + ...);
     using Call = detail::SymbolicCall<F, std::make_index_sequence<n>>;
-    static_assert(n <= static_cast<std::size_t>(FormulaInfo::max_inputs),
+    static_assert(n <= static_cast<std::size_t>(detail::FormulaInfo::max_inputs),
                   "a formula takes at most 16 inputs");
     static_assert(Call::possible,
                   "this lambda is no formula of so many arguments: it must take them as `auto` and use only "
@@ -196,8 +196,8 @@ class Formula {
       constexpr std::size_t results = Call::results();
       static_assert(results > 0,
                     "a formula's lambda returns an expression of its arguments, or outputs(...) of several");
-      std::array<FormulaArgument, n> arguments;
-      std::span<FormulaArgument> rest(arguments);
+      std::array<detail::FormulaArgument, n> arguments;
+      std::span<detail::FormulaArgument> rest(arguments);
       (detail::append(rest, x), ...);
       std::conditional_t<results == 1, Tensor<T>, std::array<Tensor<T>, results>> result;
       static_assert(sizeof(result) == results * sizeof(AnyTensor));  // for run_formula they are AnyTensors
@@ -210,19 +210,19 @@ class Formula {
           out[k] = place.detach();
         }
       }
-      const FormulaInfo& info = detail::formula_info<F, V, n>(name_);
+      const detail::FormulaInfo& info = detail::formula_info<F, V, n>(name_);
       if constexpr (std::is_empty_v<F> && std::is_empty_v<V>) {
-        run_formula(info, arguments, out, at);
+        detail::run_formula(info, arguments, out, at);
       } else {
         constexpr auto inputs = std::make_index_sequence<n>();
         const auto forward = detail::constants_now(detail::trace(f_, inputs), *info.forward, name_);
         if constexpr (std::same_as<V, detail::NoVjp>) {
-          run_formula(info, arguments, out, at, {forward.data(), forward.data()});
+          detail::run_formula(info, arguments, out, at, {forward.data(), forward.data()});
         } else {
           using Outputs = typename detail::HandAdjointProgram<F, V, n>::Outputs;
-          const Program now = detail::trace_vjp(vjp_, *info.forward, Outputs(), inputs);
+          const detail::Program now = detail::trace_vjp(vjp_, *info.forward, Outputs(), inputs);
           const auto adjoint = detail::constants_now(now, *info.adjoint, name_);
-          run_formula(info, arguments, out, at, {forward.data(), adjoint.data()});
+          detail::run_formula(info, arguments, out, at, {forward.data(), adjoint.data()});
         }
       }
       return result;

@@ -7,9 +7,11 @@
 
 namespace xgrad {
 
+using namespace detail;
+
 std::vector<AnyTensor> Engine::grad(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds,
                                     std::span<const AnyTensor> inputs) {
-  const detail::recording_scope recording(options_.create_graph);
+  const recording_scope recording(options_.create_graph);
   selection_.find(outputs, inputs);
   seed(outputs, seeds);
   run();

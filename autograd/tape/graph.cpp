@@ -14,6 +14,8 @@
 
 namespace xgrad {
 
+using namespace detail;
+
 namespace {
 
 // Every node reachable, operands before results.

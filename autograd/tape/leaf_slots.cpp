@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 LeafSlot& LeafSlots::hashed(Leaf* leaf) {
   if (index_.size() < 2 * (slots_.size() + 1)) {
@@ -25,4 +25,4 @@ std::size_t LeafSlots::place_of(const Leaf* leaf) const {
   return at;
 }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

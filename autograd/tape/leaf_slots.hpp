@@ -5,9 +5,9 @@
 #include <deque>
 #include <vector>
 
-#include <xgrad/autograd/tape/node.hpp>
+#include <xgrad/autograd/tape/sink.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 struct LeafSlot {
   explicit LeafSlot(Ref<Leaf> of) : leaf(std::move(of)) {}
@@ -41,4 +41,4 @@ class LeafSlots {
   std::vector<std::uint32_t, pool::Allocator<std::uint32_t>> index_;  // by address: place in slots_, plus one
 };
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

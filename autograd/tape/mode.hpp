@@ -6,7 +6,7 @@
 namespace xgrad {
 
 /// Whether ops on tensors that need gradients record nodes now.
-inline bool is_recording() { return this_thread.recording; }
+inline bool is_recording() { return detail::this_thread.recording; }
 
 namespace detail {
 using recording_scope = SettingScope<&ThreadState::recording>;
@@ -24,7 +24,7 @@ struct enable_grad : detail::recording_scope {
 
 /// `anomaly scope;`: the first op whose result, or gradient, has a NaN or infinity throws NonFiniteError that
 /// names it and where it was called (PyTorch's torch.autograd.detect_anomaly). Costs a read of every result.
-struct anomaly : detail::SettingScope<&ThreadState::anomaly> {
+struct anomaly : detail::SettingScope<&detail::ThreadState::anomaly> {
   explicit anomaly(bool on = true) : SettingScope(on) {}
 };
 

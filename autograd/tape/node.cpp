@@ -11,8 +11,11 @@
 
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/run_formula.hpp>
+#include <xgrad/autograd/tape/sink.hpp>
 
 namespace xgrad {
+
+using namespace detail;
 
 // What an untyped tensor knows of where it came from.
 void AnyTensor::retain(Node* node) noexcept { node->retain(); }
@@ -114,7 +117,7 @@ AnyTensor Leaf::grad() const {
 }
 
 void Leaf::set_grad(AnyTensor value) {
-  if (detail::in_replay()) [[unlikely]]
+  if (in_replay()) [[unlikely]]
     repeat_in_replay(false);
   const auto lock = locked();
   grad_ = std::move(value);
@@ -128,7 +131,7 @@ void Leaf::bind_grad(const AnyTensor& value) {
 
 namespace {
 
-struct GradientEffect final : detail::KernelList::Effect {
+struct GradientEffect final : KernelList::Effect {
   explicit GradientEffect(Leaf& of) : leaf(Ref<Leaf>::share(&of)) {}
   void note() override { value = leaf->grad(); }
   void repeat() override { leaf->bind_grad(value); }
@@ -139,7 +142,7 @@ struct GradientEffect final : detail::KernelList::Effect {
 }  // namespace
 
 void Leaf::repeat_in_replay(bool adds) {
-  detail::KernelList& list = *this_thread.replay;
+  KernelList& list = *this_thread.replay;
   if (list.has_effect(this)) return;
   if (adds && grad().defined())
     throw GraphError(fmt::format(
@@ -162,12 +165,12 @@ void Leaf::accumulate(GradientSlot slot) {
   AnyTensor& value = slot.value;
   const bool recorded = value.node() != nullptr || (grad_.defined() && grad_.node());
   if (!grad_.defined())
-    grad_ = recorded || (value.unique() && detail::may_overwrite(value))
+    grad_ = recorded || (value.unique() && may_overwrite(value))
                 ? std::move(value)
                 : copy_of(value);  // nothing else writes into a gradient
   else if (recorded)
     grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());
-  else if (grad_.unique() && detail::may_overwrite(grad_))
+  else if (grad_.unique() && may_overwrite(grad_))
     add_into(grad_, value);
   else
     grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());

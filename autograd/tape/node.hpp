@@ -16,22 +16,19 @@
 #include <xgrad/autograd/core/thread_state.hpp>
 
 namespace xgrad {
+class GradientSink;
+struct GradientSlot;
+}  // namespace xgrad
+
+namespace xgrad::detail {
 
 class Node;
-class GradientSink;
 
 /// Where a value came from: output number `output` of `node`. Null for a constant.
 struct Edge {
   Ref<Node> node;
   std::uint32_t output = 0;
 };
-
-/// An array handed on: a gradient on its way to one output of a node, or to an input.
-struct GradientSlot {
-  AnyTensor value;       ///< undefined: nothing has come yet
-  bool donated = false;  ///< whether its new holder may overwrite it: this region, not what lies beside it
-};
-inline GradientSlot donate(AnyTensor x) { return {std::move(x), true}; }
 
 using GradientHook = std::function<AnyTensor(const AnyTensor&)>;
 
@@ -131,7 +128,7 @@ class Node {
 
  private:
   friend class Engine;
-  friend class GradientSink;
+  friend GradientSink;
   friend class Selection;
   [[gnu::cold]] void check_inside_replay() const;
   static void destroy_chain(Node* node) noexcept;
@@ -185,13 +182,17 @@ class Leaf final : public Node {
   AnyTensor grad_;
 };
 
-inline Edge AnyTensor::edge() const { return {Ref<Node>::share(node_), output_}; }
-inline Edge AnyTensor::take_edge() { return {Ref<Node>::adopt(std::exchange(node_, nullptr)), output_}; }
-
 /// AnyTensor::requires_grad, where a call would be too much.
 inline bool takes_gradient(const Node& node) {
   return !node.is_leaf() || static_cast<const Leaf&>(node).requires_grad.load(std::memory_order_relaxed);
 }
 inline bool needs_gradient(const AnyTensor& x) { return x.node() && takes_gradient(*x.node()); }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail
+
+inline xgrad::detail::Edge xgrad::AnyTensor::edge() const {
+  return {detail::Ref<detail::Node>::share(node_), output_};
+}
+inline xgrad::detail::Edge xgrad::AnyTensor::take_edge() {
+  return {detail::Ref<detail::Node>::adopt(std::exchange(node_, nullptr)), output_};
+}

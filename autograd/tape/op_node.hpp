@@ -12,9 +12,7 @@
 #include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/autograd/tape/op_interface.hpp>
 
-namespace xgrad {
-
-namespace detail {
+namespace xgrad::detail {
 
 // What every recorded struct op has. The outputs' shapes and what was saved lie after the object.
 class RecordedOp : public Node {
@@ -57,7 +55,7 @@ class OpNode final : public RecordedOp {
  public:
   static void record(Op&& op, Location at, std::span<const AnyTensor* const> inputs,
                      std::span<Tensor<T>> outputs, Saver<T>& saver) {
-    detail::PoolVector<const AnyTensor*> list;
+    PoolVector<const AnyTensor*> list;
     const AnyTensor* first = &outputs[0];
     if (outputs.size() > 1) {
       list.reserve(outputs.size());
@@ -201,6 +199,4 @@ auto apply_to(Op&& op, Location at, std::span<const AnyTensor* const> inputs, co
     return Tensor<T>();
 }
 
-}  // namespace detail
-
-}  // namespace xgrad
+}  // namespace xgrad::detail

@@ -11,9 +11,9 @@
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/formula_node.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
-Shape detail::common_shape(const FormulaInfo& info, std::span<const FormulaArgument> arguments) {
+Shape common_shape(const FormulaInfo& info, std::span<const FormulaArgument> arguments) {
   Shape shape;
   for (const FormulaArgument& a : arguments) {
     if (!a.tensor) continue;
@@ -31,8 +31,6 @@ Shape detail::common_shape(const FormulaInfo& info, std::span<const FormulaArgum
 }
 
 namespace {
-
-using namespace detail;
 
 // Room for what a formula keeps, made only when it keeps something.
 class KeptValues {
@@ -168,7 +166,7 @@ void run(const FormulaInfo& info, std::span<const FormulaArgument, count> argume
 
 }  // namespace
 
-void detail::other_destinations(std::string_view formula, std::size_t results, std::size_t destinations) {
+void other_destinations(std::string_view formula, std::size_t results, std::size_t destinations) {
   throw ValueError(fmt::format("{}: {} result{} to be written into {} tensor{}; give one for each", formula,
                                results, results == 1 ? "" : "s", destinations, destinations == 1 ? "" : "s"));
 }
@@ -193,4 +191,4 @@ AnyTensor run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgu
   return result;
 }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

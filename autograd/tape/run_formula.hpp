@@ -8,11 +8,9 @@
 #include <xgrad/autograd/array/any_tensor.hpp>
 #include <xgrad/autograd/core/location.hpp>
 #include <xgrad/autograd/formula/info.hpp>
+#include <xgrad/autograd/tape/tensor.hpp>
 
-namespace xgrad {
-
-template <Real T>
-class Tensor;
+namespace xgrad::detail {
 
 /// An operand of a formula: a tensor, one of its column blocks (`block` of `blocks` equal parts of the last
 /// axis), or a number.
@@ -47,8 +45,6 @@ Tensor<T> run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgu
 std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTensor> leaves,
                                 const double* constants, Location at, std::uint32_t wanted = ~0u);
 
-namespace detail {
 [[noreturn]] void other_destinations(std::string_view formula, std::size_t results, std::size_t destinations);
-}
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <functional>
 
-namespace xgrad {
+#include <xgrad/autograd/tape/sink.hpp>
+
+namespace xgrad::detail {
 
 Selection::~Selection() {
   for (const Ref<Node>& node : visited_) node->wanted_ = false;
@@ -87,4 +89,4 @@ void Selection::capture(const Node& node, std::span<GradientSlot> slots) {
   }
 }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

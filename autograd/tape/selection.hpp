@@ -8,7 +8,7 @@
 
 #include <xgrad/autograd/tape/node.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 /// Nothing is selected before find(): then a pass goes everywhere. Marks the nodes from which an input can be
 /// reached, for as long as it lives.
@@ -53,4 +53,4 @@ class Selection {
   std::vector<AnyTensor> captured_;
 };
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

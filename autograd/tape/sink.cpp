@@ -13,6 +13,8 @@
 
 namespace xgrad {
 
+using namespace detail;
+
 inline GradientSlot* Engine::take_slots(std::size_t outputs) {
   if (outputs == 1 && free_slot_) return std::exchange(free_slot_, nullptr);
   auto* slots = static_cast<GradientSlot*>(pool::allocate(outputs * sizeof(GradientSlot)));

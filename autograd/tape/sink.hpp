@@ -6,18 +6,27 @@
 
 namespace xgrad {
 
+/// An array handed on: a gradient on its way to one output of a node, or to an input.
+struct GradientSlot {
+  AnyTensor value;       ///< undefined: nothing has come yet
+  bool donated = false;  ///< whether its new holder may overwrite it: this region, not what lies beside it
+};
+inline GradientSlot donate(AnyTensor x) { return {std::move(x), true}; }
+
+namespace detail {
 /// A gradient that waits for more of its kind: `write` computes it of `a` and `b` into `into`, or adds it
 /// to what is there.
 struct DeferredGradient {
   void (*write)(const DeferredGradient&, AnyTensor& into, bool accumulate);
   AnyTensor a, b;
 };
+}  // namespace detail
 
 class GradientSink {
  public:
   /// Whether the gradient of input `i` is wanted.
   bool wants(std::size_t i) const {
-    return selective_ ? selected(i) : edge(i).node && takes_gradient(*edge(i).node);
+    return selective_ ? selected(i) : edge(i).node && detail::takes_gradient(*edge(i).node);
   }
   Shape shape(std::size_t i) const { return edge(i).node->output_shape(edge(i).output); }
   bool create_graph() const { return create_graph_; }
@@ -28,11 +37,11 @@ class GradientSink {
   /// which is summed.
   void add(std::size_t i, GradientSlot&& gradient);
   /// Not for create_graph.
-  void add(std::size_t i, DeferredGradient&& gradient);
+  void add(std::size_t i, detail::DeferredGradient&& gradient);
 
   /// The deferred gradient for the place of input `i` that waits there, for nodes that `batch_gradients` to
   /// take their own into; null where none does.
-  DeferredGradient* waiting(std::size_t i);
+  detail::DeferredGradient* waiting(std::size_t i);
 
   /// Where the gradient of input `i` accumulates. The caller writes into its value at once, and adds to what
   /// is there where `accumulate` comes back true; nothing more is to be done. Not for create_graph.
@@ -47,7 +56,7 @@ class GradientSink {
     bool accumulate = false;
     AnyTensor& into = destination(i, accumulate).value;
     f(into, accumulate);
-    if (this_thread.anomaly) check(into);
+    if (detail::this_thread.anomaly) check(into);
   }
 
   /// Whether two inputs accumulate in the same place.
@@ -56,8 +65,9 @@ class GradientSink {
   }
 
  private:
-  friend class Engine;
-  GradientSink(class Engine& engine, Node& node, bool create_graph, bool frees_graph, bool selective)
+  friend detail::Engine;
+  GradientSink(detail::Engine& engine, detail::Node& node, bool create_graph, bool frees_graph,
+               bool selective)
       : engine_(engine),
         node_(node),
         create_graph_(create_graph),
@@ -65,10 +75,10 @@ class GradientSink {
         selective_(selective) {}
   bool selected(std::size_t i) const;
   void check(const AnyTensor& gradient) const;
-  const Edge& edge(std::size_t i) const { return node_.edges()[i]; }
+  const detail::Edge& edge(std::size_t i) const { return node_.edges()[i]; }
 
-  Engine& engine_;
-  Node& node_;
+  detail::Engine& engine_;
+  detail::Node& node_;
   bool create_graph_, frees_graph_, selective_;  // selective: only towards some inputs
 };
 

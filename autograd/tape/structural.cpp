@@ -8,7 +8,7 @@
 #include <xgrad/autograd/formula/loop_plan.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 namespace {
 
@@ -104,7 +104,7 @@ AnyTensor apply_to(const AnyTensor& x, Location at, auto make) {
 }  // namespace
 
 AnyTensor broadcast_to(const AnyTensor& tensor, const Shape& shape, Location at) {
-  detail::require_defined("broadcast_to", tensor);
+  require_defined("broadcast_to", tensor);
   if (tensor.shape() == shape) return tensor;
   if (!broadcasts_to(tensor.shape(), shape))
     throw ShapeError(fmt::format(
@@ -114,7 +114,7 @@ AnyTensor broadcast_to(const AnyTensor& tensor, const Shape& shape, Location at)
 }
 
 AnyTensor sum_to(const AnyTensor& tensor, const Shape& shape, Location at) {
-  detail::require_defined("sum_to", tensor);
+  require_defined("sum_to", tensor);
   return tensor.shape() == shape ? tensor : apply_to(tensor, at, [&]<Real T> { return SumTo<T>{shape}; });
 }
 
@@ -126,4 +126,4 @@ AnyTensor from_column_block(const AnyTensor& part, int block, int blocks, Locati
   return apply_to(part, at, [&]<Real T> { return FromColumnBlock<T>{block, blocks}; });
 }
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

@@ -4,7 +4,7 @@
 #include <xgrad/autograd/array/any_tensor.hpp>
 #include <xgrad/autograd/core/location.hpp>
 
-namespace xgrad {
+namespace xgrad::detail {
 
 /// `tensor` copied out to `shape`, which it broadcasts to. Differentiable.
 AnyTensor broadcast_to(const AnyTensor& tensor, const Shape& shape, Location at = Location::current());
@@ -17,4 +17,4 @@ AnyTensor sum_to(const AnyTensor& tensor, const Shape& shape, Location at = Loca
 AnyTensor column_block(const AnyTensor& tensor, int block, int blocks, Location at);
 AnyTensor from_column_block(const AnyTensor& part, int block, int blocks, Location at);
 
-}  // namespace xgrad
+}  // namespace xgrad::detail

@@ -15,6 +15,8 @@
 
 namespace xgrad {
 
+using namespace detail;
+
 namespace {
 
 // In the other type.
@@ -74,7 +76,7 @@ void flatten(const NestedList<T>& list, std::size_t axis, const Shape& shape, st
 }
 
 void check_writable(const AnyTensor& x, std::string_view what) {
-  detail::require_defined(what, x);
+  require_defined(what, x);
   if (!x.is_leaf())
     throw GraphError(
         fmt::format("{}: this tensor is the result of '{}', and writing in place is not differentiable; "
@@ -122,7 +124,7 @@ Tensor<T>::Tensor(std::initializer_list<NestedList<T>> list) {
 
 template <Real T>
 T Tensor<T>::item() const {
-  detail::require_defined("item", *this);
+  require_defined("item", *this);
   if (elements() != 1)
     throw ShapeError(
         fmt::format("item: a tensor of shape {} has no single value; reduce it, or read values()",
@@ -132,7 +134,7 @@ T Tensor<T>::item() const {
 
 template <Real T>
 std::span<T> Tensor<T>::mutable_values() {
-  if (detail::in_replay()) detail::values_in_replay("mutable_values");
+  if (in_replay()) values_in_replay("mutable_values");
   check_writable(*this, "mutable_values");
   storage()->raise_version();
   return {reinterpret_cast<T*>(mutable_bytes()), static_cast<std::size_t>(elements())};
@@ -141,7 +143,7 @@ std::span<T> Tensor<T>::mutable_values() {
 template <Real T>
 void Tensor<T>::assign(const Tensor& values) {
   check_writable(*this, "assign");
-  detail::require_defined("assign", values);
+  require_defined("assign", values);
   if (values.shape() != shape())
     throw ShapeError(fmt::format("assign: values of shape {} to a tensor of shape {}; reshape them first",
                                  xgrad::to_string(values.shape()), xgrad::to_string(shape())));
@@ -151,7 +153,7 @@ void Tensor<T>::assign(const Tensor& values) {
 
 template <Real T>
 Tensor<T>& Tensor<T>::set_requires_grad(bool requires_grad) & {
-  detail::require_defined("set_requires_grad", *this);
+  require_defined("set_requires_grad", *this);
   if (!is_leaf()) {
     if (requires_grad) return *this;
     throw GraphError(
@@ -214,7 +216,7 @@ bool Tensor<T>::has_hooks() const {
 
 template <Real T>
 Tensor<T> Tensor<T>::clone(Location at) const {
-  detail::require_defined("clone", *this);
+  require_defined("clone", *this);
   return Tensor(run_formula(primitive(Opcode::identity), {{this}}, at));
 }
 
@@ -224,7 +226,7 @@ Tensor<U> Tensor<T>::to(Location at) const {
   if constexpr (std::same_as<T, U>) {
     return *this;
   } else {
-    detail::require_defined("to", *this);
+    require_defined("to", *this);
     AnyTensor result = converted<T>(*this);
     if (requires_grad() && is_recording()) ConvertNode::record(*this, result, at);
     return Tensor<U>(std::move(result));
@@ -242,12 +244,12 @@ std::string Tensor<T>::op_name() const {
 }
 
 template <Real T>
-Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand<T>& x) {
+Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand& x) {
   return run_formula<T>(primitive(op), {argument(x)}, x.at);
 }
 
 template <Real T>
-Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand<T>& a, const Operand<T>& b) {
+Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand& a, const Operand& b) {
   return run_formula<T>(primitive(op), {argument(a), argument(b)}, a.at);
 }
 

@@ -37,6 +37,8 @@ struct HookHandle {
   void remove();
 };
 
+namespace detail {
+
 /// An operand of an arithmetic operator: a tensor or a number, and where it was written.
 template <Real T>
 struct Operand {
@@ -63,8 +65,6 @@ struct NestedList {
   NestedList(N x) : number(static_cast<T>(x)), is_list(false) {}
   NestedList(std::initializer_list<NestedList> list) : parts(list), is_list(true) {}
 };
-
-namespace detail {
 
 [[noreturn]] void no_shape(const char* why);
 [[noreturn]] void other_element_type(DType wanted);
@@ -98,6 +98,9 @@ concept ArrayExpression = !std::derived_from<std::remove_cvref_t<E>, AnyTensor> 
 /// read its elements throws ValueError.
 template <Real T>
 class Tensor : public AnyTensor {
+  using Opcode = detail::Opcode;
+  using Operand = detail::Operand<T>;
+
  public:
   using value_type = T;
 
@@ -107,7 +110,7 @@ class Tensor : public AnyTensor {
     if (defined() && AnyTensor::dtype() != dtype_of<T>) detail::other_element_type(dtype_of<T>);
   }
   /// From nested lists: `Tensor<>{{1, 2}, {3, 4}}`. Throws ShapeError for ragged ones.
-  Tensor(std::initializer_list<NestedList<T>> list);
+  Tensor(std::initializer_list<detail::NestedList<T>> list);
   /// A copy of any xtensor array or expression. Throws ShapeError where its parts do not broadcast.
   template <ArrayExpression E>
   Tensor(const E& expression) : Tensor(from_range(shape_of(expression), expression)) {}
@@ -189,37 +192,31 @@ class Tensor : public AnyTensor {
   /// Name of the op that made this: "leaf", "tanh", … or "constant".
   std::string op_name() const;
 
-  Tensor& operator+=(const Operand<T>& x) { return *this = std::move(*this) + x; }
-  Tensor& operator-=(const Operand<T>& x) { return *this = std::move(*this) - x; }
-  Tensor& operator*=(const Operand<T>& x) { return *this = std::move(*this) * x; }
-  Tensor& operator/=(const Operand<T>& x) { return *this = std::move(*this) / x; }
+  Tensor& operator+=(const Operand& x) { return *this = std::move(*this) + x; }
+  Tensor& operator-=(const Operand& x) { return *this = std::move(*this) - x; }
+  Tensor& operator*=(const Operand& x) { return *this = std::move(*this) * x; }
+  Tensor& operator/=(const Operand& x) { return *this = std::move(*this) / x; }
 
-  friend Tensor operator-(const Operand<T>& x) { return arithmetic(Opcode::neg, x); }
-  friend Tensor operator+(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::add, a, b); }
-  friend Tensor operator-(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::sub, a, b); }
-  friend Tensor operator*(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::mul, a, b); }
-  friend Tensor operator/(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::div, a, b); }
+  friend Tensor operator-(const Operand& x) { return arithmetic(Opcode::neg, x); }
+  friend Tensor operator+(const Operand& a, const Operand& b) { return arithmetic(Opcode::add, a, b); }
+  friend Tensor operator-(const Operand& a, const Operand& b) { return arithmetic(Opcode::sub, a, b); }
+  friend Tensor operator*(const Operand& a, const Operand& b) { return arithmetic(Opcode::mul, a, b); }
+  friend Tensor operator/(const Operand& a, const Operand& b) { return arithmetic(Opcode::div, a, b); }
   /// Comparisons give 1 where they hold and 0 elsewhere; no gradient.
-  friend Tensor operator>(const Operand<T>& a, const Operand<T>& b) {
-    return arithmetic(Opcode::greater, a, b);
-  }
-  friend Tensor operator>=(const Operand<T>& a, const Operand<T>& b) {
+  friend Tensor operator>(const Operand& a, const Operand& b) { return arithmetic(Opcode::greater, a, b); }
+  friend Tensor operator>=(const Operand& a, const Operand& b) {
     return arithmetic(Opcode::greater_equal, a, b);
   }
-  friend Tensor operator<(const Operand<T>& a, const Operand<T>& b) { return arithmetic(Opcode::less, a, b); }
-  friend Tensor operator<=(const Operand<T>& a, const Operand<T>& b) {
+  friend Tensor operator<(const Operand& a, const Operand& b) { return arithmetic(Opcode::less, a, b); }
+  friend Tensor operator<=(const Operand& a, const Operand& b) {
     return arithmetic(Opcode::less_equal, a, b);
   }
-  friend Tensor operator==(const Operand<T>& a, const Operand<T>& b) {
-    return arithmetic(Opcode::equal, a, b);
-  }
-  friend Tensor operator!=(const Operand<T>& a, const Operand<T>& b) {
-    return arithmetic(Opcode::not_equal, a, b);
-  }
+  friend Tensor operator==(const Operand& a, const Operand& b) { return arithmetic(Opcode::equal, a, b); }
+  friend Tensor operator!=(const Operand& a, const Operand& b) { return arithmetic(Opcode::not_equal, a, b); }
 
  private:
-  static Tensor arithmetic(Opcode op, const Operand<T>& x);
-  static Tensor arithmetic(Opcode op, const Operand<T>& a, const Operand<T>& b);
+  static Tensor arithmetic(Opcode op, const Operand& x);
+  static Tensor arithmetic(Opcode op, const Operand& a, const Operand& b);
 
   const Tensor& defined_for(const char* function) const {
     detail::require_defined(function, *this);

@@ -46,7 +46,7 @@ void add_elementwise(KernelsOf<T>& k) {
   k.column_sums = column_sums;
 }
 
-void formula(const Program& program, LoopKernel compiled, DType type, const Loop& loop) {
+void formula(const xgrad::detail::Program& program, LoopKernel compiled, DType type, const Loop& loop) {
   run_loop(compiled, loop, [&]() -> LoopSizes {
     return {program.inputs, program.output_count, program.instructions, size_of(type)};
   });

@@ -12,6 +12,10 @@
 
 namespace xgrad::kernels {
 
+using xgrad::detail::Ref;
+using xgrad::detail::Storage;
+using xgrad::detail::StorageMemo;
+
 namespace {
 
 std::atomic<bool>& packing_switch() {
