@@ -185,7 +185,7 @@ void gemm(const Gemm<double>& product) { any_gemm(product); }
 
 void add_products(Table& table) {
   table.each([]<class T>(KernelsOf<T>& k) {
-    k.gemm = [](const Gemm<T>& g, bool packs, Storage* home_of_b) {
+    k.gemm = [](const Gemm<T>& g, bool packs, xgrad::detail::Storage* home_of_b) {
       if (packs && !g.transpose_a && g.m >= packing_least_rows && packed_product(g, home_of_b)) return;
       any_gemm(g);
     };
