@@ -43,7 +43,7 @@ TEST_CASE("One thread: the promise comes before others make tensors, is kept, an
   });
   CHECK_THAT(second, Contains("a second thread makes a tensor"));
 
-  CHECK(single_threaded());  // although others were started
+  CHECK(detail::single_threaded());  // although others were started
   (x * 2).backward(ones({3}));
   CHECK(x.grad().values() == std::vector<float>{2, 2, 2});
 }

@@ -25,9 +25,9 @@ constexpr bool cached = true;
 TEST_CASE("pool: blocks of every size are aligned, distinct and writable to the end", "[pool]") {
   std::vector<std::pair<void*, std::size_t>> blocks;
   for (std::size_t bytes = 0; bytes < 1100; bytes += bytes < 530 ? 1 : 7)
-    blocks.emplace_back(pool::allocate(bytes), bytes);
+    blocks.emplace_back(detail::pool::allocate(bytes), bytes);
   for (std::size_t bytes : {4096, 5000, 65536, 65537, 1 << 20, (1 << 20) + 1, 3 << 20})
-    blocks.emplace_back(pool::allocate(bytes), bytes);
+    blocks.emplace_back(detail::pool::allocate(bytes), bytes);
   for (auto [block, bytes] : blocks) {
     CHECK(reinterpret_cast<std::uintptr_t>(block) % (bytes > 512 ? 64 : 16) == 0);
     std::memset(block, static_cast<int>(bytes % 251), bytes);
@@ -37,16 +37,16 @@ TEST_CASE("pool: blocks of every size are aligned, distinct and writable to the 
     for (std::size_t i = 0; i < bytes; i += 1 + bytes / 97) REQUIRE(bytes_of[i] == bytes % 251);
     if (bytes) REQUIRE(bytes_of[bytes - 1] == bytes % 251);
   }
-  for (auto [block, bytes] : blocks) pool::deallocate(block, bytes);
+  for (auto [block, bytes] : blocks) detail::pool::deallocate(block, bytes);
 }
 
 TEST_CASE("pool: a block that was given back is used again", "[pool]") {
   if (!cached) return;
   for (const std::size_t bytes : {24, 500, 700, 100000}) {
-    void* block = pool::allocate(bytes);
-    pool::deallocate(block, bytes);
-    CHECK(pool::allocate(bytes) == block);
-    pool::deallocate(block, bytes);
+    void* block = detail::pool::allocate(bytes);
+    detail::pool::deallocate(block, bytes);
+    CHECK(detail::pool::allocate(bytes) == block);
+    detail::pool::deallocate(block, bytes);
   }
 }
 

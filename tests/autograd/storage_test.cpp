@@ -15,7 +15,8 @@ using namespace xgrad;
 using namespace xgrad::testing;
 
 struct Block {
-  std::byte* data = static_cast<std::byte*>(std::calloc(1, 3 * sizeof(float) + Storage::widest_register));
+  std::byte* data =
+      static_cast<std::byte*>(std::calloc(1, 3 * sizeof(float) + detail::Storage::widest_register));
   int freed = 0;
 };
 
@@ -26,8 +27,9 @@ Tensor<> adopted(Block& block) {
     ++static_cast<Block*>(context)->freed;
     std::free(data);
   };
-  return Tensor<>(AnyTensor(
-      Ref<Storage>::adopt(Storage::adopt(block.data, 3, DType::float32, Device::cpu(), free, &block)), 0, {3}));
+  return Tensor<>(AnyTensor(detail::Ref<detail::Storage>::adopt(detail::Storage::adopt(
+                                block.data, 3, DType::float32, Device::cpu(), free, &block)),
+                            0, {3}));
 }
 
 TEST_CASE("storage: memory that lies elsewhere is a tensor's like any other", "[storage]") {

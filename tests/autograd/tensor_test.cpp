@@ -66,10 +66,10 @@ TEST_CASE("tensor: an undefined one says so", "[tensor]") {
   CHECK_THROWS_WITH(nothing.dtype(), Contains("dtype: the tensor is undefined"));
   CHECK_THROWS_WITH(nothing.device(), Contains("device: the tensor is undefined"));
   CHECK_THROWS_WITH(nothing.version(), Contains("version: the tensor is undefined"));
-  CHECK_THROWS_WITH(copy_of(nothing), Contains("copy_of: the tensor is undefined"));
-  CHECK_THROWS_WITH(broadcast_to(nothing, {2}), Contains("broadcast_to: the tensor is undefined"));
-  CHECK_THROWS_WITH(broadcast_to(nothing, {}), Contains("broadcast_to: the tensor is undefined"));
-  CHECK_THROWS_WITH(sum_to(nothing, {}), Contains("sum_to: the tensor is undefined"));
+  CHECK_THROWS_WITH(detail::copy_of(nothing), Contains("copy_of: the tensor is undefined"));
+  CHECK_THROWS_WITH(detail::broadcast_to(nothing, {2}), Contains("broadcast_to: the tensor is undefined"));
+  CHECK_THROWS_WITH(detail::broadcast_to(nothing, {}), Contains("broadcast_to: the tensor is undefined"));
+  CHECK_THROWS_WITH(detail::sum_to(nothing, {}), Contains("sum_to: the tensor is undefined"));
   CHECK_THROWS_WITH(allclose(nothing, nothing), Contains("allclose: the tensor is undefined"));
   CHECK_THROWS_WITH(allclose(ones({2}), nothing), Contains("allclose: the tensor is undefined"));
   CHECK_THROWS_WITH(zeros_like(nothing), Contains("zeros_like: the tensor is undefined"));
@@ -323,7 +323,7 @@ TEST_CASE("tensor: a shape too large for memory is an error, not a small array",
 }
 
 TEST_CASE("tensor: memory that there is not is an error that says how much", "[tensor]") {
-  if (!pool::cached) return;  // a sanitizer ends the program instead
+  if (!detail::pool::cached) return;  // a sanitizer ends the program instead
   const LiveCounts before = live_counts();
   std::vector<Tensor<double>>
       all;  // a system may lend more than it has, but no more than there are addresses

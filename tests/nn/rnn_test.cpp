@@ -38,7 +38,7 @@ class Fixture {
   D operator()(const std::string& what) const {
     const AnyTensor* found = tensors_->find(name_ + "." + what);
     REQUIRE(found);
-    return D(copy_of(*found));
+    return D(detail::copy_of(*found));
   }
   nn::Recurrent<double> network(nn::RecurrentOptions options = {}) const {
     options.layers = 2;

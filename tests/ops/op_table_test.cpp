@@ -178,7 +178,7 @@ TEST_CASE("the scan of a header finds its public functions and nothing else") {
     using Function = int (*)(int);
     inline constexpr auto object = formula("object", [](auto x) { return x; });
     template <detail::Elementwise X>
-    constexpr auto one(const X& x, Location at = Location::current()) { return detail::elementwise<Opcode::neg>(at, x); }
+    constexpr auto one(const X& x, Location at = Location::current()) { return detail::elementwise<detail::Opcode::neg>(at, x); }
     template <class A, class B> requires detail::ElementwiseArguments<A, B>
     constexpr auto two(const A& a, const B& b, Options options = {}) { return a < b; }
     template <class A> requires(sizeof(A) > 2)

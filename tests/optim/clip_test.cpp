@@ -20,7 +20,7 @@ D reference(const std::string& name) {
       nn::load_safetensors(XGRAD_FIXTURES "/torch/optim.safetensors").tensors;
   const AnyTensor* found = tensors.find(name);
   REQUIRE(found);
-  return D(copy_of(*found));
+  return D(detail::copy_of(*found));
 }
 
 std::vector<D> parameters() {
@@ -79,7 +79,7 @@ TEST_CASE("parameters without a gradient do not count") {
 TEST_CASE("a norm that is not finite is an error that names the parameter, and changes nothing") {
   const double infinity = std::numeric_limits<double>::infinity();
   auto p = parameters();
-  const D before(copy_of(p[0].grad()));
+  const D before(detail::copy_of(p[0].grad()));
   p[1].grad().mutable_values()[2] = infinity;
   CHECK_THROWS_AS(optim::clip_grad_norm(p, 1), NonFiniteError);
   CHECK_THROWS_WITH(optim::clip_grad_norm(p, 1),

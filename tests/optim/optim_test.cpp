@@ -29,7 +29,7 @@ Tensor<T> expected(const std::string& name) {
   const AnyTensor* found = reference().find(name);
   INFO(name);
   REQUIRE(found);
-  return Tensor<double>(copy_of(*found)).to<T>();
+  return Tensor<double>(detail::copy_of(*found)).to<T>();
 }
 
 template <Real T>
@@ -205,7 +205,7 @@ TEST_CASE("a saved state goes on where it was left") {
   for (int t = 0; t < 3; ++t) set_gradients(parameters, t), first.step();
 
   std::vector<Tensor<double>> copies;
-  for (auto& p : parameters) copies.push_back(Tensor<double>(copy_of(p)).set_requires_grad());
+  for (auto& p : parameters) copies.push_back(Tensor<double>(detail::copy_of(p)).set_requires_grad());
   optim::Adam second(copies, options);
   const auto state = first.state();
   CHECK(state.size() == 7);

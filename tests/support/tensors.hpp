@@ -53,7 +53,7 @@ inline Tensor<double> counted(const Shape& shape) {
 /// The same, wanting a gradient.
 inline Tensor<double> counted_leaf(const Shape& shape) { return counted(shape).set_requires_grad(); }
 /// These values, wanting a gradient.
-inline Tensor<double> leaf(std::initializer_list<NestedList<double>> values) {
+inline Tensor<double> leaf(std::initializer_list<xgrad::detail::NestedList<double>> values) {
   return Tensor<double>(values).set_requires_grad();
 }
 
