@@ -50,6 +50,19 @@ TEST_CASE("Indices can be overwritten for the next run; wrong ones are refused b
   CHECK(equal(part, Indices{1, 2}));
 }
 
+TEST_CASE("Indices that are made inside lie where no other array of a run was before") {
+  const Tensor<> x{1, 2, 3}, number = zeros({}), w = reshape(linspace(-1, 1, 8), {4, 2}).detach();
+  const Indices y{2};
+  const auto function = [&] {
+    x * 2;  // of three floats, whose memory is of the size of two integers'
+    const Tensor<> rows = embedding(w, {1, 0});
+    number + 1;
+    return std::vector{rows, cross_entropy(reshape(x, {1, 3}), y)};
+  };
+  Replay step(function);
+  CHECK(same_bits(step(), function()));
+}
+
 TEST_CASE("a graph refuses to go backward through Indices that were overwritten") {
   Tensor<> w = ones({4, 3}).set_requires_grad();
   const auto check = [&](auto use, std::string_view op) {
