@@ -95,21 +95,6 @@ void check_sequence(const Recurrent<T>& rnn, const Indices& x) {
     bad_input(rnn, x.shape(), rnn.options.batch_first ? "batch, time" : "time, batch");
 }
 
-// The first two axes swapped.
-template <Real T>
-Tensor<T> swapped(const Tensor<T>& x, Location at) {
-  return transpose(x, 0, 1, at);
-}
-Indices swapped(const Indices& x, Location) {
-  const std::int64_t rows = x.shape()[0], columns = x.shape()[1];
-  std::vector<std::int64_t> values;
-  values.reserve(static_cast<std::size_t>(x.elements()));
-  for (std::int64_t j = 0; j < columns; ++j)
-    for (std::int64_t i = 0; i < rows; ++i)
-      values.push_back(x.values()[static_cast<std::size_t>(i * columns + j)]);
-  return {{columns, rows}, std::move(values)};
-}
-
 template <Real T>
 Tensor<T> affine(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
   return bias.defined() ? linear(x, weight, bias, at) : linear(x, weight, at);
@@ -215,9 +200,9 @@ typename Recurrent<T>::Sequence run_sequence(const Recurrent<T>& rnn, const X& x
     throw ShapeError(fmt::format("{}: a sequence of no steps, shape {}; at least one is needed",
                                  name_of(rnn.cell), to_string(x.shape())));
   if (initial) check_state(rnn, *initial, batch);
-  auto result =
-      run_layers(rnn, batch_first ? swapped(x, at) : x, initial ? *initial : rnn.zero_state(batch), at);
-  if (batch_first) result.output = swapped(result.output, at);
+  auto result = run_layers(rnn, batch_first ? transpose(x, 0, 1, at) : x,
+                           initial ? *initial : rnn.zero_state(batch), at);
+  if (batch_first) result.output = transpose(result.output, 0, 1, at);
   return result;
 }
 

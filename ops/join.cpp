@@ -18,22 +18,23 @@ namespace {
 using Starts = PoolVector<std::int64_t>;
 
 // Joined along an axis, which is a new one where `stacked`.
-template <Real T, bool stacked>
+template <bool stacked>
 struct Join {
   static constexpr std::string_view name = stacked ? "stack" : "cat";
   std::size_t axis;
   Shape shape;    // of the result
-  bool in_place;  // the tensors lie one after another in one storage
+  bool in_place;  // the parts lie one after another in one storage
   Starts starts;  // of each part of a cat, and the end
 
   std::string attributes() const { return fmt::format("axis {}", axis); }
 
-  Tensor<T> forward(std::span<const Tensor<T>> parts) const {
-    if (in_place) return Tensor<T>(parts[0].view(shape));
-    Tensor<T> y = empty<T>(shape);
+  template <TypedArray X>
+  X forward(std::span<const X> parts) const {
+    if (in_place) return X(parts[0].view(shape));
+    X y = empty_array<X>(shape);
     const AxisView v(shape, axis);
     std::int64_t at = 0;
-    for (const Tensor<T>& part : parts) {
+    for (const X& part : parts) {
       const std::int64_t width = v.inner * (stacked ? 1 : part.shape()[axis]);
       launch(kernels_of(y).strided_write, std::array{v.outer, width},
              std::array{v.extent * v.inner, std::int64_t{1}}, reads(part), writes(y, at));
@@ -53,6 +54,7 @@ struct Join {
   }
 
   // Along the first axis the parts' gradients are views.
+  template <Real T>
   bool backward(const Saved<T>& saved, std::span<GradientSlot> gradients, GradientSink& sink) const {
     if (shape.elements(0, axis) != 1) return false;
     const AnyTensor g = std::move(gradients[0].value);
@@ -66,6 +68,7 @@ struct Join {
     return true;
   }
 
+  template <Real T>
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     const auto along = static_cast<std::int64_t>(axis);
     std::vector<Tensor<T>> slices;
@@ -88,10 +91,10 @@ struct Join {
 
 constexpr std::size_t max_inputs = 65535;  // of a node
 
-template <Real T>
-void check_list(std::string_view op, std::span<const Tensor<T>> tensors) {
-  if (tensors.empty()) throw ValueError(fmt::format("{}: no tensors; give at least one", op));
-  for (std::size_t i = 0; i < tensors.size(); ++i) check_defined(op, tensors[i], i);
+template <TypedArray X>
+void check_list(std::string_view op, std::span<const X> arrays) {
+  if (arrays.empty()) throw ValueError(fmt::format("{}: no tensors; give at least one", op));
+  for (std::size_t i = 0; i < arrays.size(); ++i) check_defined(op, arrays[i], i);
 }
 
 [[noreturn]] void mismatch(std::string_view op, std::size_t i, const Shape& shape, const Shape& first,
@@ -101,77 +104,77 @@ void check_list(std::string_view op, std::span<const Tensor<T>> tensors) {
 }
 
 // Whether a view can be the result. One that could be written to must not share its memory with the parts.
-template <Real T>
-bool lie_in_order(std::span<const Tensor<T>> tensors) {
+template <TypedArray X>
+bool lie_in_order(std::span<const X> arrays) {
   bool recorded = false;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    recorded |= needs_gradient(tensors[i]);
-    if (i > 0 && (tensors[i].storage().get() != tensors[0].storage().get() ||
-                  tensors[i].offset() != tensors[i - 1].offset() + tensors[i - 1].elements()))
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    recorded |= needs_gradient(arrays[i]);
+    if (i > 0 && (arrays[i].storage().get() != arrays[0].storage().get() ||
+                  arrays[i].offset() != arrays[i - 1].offset() + arrays[i - 1].elements()))
       return false;
   }
   return recorded && is_recording();
 }
 
-// More tensors than a node takes are joined in groups.
-template <Real T>
-std::vector<Tensor<T>> in_groups(std::span<const Tensor<T>> tensors, auto join) {
-  std::vector<Tensor<T>> groups;
-  for (std::size_t i = 0; i < tensors.size(); i += max_inputs)
-    groups.push_back(join(tensors.subspan(i, std::min(max_inputs, tensors.size() - i))));
+// More arrays than a node takes are joined in groups.
+template <TypedArray X>
+std::vector<X> in_groups(std::span<const X> arrays, auto join) {
+  std::vector<X> groups;
+  for (std::size_t i = 0; i < arrays.size(); i += max_inputs)
+    groups.push_back(join(arrays.subspan(i, std::min(max_inputs, arrays.size() - i))));
   return groups;
 }
 
 }  // namespace
 
-template <Real T>
-Tensor<T> cat(std::span<const Tensor<T>> tensors, std::int64_t axis, Location at) {
-  check_list("cat", tensors);
-  Shape shape = tensors[0].shape();
+template <TypedArray X>
+X cat(std::span<const X> arrays, std::int64_t axis, Location at) {
+  check_list("cat", arrays);
+  Shape shape = arrays[0].shape();
   const std::size_t along = normalize_axis("cat", axis, shape);
-  if (tensors.size() > max_inputs)
-    return cat(in_groups(tensors, [&](auto group) { return cat(group, axis, at); }), axis, at);
+  if (arrays.size() > max_inputs)
+    return cat(in_groups(arrays, [&](auto group) { return cat(group, axis, at); }), axis, at);
   Starts starts{0};
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    Shape own = tensors[i].shape();
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    Shape own = arrays[i].shape();
     if (own.rank() != shape.rank())
-      mismatch("cat", i, own, tensors[0].shape(), "they must have equally many axes");
+      mismatch("cat", i, own, arrays[0].shape(), "they must have equally many axes");
     starts.push_back(starts.back() + own[along]);
     own.set(along, shape[along]);
     if (own != shape)
-      mismatch("cat", i, tensors[i].shape(), tensors[0].shape(),
+      mismatch("cat", i, arrays[i].shape(), arrays[0].shape(),
                fmt::format("they may differ along axis {} only", along));
   }
   shape.set(along, starts.back());
-  const bool in_place = shape.elements(0, along) == 1 && lie_in_order(tensors);
-  return apply(Join<T, false>{along, shape, in_place, std::move(starts)}, at, tensors);
+  const bool in_place = shape.elements(0, along) == 1 && lie_in_order(arrays);
+  return apply(Join<false>{along, shape, in_place, std::move(starts)}, at, arrays);
 }
 
-template <Real T>
-Tensor<T> stack(std::span<const Tensor<T>> tensors, std::int64_t axis, Location at) {
-  check_list("stack", tensors);
-  Shape shape = tensors[0].shape();
-  for (std::size_t i = 0; i < tensors.size(); ++i)
-    if (tensors[i].shape() != shape)
-      mismatch("stack", i, tensors[i].shape(), shape, "all must have one shape");
+template <TypedArray X>
+X stack(std::span<const X> arrays, std::int64_t axis, Location at) {
+  check_list("stack", arrays);
+  Shape shape = arrays[0].shape();
+  for (std::size_t i = 0; i < arrays.size(); ++i)
+    if (arrays[i].shape() != shape) mismatch("stack", i, arrays[i].shape(), shape, "all must have one shape");
   const auto rank = static_cast<std::int64_t>(shape.rank());
   if (axis < -rank - 1 || axis > rank)
     throw ShapeError(fmt::format("stack: no place {} for a new axis of shape {}; places run from {} to {}",
                                  axis, to_string(shape), -rank - 1, rank));
   const auto along = static_cast<std::size_t>(axis < 0 ? axis + rank + 1 : axis);
-  if (tensors.size() > max_inputs)
-    return cat(in_groups(tensors, [&](auto group) { return stack(group, axis, at); }),
+  if (arrays.size() > max_inputs)
+    return cat(in_groups(arrays, [&](auto group) { return stack(group, axis, at); }),
                static_cast<std::int64_t>(along), at);
-  shape.insert(along, static_cast<std::int64_t>(tensors.size()));
-  const bool in_place = shape.elements(0, along) == 1 && lie_in_order(tensors);
-  return apply(Join<T, true>{along, shape, in_place, {}}, at, tensors);
+  shape.insert(along, static_cast<std::int64_t>(arrays.size()));
+  const bool in_place = shape.elements(0, along) == 1 && lie_in_order(arrays);
+  return apply(Join<true>{along, shape, in_place, {}}, at, arrays);
 }
 
-#define XGRAD_INSTANTIATE(T)                                                  \
-  template Tensor<T> cat(std::span<const Tensor<T>>, std::int64_t, Location); \
-  template Tensor<T> stack(std::span<const Tensor<T>>, std::int64_t, Location);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
+#define XGRAD_INSTANTIATE(X)                                  \
+  template X cat(std::span<const X>, std::int64_t, Location); \
+  template X stack(std::span<const X>, std::int64_t, Location);
+XGRAD_INSTANTIATE(Tensor<float>)
+XGRAD_INSTANTIATE(Tensor<double>)
+XGRAD_INSTANTIATE(Indices)
 #undef XGRAD_INSTANTIATE
 
 }  // namespace xgrad

@@ -8,6 +8,7 @@
 
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/kernels/table.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 
 namespace xgrad::detail {
@@ -35,10 +36,19 @@ class Extents {
   std::size_t rank_;
 };
 
-/// The kernels of the tensor's device for its type.
-template <Real T>
-[[gnu::always_inline]] inline const kernels::KernelsOf<T>& kernels_of(const Tensor<T>& x) {
-  return kernels::on(x.device()).template of<T>();
+/// The kernels of the array's device for its type.
+template <TypedArray X>
+[[gnu::always_inline]] inline const auto& kernels_of(const X& x) {
+  return kernels::on(x.device()).template of<typename X::value_type>();
+}
+
+/// A new array of such elements.
+template <TypedArray X>
+X empty_array(const Shape& shape) {
+  if constexpr (std::same_as<X, Indices>)
+    return Indices::empty(shape);
+  else
+    return empty<typename X::value_type>(shape);
 }
 
 /// A gradient that is the one given to `vjp`, or a view of a part of it that no other gradient covers.

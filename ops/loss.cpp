@@ -192,7 +192,7 @@ Tensor<T> nll_loss(const Tensor<T>& log_probabilities, const Indices& targets, C
   Shape column = targets.shape();
   column.push_back(1);
   Tensor<T> picked = reshape(
-      gather(log_probabilities, -1, t.classes(op, log_probabilities.shape().back()).reshape(column), at),
+      gather(log_probabilities, -1, reshape(t.classes(op, log_probabilities.shape().back()), column), at),
       targets.shape(), at);
   const Tensor<T> weights = t.weights<T>(op);
   if (!t.all_used) picked = where(weights, picked, 0, at);  // an ignored row may hold an infinity

@@ -26,23 +26,26 @@ namespace {
 
 using Axes = std::array<std::int64_t, Shape::max_rank>;
 
-template <Real T>
+// The ops take any array; only tensors have gradients.
 struct Reshape {
   static constexpr std::string_view name = "reshape";
   Shape shape;
-  Tensor<T> forward(const Tensor<T>& x) const { return Tensor<T>(x.view(shape)); }
+  template <TypedArray X>
+  X forward(const X& x) const {
+    return X(x.view(shape));
+  }
+  template <Real T>
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     return {passed_on(saved, reshape(g, saved.shape(0)))};
   }
 };
 
 // x under a shape of as many elements.
-template <Real T>
-Tensor<T> viewed(const Tensor<T>& x, const Shape& shape, Location at) {
-  return shape == x.shape() ? x : apply(Reshape<T>{shape}, at, x);
+template <TypedArray X>
+X viewed(const X& x, const Shape& shape, Location at) {
+  return shape == x.shape() ? x : apply(Reshape{shape}, at, x);
 }
 
-template <Real T>
 struct Permute {
   static constexpr std::string_view name = "permute";
   Axes axes;
@@ -51,7 +54,8 @@ struct Permute {
     return fmt::format("axes [{}]", fmt::join(std::span(axes.data(), rank), ", "));
   }
 
-  Tensor<T> forward(const Tensor<T>& x) const {
+  template <TypedArray X>
+  X forward(const X& x) const {
     const auto from = contiguous_strides(x.shape());
     Shape shape = x.shape();
     Axes strides{};
@@ -59,10 +63,11 @@ struct Permute {
       shape.set(i, x.shape()[static_cast<std::size_t>(axes[i])]);
       strides[i] = from[static_cast<std::size_t>(axes[i])];
     }
-    Tensor<T> y = empty<T>(shape);
+    X y = empty_array<X>(shape);
     launch(kernels_of(x).permute_copy, Extents(shape), Extents(strides, rank), reads(x), writes(y));
     return y;
   }
+  template <Real T>
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
     Axes inverse{};
     for (std::size_t i = 0; i < rank; ++i)
@@ -71,14 +76,14 @@ struct Permute {
   }
 };
 
-template <Real T>
 struct Flip {
   static constexpr std::string_view name = "flip";
   std::array<bool, Shape::max_rank> reversed{};
 
-  Tensor<T> forward(const Tensor<T>& x) const {
+  template <TypedArray X>
+  X forward(const X& x) const {
     auto strides = contiguous_strides(x.shape());
-    Tensor<T> y = empty<T>(x.shape());
+    X y = empty_array<X>(x.shape());
     if (x.elements() == 0) return y;
     std::int64_t last = 0;
     for (std::size_t i = 0; i < x.rank(); ++i)
@@ -90,8 +95,24 @@ struct Flip {
            writes(y));
     return y;
   }
+  template <Real T>
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
     return {apply(*this, Location::current(), g)};
+  }
+};
+
+// Indices, each repeated where `x` broadcasts to `shape`.
+struct Repeat {
+  static constexpr std::string_view name = "expand";
+  Shape shape;
+  Indices forward(const Indices& x) const {
+    const auto strides = contiguous_strides(x.shape());
+    const std::size_t lead = shape.rank() - x.rank();
+    Axes steps{};
+    for (std::size_t i = 0; i < x.rank(); ++i) steps[lead + i] = x.shape()[i] == 1 ? 0 : strides[i];
+    const Indices y = Indices::empty(shape);
+    launch(kernels_of(x).permute_copy, Extents(shape), Extents(steps, shape.rank()), reads(x), writes(y));
+    return y;
   }
 };
 
@@ -168,14 +189,14 @@ Shape resolved(const Shape& from, const IntList& extents) {
 
 }  // namespace
 
-template <Real T>
-Tensor<T> reshape(const Tensor<T>& x, const IntList& shape, Location at) {
+template <TypedArray X>
+X reshape(const X& x, const IntList& shape, Location at) {
   check_defined("reshape", x);
   return viewed(x, resolved(x.shape(), shape), at);
 }
 
-template <Real T>
-Tensor<T> flatten(const Tensor<T>& x, std::int64_t start, std::int64_t end, Location at) {
+template <TypedArray X>
+X flatten(const X& x, std::int64_t start, std::int64_t end, Location at) {
   check_defined("flatten", x);
   if (x.rank() == 0 && start >= -1 && start <= 0 && end >= -1 && end <= 0) return viewed(x, {1}, at);
   const std::size_t first = normalize_axis("flatten", start, x.shape()),
@@ -189,8 +210,8 @@ Tensor<T> flatten(const Tensor<T>& x, std::int64_t start, std::int64_t end, Loca
   return viewed(x, shape, at);
 }
 
-template <Real T>
-Tensor<T> squeeze(const Tensor<T>& x, Location at) {
+template <TypedArray X>
+X squeeze(const X& x, Location at) {
   check_defined("squeeze", x);
   Shape shape;
   for (const std::int64_t extent : x.shape())
@@ -198,8 +219,8 @@ Tensor<T> squeeze(const Tensor<T>& x, Location at) {
   return viewed(x, shape, at);
 }
 
-template <Real T>
-Tensor<T> squeeze(const Tensor<T>& x, std::int64_t axis, Location at) {
+template <TypedArray X>
+X squeeze(const X& x, std::int64_t axis, Location at) {
   check_defined("squeeze", x);
   if (x.rank() == 0 && (axis == 0 || axis == -1)) return x;
   const std::size_t at_axis = normalize_axis("squeeze", axis, x.shape());
@@ -208,8 +229,8 @@ Tensor<T> squeeze(const Tensor<T>& x, std::int64_t axis, Location at) {
   return viewed(x, shape, at);
 }
 
-template <Real T>
-Tensor<T> unsqueeze(const Tensor<T>& x, std::int64_t axis, Location at) {
+template <TypedArray X>
+X unsqueeze(const X& x, std::int64_t axis, Location at) {
   check_defined("unsqueeze", x);
   const auto rank = static_cast<std::int64_t>(x.rank());
   if (axis < -rank - 1 || axis > rank)
@@ -221,8 +242,8 @@ Tensor<T> unsqueeze(const Tensor<T>& x, std::int64_t axis, Location at) {
   return viewed(x, shape, at);
 }
 
-template <Real T>
-Tensor<T> expand(const Tensor<T>& x, const IntList& extents, Location at) {
+template <TypedArray X>
+X expand(const X& x, const IntList& extents, Location at) {
   check_defined("expand", x);
   const auto fail = [&](std::string_view why) {
     throw ShapeError(
@@ -239,11 +260,14 @@ Tensor<T> expand(const Tensor<T>& x, const IntList& extents, Location at) {
       fail(fmt::format("axis {} has {}, and only an extent of 1 can be repeated", i - lead,
                        x.shape()[i - lead]));
   }
-  return Tensor<T>(broadcast_to(x, shape, at));
+  if constexpr (std::same_as<X, Indices>)
+    return shape == x.shape() ? x : apply(Repeat{shape}, at, x);
+  else
+    return X(broadcast_to(x, shape, at));
 }
 
-template <Real T>
-Tensor<T> permute(const Tensor<T>& x, const IntList& axes, Location at) {
+template <TypedArray X>
+X permute(const X& x, const IntList& axes, Location at) {
   check_defined("permute", x);
   std::array<bool, Shape::max_rank> named{};
   Axes order{};
@@ -262,11 +286,11 @@ Tensor<T> permute(const Tensor<T>& x, const IntList& axes, Location at) {
     shape.set(i, x.shape()[axis]);
     if (shape[i] != 1) in_order &= std::exchange(last, order[i]) < order[i];
   }
-  return in_order ? viewed(x, shape, at) : apply(Permute<T>{order, x.rank()}, at, x);
+  return in_order ? viewed(x, shape, at) : apply(Permute{order, x.rank()}, at, x);
 }
 
-template <Real T>
-Tensor<T> transpose(const Tensor<T>& x, std::int64_t a, std::int64_t b, Location at) {
+template <TypedArray X>
+X transpose(const X& x, std::int64_t a, std::int64_t b, Location at) {
   check_defined("transpose", x);
   if (x.rank() == 0 && a >= -1 && a <= 0 && b >= -1 && b <= 0) return x;
   Axes axes;
@@ -275,10 +299,10 @@ Tensor<T> transpose(const Tensor<T>& x, std::int64_t a, std::int64_t b, Location
   return permute(x, std::span(axes.data(), x.rank()), at);
 }
 
-template <Real T>
-Tensor<T> flip(const Tensor<T>& x, const IntList& axes, Location at) {
+template <TypedArray X>
+X flip(const X& x, const IntList& axes, Location at) {
   check_defined("flip", x);
-  Flip<T> op;
+  Flip op;
   for (const std::int64_t axis : axes)
     if (std::exchange(op.reversed[normalize_axis("flip", axis, x.shape())], true))
       throw ShapeError(fmt::format("flip: axes [{}] name an axis of {} twice; name it once",
@@ -310,19 +334,22 @@ Tensor<T> pad(const Tensor<T>& x, const IntList& padding, double value, Location
   return std::ranges::all_of(padding, [](std::int64_t n) { return n == 0; }) ? x : apply(op, at, x);
 }
 
-#define XGRAD_INSTANTIATE(T)                                                            \
-  template Tensor<T> reshape(const Tensor<T>&, const IntList&, Location);               \
-  template Tensor<T> flatten(const Tensor<T>&, std::int64_t, std::int64_t, Location);   \
-  template Tensor<T> squeeze(const Tensor<T>&, Location);                               \
-  template Tensor<T> squeeze(const Tensor<T>&, std::int64_t, Location);                 \
-  template Tensor<T> unsqueeze(const Tensor<T>&, std::int64_t, Location);               \
-  template Tensor<T> expand(const Tensor<T>&, const IntList&, Location);                \
-  template Tensor<T> transpose(const Tensor<T>&, std::int64_t, std::int64_t, Location); \
-  template Tensor<T> permute(const Tensor<T>&, const IntList&, Location);               \
-  template Tensor<T> flip(const Tensor<T>&, const IntList&, Location);                  \
-  template Tensor<T> pad(const Tensor<T>&, const IntList&, double, Location);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
+#define XGRAD_INSTANTIATE(X)                                            \
+  template X reshape(const X&, const IntList&, Location);               \
+  template X flatten(const X&, std::int64_t, std::int64_t, Location);   \
+  template X squeeze(const X&, Location);                               \
+  template X squeeze(const X&, std::int64_t, Location);                 \
+  template X unsqueeze(const X&, std::int64_t, Location);               \
+  template X expand(const X&, const IntList&, Location);                \
+  template X transpose(const X&, std::int64_t, std::int64_t, Location); \
+  template X permute(const X&, const IntList&, Location);               \
+  template X flip(const X&, const IntList&, Location);
+XGRAD_INSTANTIATE(Tensor<float>)
+XGRAD_INSTANTIATE(Tensor<double>)
+XGRAD_INSTANTIATE(Indices)
 #undef XGRAD_INSTANTIATE
+
+template Tensor<float> pad(const Tensor<float>&, const IntList&, double, Location);
+template Tensor<double> pad(const Tensor<double>&, const IntList&, double, Location);
 
 }  // namespace xgrad

@@ -1,4 +1,5 @@
-// Changing shapes, reordering axes, taking arrays apart and putting them together: names as in PyTorch.
+// Changing shapes, reordering axes, taking arrays apart and putting them together: names as in PyTorch. An
+// array is a Tensor or Indices.
 //
 // A result that is the same elements in the same order is a view: it costs O(1) and shares memory with its
 // source. That holds for reshape and its kin always, and for parts of an array where they lie in one piece:
@@ -11,6 +12,8 @@
 #include <span>
 #include <vector>
 
+#include <xgrad/autograd/array/indices.hpp>
+#include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad {
@@ -47,43 +50,42 @@ class IntList {
 
 /// The same elements, row-major, under another shape; one extent may be -1 and follows from the rest. A view.
 /// Throws ShapeError when the numbers of elements differ.
-template <Real T>
-Tensor<T> reshape(const Tensor<T>& x, const IntList& shape, Location at = Location::current());
+template <TypedArray X>
+X reshape(const X& x, const IntList& shape, Location at = Location::current());
 
 /// Axes `start` to `end`, both included, as one. A view. A scalar becomes a vector of one element.
-template <Real T>
-Tensor<T> flatten(const Tensor<T>& x, std::int64_t start = 0, std::int64_t end = -1,
-                  Location at = Location::current());
+template <TypedArray X>
+X flatten(const X& x, std::int64_t start = 0, std::int64_t end = -1, Location at = Location::current());
 
 /// Without the axes of extent 1. A view.
-template <Real T>
-Tensor<T> squeeze(const Tensor<T>& x, Location at = Location::current());
+template <TypedArray X>
+X squeeze(const X& x, Location at = Location::current());
 /// Without `axis` if its extent is 1, else as it is. A view.
-template <Real T>
-Tensor<T> squeeze(const Tensor<T>& x, std::int64_t axis, Location at = Location::current());
+template <TypedArray X>
+X squeeze(const X& x, std::int64_t axis, Location at = Location::current());
 
 /// With a new axis of extent 1 at position `axis` of the result. A view.
-template <Real T>
-Tensor<T> unsqueeze(const Tensor<T>& x, std::int64_t axis, Location at = Location::current());
+template <TypedArray X>
+X unsqueeze(const X& x, std::int64_t axis, Location at = Location::current());
 
 /// Repeated along axes of extent 1, and along new axes in front, to `shape`; -1 keeps an extent. Unlike
 /// PyTorch's the result has elements of its own: the elementwise ops broadcast without it. Throws ShapeError
 /// where that cannot be.
-template <Real T>
-Tensor<T> expand(const Tensor<T>& x, const IntList& shape, Location at = Location::current());
+template <TypedArray X>
+X expand(const X& x, const IntList& shape, Location at = Location::current());
 
 /// Axes `a` and `b` swapped. A copy, unless the order of the elements stays the same.
-template <Real T>
-Tensor<T> transpose(const Tensor<T>& x, std::int64_t a, std::int64_t b, Location at = Location::current());
+template <TypedArray X>
+X transpose(const X& x, std::int64_t a, std::int64_t b, Location at = Location::current());
 
 /// Axis i of the result is axis `axes[i]` of x. A copy, unless the order of the elements stays the same.
 /// Throws ShapeError unless `axes` names each axis once.
-template <Real T>
-Tensor<T> permute(const Tensor<T>& x, const IntList& axes, Location at = Location::current());
+template <TypedArray X>
+X permute(const X& x, const IntList& axes, Location at = Location::current());
 
 /// Reversed along each of `axes`. Throws ShapeError for an axis named twice.
-template <Real T>
-Tensor<T> flip(const Tensor<T>& x, const IntList& axes, Location at = Location::current());
+template <TypedArray X>
+X flip(const X& x, const IntList& axes, Location at = Location::current());
 
 /// With `value` around x (torch.nn.functional.pad, mode "constant"): `padding` is how many in front of and
 /// after the last axis, then the one before it, and so on. Negative numbers cut off instead.
@@ -94,70 +96,64 @@ Tensor<T> pad(const Tensor<T>& x, const IntList& padding, double value = 0,
 /// Joined along an axis that they have; the other extents are equal. Throws ShapeError otherwise, ValueError
 /// for none. Recorded tensors that lie one after another in memory already, such as results written into
 /// parts of one buffer, are joined by a view of it.
-template <Real T>
-Tensor<T> cat(std::span<const Tensor<T>> tensors, std::int64_t axis = 0, Location at = Location::current());
-template <Real T>
-Tensor<T> cat(const std::vector<Tensor<T>>& tensors, std::int64_t axis = 0,
-              Location at = Location::current()) {
-  return cat(std::span<const Tensor<T>>(tensors), axis, at);
+template <TypedArray X>
+X cat(std::span<const X> arrays, std::int64_t axis = 0, Location at = Location::current());
+template <TypedArray X>
+X cat(const std::vector<X>& arrays, std::int64_t axis = 0, Location at = Location::current()) {
+  return cat(std::span<const X>(arrays), axis, at);
 }
-template <Real T>
-Tensor<T> cat(std::initializer_list<Tensor<T>> tensors, std::int64_t axis = 0,
-              Location at = Location::current()) {
-  return cat(std::span<const Tensor<T>>(tensors.begin(), tensors.size()), axis, at);
+template <TypedArray X>
+X cat(std::initializer_list<X> arrays, std::int64_t axis = 0, Location at = Location::current()) {
+  return cat(std::span<const X>(arrays.begin(), arrays.size()), axis, at);
 }
 
 /// Joined along a new axis; all have one shape. Otherwise as cat.
-template <Real T>
-Tensor<T> stack(std::span<const Tensor<T>> tensors, std::int64_t axis = 0, Location at = Location::current());
-template <Real T>
-Tensor<T> stack(const std::vector<Tensor<T>>& tensors, std::int64_t axis = 0,
-                Location at = Location::current()) {
-  return stack(std::span<const Tensor<T>>(tensors), axis, at);
+template <TypedArray X>
+X stack(std::span<const X> arrays, std::int64_t axis = 0, Location at = Location::current());
+template <TypedArray X>
+X stack(const std::vector<X>& arrays, std::int64_t axis = 0, Location at = Location::current()) {
+  return stack(std::span<const X>(arrays), axis, at);
 }
-template <Real T>
-Tensor<T> stack(std::initializer_list<Tensor<T>> tensors, std::int64_t axis = 0,
-                Location at = Location::current()) {
-  return stack(std::span<const Tensor<T>>(tensors.begin(), tensors.size()), axis, at);
+template <TypedArray X>
+X stack(std::initializer_list<X> arrays, std::int64_t axis = 0, Location at = Location::current()) {
+  return stack(std::span<const X>(arrays.begin(), arrays.size()), axis, at);
 }
 
 /// Parts of `size` along an axis, the last one smaller where it does not divide. Throws ValueError unless
 /// size > 0.
-template <Real T>
-std::vector<Tensor<T>> split(const Tensor<T>& x, std::int64_t size, std::int64_t axis = 0,
-                             Location at = Location::current());
+template <TypedArray X>
+std::vector<X> split(const X& x, std::int64_t size, std::int64_t axis = 0, Location at = Location::current());
 /// Parts of the given sizes. Throws ShapeError unless they add up to the extent.
-template <Real T>
-std::vector<Tensor<T>> split(const Tensor<T>& x, const std::vector<std::int64_t>& sizes,
-                             std::int64_t axis = 0, Location at = Location::current());
+template <TypedArray X>
+std::vector<X> split(const X& x, const std::vector<std::int64_t>& sizes, std::int64_t axis = 0,
+                     Location at = Location::current());
 
 /// At most `count` parts of equal size along an axis, the last one smaller where it does not divide.
-template <Real T>
-std::vector<Tensor<T>> chunk(const Tensor<T>& x, std::int64_t count, std::int64_t axis = 0,
-                             Location at = Location::current());
+template <TypedArray X>
+std::vector<X> chunk(const X& x, std::int64_t count, std::int64_t axis = 0,
+                     Location at = Location::current());
 
 /// The slices along an axis, without it. One node of the graph, whatever their number: their gradients are
 /// written into one array, so that a loop over time steps costs no more than the steps.
-template <Real T>
-std::vector<Tensor<T>> unbind(const Tensor<T>& x, std::int64_t axis = 0, Location at = Location::current());
+template <TypedArray X>
+std::vector<X> unbind(const X& x, std::int64_t axis = 0, Location at = Location::current());
 
 namespace detail {
 /// unbind along the first axis of at least one element, into memory of the pool.
-template <Real T>
-std::vector<Tensor<T>, pool::Allocator<Tensor<T>>> rows(const Tensor<T>& x, Location at);
+template <TypedArray X>
+std::vector<X, pool::Allocator<X>> rows(const X& x, Location at);
 }  // namespace detail
 
 /// `length` elements along an axis from `start` on, which counts from the end where it is negative.
 /// Throws ValueError where they are not all there.
-template <Real T>
-Tensor<T> narrow(const Tensor<T>& x, std::int64_t axis, std::int64_t start, std::int64_t length,
-                 Location at = Location::current());
+template <TypedArray X>
+X narrow(const X& x, std::int64_t axis, std::int64_t start, std::int64_t length,
+         Location at = Location::current());
 
 /// Element `index` along an axis, without the axis (x[index] for axis 0); negative ones count from the end.
 /// Throws ValueError for an index out of range.
-template <Real T>
-Tensor<T> select(const Tensor<T>& x, std::int64_t axis, std::int64_t index,
-                 Location at = Location::current());
+template <TypedArray X>
+X select(const X& x, std::int64_t axis, std::int64_t index, Location at = Location::current());
 
 /// NumPy's start:stop:step of one axis; `{}` is all of it, `{.step = -1}` all of it reversed.
 struct Slice {
@@ -168,7 +164,7 @@ struct Slice {
 /// x[a:b:c, d:e:f, …] with NumPy's meaning of omitted and negative ends: `slice(x, {{1, 5}, {.step = 2}})`.
 /// Axes without a slice are taken whole. Throws ValueError for a step of 0, ShapeError for more slices than
 /// axes.
-template <Real T>
-Tensor<T> slice(const Tensor<T>& x, const std::vector<Slice>& slices, Location at = Location::current());
+template <TypedArray X>
+X slice(const X& x, const std::vector<Slice>& slices, Location at = Location::current());
 
 }  // namespace xgrad

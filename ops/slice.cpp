@@ -36,11 +36,11 @@ struct Range {
 };
 
 // The elements of a range, contiguous: a view where they lie so.
-template <Real T>
-Tensor<T> read(const Tensor<T>& x, const Range& range, const Shape& shape) {
+template <TypedArray X>
+X read(const X& x, const Range& range, const Shape& shape) {
   const AxisView v(x.shape(), range.along());
-  if (range.is_contiguous(v)) return Tensor<T>(x.view(shape, range.count ? range.offset(v) : 0));
-  Tensor<T> y = empty<T>(shape);
+  if (range.is_contiguous(v)) return X(x.view(shape, range.count ? range.offset(v) : 0));
+  X y = empty_array<X>(shape);
   if (y.elements() > 0)
     launch(kernels_of(x).permute_copy, range.extents(v), range.strides(v), reads(x, range.offset(v)),
            writes(y));
@@ -91,27 +91,26 @@ void place(AnyTensor& into, const Range& range, const AnyTensor& part) {
   if (contiguous) fill_zero(into, range.offset(v) + part.elements(), into.elements());
 }
 
-template <Real T, bool drop_axis>
+template <bool drop_axis>
 struct SliceAxis;
 
 // Zeros but for a range: the gradient of SliceAxis where that is recorded.
-template <Real T>
 struct SliceBackward {
   static constexpr std::string_view name = "slice_backward";
   Range range;
   Shape shape;
+  template <Real T>
   Tensor<T> forward(const Tensor<T>& part) const {
     Tensor<T> whole = empty<T>(shape);
     place<T>(whole, range, part);
     return whole;
   }
-  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
-    return {apply(SliceAxis<T, false>{range}, Location::current(), g)};
-  }
+  template <Real T>
+  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const;
 };
 
 // A range along one axis; with drop_axis it is one element, and the axis goes.
-template <Real T, bool drop_axis>
+template <bool drop_axis>
 struct SliceAxis {
   static constexpr std::string_view name = drop_axis ? "select" : "slice";
   Range range;
@@ -120,28 +119,36 @@ struct SliceAxis {
     return fmt::format("axis {}, {} from {} in steps of {}", range.axis, range.count, range.start,
                        range.step);
   }
-  Tensor<T> forward(const Tensor<T>& x) const {
+  template <TypedArray X>
+  X forward(const X& x) const {
     Shape shape = range.part_of(x.shape());
     if (drop_axis) shape.erase(range.along());
     return read(x, range, shape);
   }
   // A slice in a time loop must not cost the length of the sequence: the first one alone writes all of it.
+  template <Real T>
   bool backward(const Saved<T>&, std::span<GradientSlot> g, GradientSink& sink) const {
     sink.write(0, [&](AnyTensor& into, bool accumulate) {
       accumulate ? add_to<T>(into, range, g[0].value) : place<T>(into, range, g[0].value);
     });
     return true;
   }
+  template <Real T>
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     const Shape shape = saved.shape(0);
-    return {apply(SliceBackward<T>{range, shape}, Location::current(), reshape(g, range.part_of(shape)))};
+    return {apply(SliceBackward{range, shape}, Location::current(), reshape(g, range.part_of(shape)))};
   }
 };
+
+template <Real T>
+Gradients<T> SliceBackward::vjp(const Saved<T>&, const Tensor<T>& g) const {
+  return {apply(SliceAxis<false>{range}, Location::current(), g)};
+}
 
 using Starts = PoolVector<std::int64_t>;
 
 // All parts along one axis. `single`: each is one element, and the axis, which is the first, goes.
-template <Real T, bool single>
+template <bool single>
 struct Split {
   static constexpr std::string_view name = single ? "unbind" : "split";
   Shape shape;  // of the input
@@ -162,8 +169,9 @@ struct Split {
     return part;
   }
 
-  PoolVector<Tensor<T>> forward(const Tensor<T>& x) const {
-    PoolVector<Tensor<T>> result;
+  template <TypedArray X>
+  PoolVector<X> forward(const X& x) const {
+    PoolVector<X> result;
     result.reserve(parts());
     if (single) {
       const Shape part = part_shape(0);
@@ -175,6 +183,7 @@ struct Split {
     return result;
   }
 
+  template <Real T>
   bool backward(const Saved<T>&, std::span<GradientSlot> gradients, GradientSink& sink) const {
     if (!sink.wants(0)) return true;
     if (lie_in_order(gradients)) {
@@ -189,6 +198,7 @@ struct Split {
   }
 
   // The gradient as recorded ops.
+  template <Real T>
   Gradients<T> vjp(const Saved<T>&, std::span<const Tensor<T>> g) const {
     std::vector<Tensor<T>> all(g.begin(), g.end());
     for (std::size_t k = 0; k < parts(); ++k)
@@ -213,16 +223,16 @@ struct Split {
 // A node has at most so many inputs or outputs.
 constexpr std::int64_t max_parts = 65535;
 
-template <Real T>
-std::vector<Tensor<T>> listed(PoolVector<Tensor<T>> parts) {
+template <TypedArray X>
+std::vector<X> listed(PoolVector<X> parts) {
   return {std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end())};
 }
 
-template <Real T>
-std::vector<Tensor<T>> split_at(const Tensor<T>& x, std::int64_t axis, Starts starts, Location at) {
+template <TypedArray X>
+std::vector<X> split_at(const X& x, std::int64_t axis, Starts starts, Location at) {
   const auto parts = static_cast<std::int64_t>(starts.size()) - 1;
-  if (parts <= max_parts) return listed(apply(Split<T, false>{x.shape(), axis, std::move(starts)}, at, x));
-  std::vector<Tensor<T>> result;
+  if (parts <= max_parts) return listed(apply(Split<false>{x.shape(), axis, std::move(starts)}, at, x));
+  std::vector<X> result;
   for (std::int64_t k = 0; k < parts; k += max_parts) {
     const auto first = starts.begin() + k, last = starts.begin() + std::min(k + max_parts, parts) + 1;
     Starts some(first, last);
@@ -253,9 +263,8 @@ Range resolved(const Slice& s, std::int64_t axis, std::int64_t extent) {
 
 }  // namespace
 
-template <Real T>
-Tensor<T> narrow(const Tensor<T>& x, std::int64_t axis, std::int64_t start, std::int64_t length,
-                 Location at) {
+template <TypedArray X>
+X narrow(const X& x, std::int64_t axis, std::int64_t start, std::int64_t length, Location at) {
   check_defined("narrow", x);
   const std::size_t along = normalize_axis("narrow", axis, x.shape());
   const std::int64_t extent = x.shape()[along], first = start < 0 ? start + extent : start;
@@ -265,38 +274,37 @@ Tensor<T> narrow(const Tensor<T>& x, std::int64_t axis, std::int64_t start, std:
                     "start and length must lie within",
                     length, start, axis, to_string(x.shape()), extent));
   if (length == extent) return x;
-  return apply(SliceAxis<T, false>{{static_cast<std::int64_t>(along), first, 1, length}}, at, x);
+  return apply(SliceAxis<false>{{static_cast<std::int64_t>(along), first, 1, length}}, at, x);
 }
 
-template <Real T>
-Tensor<T> select(const Tensor<T>& x, std::int64_t axis, std::int64_t index, Location at) {
+template <TypedArray X>
+X select(const X& x, std::int64_t axis, std::int64_t index, Location at) {
   check_defined("select", x);
   const std::size_t along = normalize_axis("select", axis, x.shape());
   const std::int64_t extent = x.shape()[along], first = index < 0 ? index + extent : index;
   if (first < 0 || first >= extent)
     throw ValueError(fmt::format("select: index {} along axis {} of {}; give one from {} to {}", index, axis,
                                  to_string(x.shape()), -extent, extent - 1));
-  return apply(SliceAxis<T, true>{{static_cast<std::int64_t>(along), first, 1, 1}}, at, x);
+  return apply(SliceAxis<true>{{static_cast<std::int64_t>(along), first, 1, 1}}, at, x);
 }
 
-template <Real T>
-Tensor<T> slice(const Tensor<T>& x, const std::vector<Slice>& slices, Location at) {
+template <TypedArray X>
+X slice(const X& x, const std::vector<Slice>& slices, Location at) {
   check_defined("slice", x);
   if (slices.size() > x.rank())
     throw ShapeError(fmt::format("slice: {} slices of shape {}, which has {} axes", slices.size(),
                                  to_string(x.shape()), x.rank()));
-  Tensor<T> result = x;
+  X result = x;
   for (std::size_t i = 0; i < slices.size(); ++i) {
     const Range range = resolved(slices[i], static_cast<std::int64_t>(i), x.shape()[i]);
     const bool whole = range.count == x.shape()[i] && (range.step > 0 || range.count <= 1);
-    if (!whole) result = apply(SliceAxis<T, false>{range}, at, result);
+    if (!whole) result = apply(SliceAxis<false>{range}, at, result);
   }
   return result;
 }
 
-template <Real T>
-std::vector<Tensor<T>> split(const Tensor<T>& x, const std::vector<std::int64_t>& sizes, std::int64_t axis,
-                             Location at) {
+template <TypedArray X>
+std::vector<X> split(const X& x, const std::vector<std::int64_t>& sizes, std::int64_t axis, Location at) {
   check_defined("split", x);
   const std::size_t along = normalize_axis("split", axis, x.shape());
   Starts starts{0};
@@ -313,8 +321,8 @@ std::vector<Tensor<T>> split(const Tensor<T>& x, const std::vector<std::int64_t>
   return split_at(x, static_cast<std::int64_t>(along), std::move(starts), at);
 }
 
-template <Real T>
-std::vector<Tensor<T>> split(const Tensor<T>& x, std::int64_t size, std::int64_t axis, Location at) {
+template <TypedArray X>
+std::vector<X> split(const X& x, std::int64_t size, std::int64_t axis, Location at) {
   check_defined("split", x);
   const std::int64_t extent = x.shape()[normalize_axis("split", axis, x.shape())];
   if (size <= 0)
@@ -326,8 +334,8 @@ std::vector<Tensor<T>> split(const Tensor<T>& x, std::int64_t size, std::int64_t
   return split(x, sizes, axis, at);
 }
 
-template <Real T>
-std::vector<Tensor<T>> chunk(const Tensor<T>& x, std::int64_t count, std::int64_t axis, Location at) {
+template <TypedArray X>
+std::vector<X> chunk(const X& x, std::int64_t count, std::int64_t axis, Location at) {
   check_defined("chunk", x);
   const std::int64_t extent = x.shape()[normalize_axis("chunk", axis, x.shape())];
   if (count <= 0) throw ValueError(fmt::format("chunk: {} parts; give a positive number", count));
@@ -335,8 +343,8 @@ std::vector<Tensor<T>> chunk(const Tensor<T>& x, std::int64_t count, std::int64_
   return split(x, (extent - 1) / count + 1, axis, at);
 }
 
-template <Real T>
-std::vector<Tensor<T>> unbind(const Tensor<T>& x, std::int64_t axis, Location at) {
+template <TypedArray X>
+std::vector<X> unbind(const X& x, std::int64_t axis, Location at) {
   check_defined("unbind", x);
   const std::size_t along = normalize_axis("unbind", axis, x.shape());
   const std::int64_t extent = x.shape()[along];
@@ -350,30 +358,30 @@ std::vector<Tensor<T>> unbind(const Tensor<T>& x, std::int64_t axis, Location at
   return listed(detail::rows(x, at));
 }
 
-template <Real T>
-PoolVector<Tensor<T>> detail::rows(const Tensor<T>& x, Location at) {
+template <TypedArray X>
+PoolVector<X> detail::rows(const X& x, Location at) {
   const std::int64_t extent = x.shape()[0];
   if (extent > max_parts) {
-    PoolVector<Tensor<T>> result;
+    PoolVector<X> result;
     for (auto& some : split(x, max_parts, 0, at))
       for (auto& row : rows(some, at)) result.push_back(std::move(row));
     return result;
   }
-  return apply(Split<T, true>{x.shape(), 0, {}}, at, x);
+  return apply(Split<true>{x.shape(), 0, {}}, at, x);
 }
 
-#define XGRAD_INSTANTIATE(T)                                                                              \
-  template Tensor<T> narrow(const Tensor<T>&, std::int64_t, std::int64_t, std::int64_t, Location);        \
-  template Tensor<T> select(const Tensor<T>&, std::int64_t, std::int64_t, Location);                      \
-  template Tensor<T> slice(const Tensor<T>&, const std::vector<Slice>&, Location);                        \
-  template std::vector<Tensor<T>> split(const Tensor<T>&, std::int64_t, std::int64_t, Location);          \
-  template std::vector<Tensor<T>> split(const Tensor<T>&, const std::vector<std::int64_t>&, std::int64_t, \
-                                        Location);                                                        \
-  template std::vector<Tensor<T>> chunk(const Tensor<T>&, std::int64_t, std::int64_t, Location);          \
-  template std::vector<Tensor<T>> unbind(const Tensor<T>&, std::int64_t, Location);                       \
-  template PoolVector<Tensor<T>> detail::rows(const Tensor<T>&, Location);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
+#define XGRAD_INSTANTIATE(X)                                                                         \
+  template X narrow(const X&, std::int64_t, std::int64_t, std::int64_t, Location);                   \
+  template X select(const X&, std::int64_t, std::int64_t, Location);                                 \
+  template X slice(const X&, const std::vector<Slice>&, Location);                                   \
+  template std::vector<X> split(const X&, std::int64_t, std::int64_t, Location);                     \
+  template std::vector<X> split(const X&, const std::vector<std::int64_t>&, std::int64_t, Location); \
+  template std::vector<X> chunk(const X&, std::int64_t, std::int64_t, Location);                     \
+  template std::vector<X> unbind(const X&, std::int64_t, Location);                                  \
+  template PoolVector<X> detail::rows(const X&, Location);
+XGRAD_INSTANTIATE(Tensor<float>)
+XGRAD_INSTANTIATE(Tensor<double>)
+XGRAD_INSTANTIATE(Indices)
 #undef XGRAD_INSTANTIATE
 
 }  // namespace xgrad

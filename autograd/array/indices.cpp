@@ -43,6 +43,12 @@ Indices::Indices(const Shape& shape, const std::vector<std::int64_t>& values)
   std::ranges::copy(values, reinterpret_cast<std::int64_t*>(mutable_bytes()));
 }
 
+Indices Indices::empty(const Shape& shape) {
+  Indices result(AnyTensor::empty(shape, DType::int64));
+  if (detail::in_replay()) this_thread.replay->add_indices(result.storage());
+  return result;
+}
+
 Indices::Indices(std::initializer_list<Value> values) {
   std::vector<std::int64_t> flat;
   for (const Value& x : values) flat.push_back(x.value);
@@ -93,13 +99,6 @@ void SavedIndices::changed(std::string_view op) const {
                   op, to_string(indices_.shape())));
 }
 
-Indices Indices::reshape(const Shape& shape) const {
-  if (shape.elements() != elements())
-    throw ShapeError(fmt::format("Indices::reshape: {} to {}: {} values and {}; keep their number",
-                                 to_string(this->shape()), to_string(shape), elements(), shape.elements()));
-  return Indices(view(shape));
-}
-
 Indices Indices::operator[](std::int64_t i) const {
   normalize_axis("Indices::operator[]", 0, shape());
   if (i < 0 || i >= shape()[0])
@@ -148,13 +147,44 @@ Indices detail::computed_indices(const Shape& shape, std::int64_t limit) {
   return result;
 }
 
+bool detail::computed_in_replay(const Indices& indices) {
+  return in_replay() && this_thread.replay->made(*indices.storage());
+}
+
 bool detail::computed_in_replay(std::string_view op, const Indices& indices, std::int64_t limit) {
-  const auto computed = in_replay() ? this_thread.replay->limit_of(*indices.storage()) : std::nullopt;
-  if (computed && *computed > limit)
-    refuse_in_replay(op, fmt::format("indices are computed that may reach {}, and only those in [0, {}) "
-                                     "fit; compute them before each run, and assign() them",
-                                     *computed - 1, limit));
-  return computed.has_value();
+  if (!computed_in_replay(indices)) return false;
+  if (const std::int64_t own = this_thread.replay->limit_of(*indices.storage()); own > limit)
+    refuse_in_replay(
+        op,
+        fmt::format("indices are computed that may {}, and only those in [0, {}) fit; compute them before "
+                    "each run, and assign() them",
+                    own == KernelList::any_integer ? "be any integers" : fmt::format("reach {}", own - 1),
+                    limit));
+  return true;
+}
+
+namespace {
+
+// All that is moved from these is in [0, limit).
+std::int64_t common_limit(std::span<const Indices> operands) {
+  std::int64_t limit = 0;
+  if (detail::in_replay())
+    for (const Indices& x : operands) limit = std::max(limit, this_thread.replay->limit_of(*x.storage()));
+  return limit;
+}
+
+}  // namespace
+
+detail::IndexOp::IndexOp(std::span<const Indices> operands) : IndexOp(operands, common_limit(operands)) {}
+
+detail::IndexOp::IndexOp(std::span<const Indices> operands, std::int64_t limit)
+    : arena_(std::ranges::any_of(operands, [](auto& x) { return computed_in_replay(x); }) ? this_thread.arena
+                                                                                          : nullptr) {
+  if (in_replay()) limit_before_ = std::exchange(this_thread.replay->limit_of_new, limit);
+}
+
+detail::IndexOp::~IndexOp() {
+  if (in_replay()) this_thread.replay->limit_of_new = limit_before_;
 }
 
 }  // namespace xgrad

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <xgrad/autograd/array/any_tensor.hpp>
+#include <xgrad/autograd/core/thread_state.hpp>
 
 namespace xgrad {
 
@@ -50,7 +51,7 @@ class Indices : public AnyTensor {
   Indices(const R& values) : Indices(shape_of(values), copied(values)) {}
 
   /// Uninitialised values.
-  static Indices empty(const Shape& shape) { return Indices(AnyTensor::empty(shape, DType::int64)); }
+  static Indices empty(const Shape& shape);
 
   /// Throws GraphError inside the function of a Replay.
   std::span<const std::int64_t> values() const&;
@@ -62,8 +63,6 @@ class Indices : public AnyTensor {
   /// them will refuse to go backward. Throws ShapeError for another shape.
   void assign(const Indices& values);
 
-  /// The same values under another shape. Throws ShapeError when the counts differ.
-  Indices reshape(const Shape& shape) const;
   /// Element `i` along the first axis, without copying.
   Indices operator[](std::int64_t i) const;
 
@@ -116,9 +115,25 @@ namespace detail {
 
 /// New indices that kernels compute, all in [0, limit): in a Replay they cannot be checked before it runs.
 Indices computed_indices(const Shape& shape, std::int64_t limit);
-/// Whether kernels of the Replay that is being made compute these. Throws GraphError naming `op` if they might
-/// then not be below `limit`.
+/// Whether kernels of the Replay that is being made compute these.
+bool computed_in_replay(const Indices& indices);
+/// The same; throws GraphError naming `op` if they might then not be in [0, limit).
 bool computed_in_replay(std::string_view op, const Indices& indices, std::int64_t limit);
+
+/// An op under way whose results are Indices. In a Replay, operands that none of its kernels computes are known
+/// before a run: what the op launches then runs before all else, so that checks see the results. Those of other
+/// operands cannot be checked; they are all in [0, limit).
+class IndexOp {
+ public:
+  IndexOp(std::span<const Indices> operands, std::int64_t limit);
+  /// An op that moves values.
+  explicit IndexOp(std::span<const Indices> operands);
+  ~IndexOp();
+
+ private:
+  SettingScope<&ThreadState::arena> arena_;
+  std::int64_t limit_before_ = 0;
+};
 
 }  // namespace detail
 

@@ -39,17 +39,23 @@ void* KernelList::keep(const void* data, std::size_t bytes) {
   return copy;
 }
 
-void KernelList::append(Run function, const void* kernel, std::size_t bytes) {
-  launches_.push_back({function, keep(kernel, bytes)});
+void KernelList::append(Run function, const void* kernel, std::size_t bytes, bool first) {
+  (first ? first_ : launches_).push_back({function, keep(kernel, bytes)});
 }
 
 void KernelList::hold(const Ref<Storage>& storage) {
   if (!made(*storage) && known_.insert(storage.get()).second) held_.push_back(storage);
 }
 
-std::optional<std::int64_t> KernelList::limit_of(const Storage& indices) const {
+void KernelList::add_indices(const Ref<Storage>& indices) {
+  if (made(*indices)) return set_limit(*indices, limit_of_new);
+  hold(indices);
+  first_results_.push_back(indices.get());
+}
+
+std::int64_t KernelList::limit_of(const Storage& indices) const {
   const auto found = limits_.find(&indices);
-  return found != limits_.end() ? std::optional(found->second) : std::nullopt;
+  return found != limits_.end() ? found->second : any_integer;
 }
 
 bool KernelList::has_effect(const void* on) const {
@@ -72,7 +78,8 @@ void KernelList::run() {
   if (in_replay()) refuse_in_replay("Replay", "another cannot be run; call its function instead");
   check_mode();
   const ProfiledOp timed("replay");
-  for (const Launch& check : checks_) check.run(check.kernel);
+  for (Storage* storage : first_results_) storage->raise_version();
+  for (const Launch& launch : first_) launch.run(launch.kernel);
   for (Storage* storage : results_) storage->raise_version();
   for (const Launch& launch : launches_) launch.run(launch.kernel);
   for (EffectOn& e : effects_) e.effect->repeat();
@@ -80,9 +87,10 @@ void KernelList::run() {
 
 void launch_in_replay(KernelList::Run run, const void* kernel, std::size_t bytes) {
   KernelList& list = *this_thread.replay;
-  const ReplayScope outside(nullptr);  // what the kernel itself launches is part of it
+  const bool first = !this_thread.arena;  // see IndexOp
+  const ReplayScope outside(nullptr);     // what the kernel itself launches is part of it
   run(kernel);
-  list.append(run, kernel, bytes);
+  list.append(run, kernel, bytes, first);
 }
 
 void hold_in_replay(Storage* storage) { this_thread.replay->hold(Ref<Storage>::share(storage)); }

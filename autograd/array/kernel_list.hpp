@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <memory_resource>
-#include <optional>
 #include <type_traits>
 #include <unordered_map>
 #include <unordered_set>
@@ -31,24 +31,29 @@ class KernelList {
 
   // While it is written:
   using Run = void (*)(const void* kernel);
-  /// Copies the kernel, which has run already.
-  void append(Run function, const void* kernel, std::size_t bytes);
+  /// Copies the kernel, which has run already. `first`: it runs before the others, in order with the checks.
+  void append(Run function, const void* kernel, std::size_t bytes, bool first);
   /// To be called before any kernel runs again: throws where an input no longer fits.
   /// `of`: the arrays that it looks at.
   template <class Check>
     requires std::is_trivially_copyable_v<Check>
   void append_check(const Check& check, std::initializer_list<const AnyTensor*> of) {
     for (const AnyTensor* x : of) hold(x->storage());
-    checks_.push_back({[](const void* c) { (*static_cast<const Check*>(c))(); }, keep(&check, sizeof check)});
+    first_.push_back({[](const void* c) { (*static_cast<const Check*>(c))(); }, keep(&check, sizeof check)});
   }
   /// A copy that lasts as long as the list.
   void* keep(const void* data, std::size_t bytes);
   /// Keeps what kernels read and the function did not make.
   void hold(const Ref<Storage>& storage);
 
+  /// New indices: those of the function's memory are all in [0, limit_of_new), others are computed first.
+  void add_indices(const Ref<Storage>& indices);
   /// Indices that kernels compute, all in [0, limit): they cannot be checked before a run.
   void set_limit(const Storage& indices, std::int64_t limit) { limits_[&indices] = limit; }
-  std::optional<std::int64_t> limit_of(const Storage& indices) const;
+  /// Of indices made here; `any_integer` where nothing is known.
+  std::int64_t limit_of(const Storage& indices) const;
+  static constexpr std::int64_t any_integer = std::numeric_limits<std::int64_t>::max();
+  std::int64_t limit_of_new = any_integer;
 
   /// What the function leaves behind besides elements, such as the gradient of a leaf.
   struct Effect {
@@ -81,8 +86,8 @@ class KernelList {
 
   Ref<StorageArena> arena_;
   std::pmr::monotonic_buffer_resource kept_;
-  std::vector<Launch> checks_, launches_;
-  std::vector<Storage*> results_;
+  std::vector<Launch> first_, launches_;
+  std::vector<Storage*> first_results_, results_;
   std::vector<EffectOn> effects_;
   std::unordered_set<const void*> known_;  // that are held
   std::vector<Ref<Storage>> held_;

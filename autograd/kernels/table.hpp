@@ -56,10 +56,19 @@ struct TargetRows {
   std::int64_t rows, ignored;
 };
 
+/// Kernels that only move elements.
+template <class T>
+struct Moves {
+  /// The array of `shape` whose axes lie `strides` apart (negative and 0 allowed) from `in` on, contiguously.
+  void (*permute_copy)(Extents shape, Extents strides, const T* in, T* out);
+  /// The inverse: writes contiguous `in` to the elements of `out` that lie `strides` apart.
+  void (*strided_write)(Extents shape, Extents strides, const T* in, T* out);
+};
+
 /// Kernels on elements of type T, which is float or double. Arrays are contiguous and row-major unless strides
 /// are given, in elements; results overlap operands only where that is said. Indices are not checked.
 template <class T>
-struct KernelsOf {
+struct KernelsOf : Moves<T> {
   using Int = std::int64_t;
   using Index = const std::int64_t*;
 
@@ -80,10 +89,7 @@ struct KernelsOf {
   void (*column_sums)(Int rows, Int columns, const T* in, bool accumulate, T* out);
   /// out[j][i] = in[i][j] for a rows × columns matrix, plus bias[i] unless that is null.
   void (*transpose)(Int rows, Int columns, const T* in, const T* bias, T* out);
-  /// The array of `shape` whose axes lie `strides` apart (negative and 0 allowed) from `in` on, contiguously.
-  void (*permute_copy)(Extents shape, Extents strides, const T* in, T* out);
-  /// The inverse: writes contiguous `in` to the elements of `out` that lie `strides` apart; or adds it.
-  void (*strided_write)(Extents shape, Extents strides, const T* in, T* out);
+  /// As strided_write, but adds.
   void (*strided_add)(Extents shape, Extents strides, const T* in, T* out);
 
   /// out[o][k] = in[o][index[k]] for blocks o of outer × extent × inner; and the adjoint, in the order of k.
@@ -151,9 +157,14 @@ struct KernelsOf {
   bool (*cholesky)(Int n, const T* a, T* out);
 };
 
+/// Those on integers.
+template <>
+struct KernelsOf<std::int64_t> : Moves<std::int64_t> {};
+
 struct Table {
   KernelsOf<float> single_precision;
   KernelsOf<double> double_precision;
+  KernelsOf<std::int64_t> integers;
 
   void (*copy)(const std::byte* in, std::byte* out, std::size_t bytes);
   void (*zero)(std::byte* out, std::size_t bytes);
@@ -177,13 +188,16 @@ struct Table {
   /// row with nothing left over becomes zeros.
   void (*orthonormalize_rows)(std::int64_t rows, std::int64_t columns, double* matrix);
 
-  template <Real T>
+  template <ElementType T>
   const KernelsOf<T>& of() const {
     if constexpr (std::same_as<T, float>)
       return single_precision;
-    else
+    else if constexpr (std::same_as<T, double>)
       return double_precision;
+    else
+      return integers;
   }
+  /// f on the kernels of each type of a tensor's elements.
   template <class F>
   void each(F f) {
     f(single_precision);

@@ -23,6 +23,7 @@
 #include <array>
 #include <span>
 
+#include <xgrad/autograd/array/indices.hpp>
 #include <xgrad/autograd/tape/op_node.hpp>
 #include <xgrad/autograd/tape/structural.hpp>
 
@@ -42,6 +43,20 @@ auto apply(Op op, Location at, std::span<const Tensor<T>> list) {
   inputs.reserve(list.size());
   for (const Tensor<T>& x : list) inputs.push_back(&x);
   return detail::apply_to<T>(std::move(op), at, std::span<const AnyTensor* const>(inputs), list);
+}
+
+/// Indices have no gradient: the op is computed, and nothing recorded.
+template <class Op>
+auto apply(const Op& op, Location, const Indices& x) {
+  const detail::ProfiledOp timed(Op::name);
+  const detail::IndexOp scope(std::span(&x, 1));
+  return op.forward(x);
+}
+template <class Op>
+Indices apply(const Op& op, Location, std::span<const Indices> list) {
+  const detail::ProfiledOp timed(Op::name);
+  const detail::IndexOp scope(list);
+  return op.forward(list);
 }
 
 }  // namespace xgrad

@@ -67,14 +67,20 @@ void strided_add(std::span<const std::int64_t> shape, std::span<const std::int64
   for_each_row(shape, strides, in, out, add_row);
 }
 
+template <class T>
+void add_moves(Moves<T>& k) {
+  k.permute_copy = permute_copy;
+  k.strided_write = strided_write<T>;
+}
+
 }  // namespace
 
 void add_copies(Table& table) {
   table.each([]<class T>(KernelsOf<T>& k) {
-    k.strided_write = strided_write<T>;
+    add_moves<T>(k);
     k.strided_add = strided_add<T>;
-    k.permute_copy = permute_copy;
   });
+  add_moves<std::int64_t>(table.integers);
 }
 
 }  // namespace xgrad::kernels

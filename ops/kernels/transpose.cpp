@@ -50,7 +50,10 @@ void transpose_tile(const float* in, std::int64_t ld_in, float* out, std::int64_
   store<Floats>(out + 3 * ld_out, __builtin_shufflevector(high01, high23, 2, 3, 6, 7));
 }
 
-void transpose_tile(const double* in, std::int64_t ld_in, double* out, std::int64_t ld_out) {
+// Of doubles, or of integers, which are moved as doubles are.
+template <class T>
+requires(sizeof(T) == sizeof(double)) void transpose_tile(const T* in, std::int64_t ld_in, T* out,
+                                                          std::int64_t ld_out) {
   const auto row0 = load<Doubles>(in), row1 = load<Doubles>(in + ld_in);
   store<Doubles>(out, __builtin_shufflevector(row0, row1, 0, 2));
   store<Doubles>(out + ld_out, __builtin_shufflevector(row0, row1, 1, 3));
@@ -141,9 +144,21 @@ void for_each(const Axes& axes, const T* in, T* out, Copy copy) {
   }
 }
 
-template <class T>
-void permute(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides, const T* in,
-             T* out) {
+}  // namespace
+
+void transpose(std::int64_t rows, std::int64_t columns, const float* in, std::int64_t ld_in, float* out,
+               std::int64_t ld_out) {
+  transpose_blocked(rows, columns, in, ld_in, out, ld_out);
+}
+
+void transpose(std::int64_t rows, std::int64_t columns, const double* in, std::int64_t ld_in, double* out,
+               std::int64_t ld_out) {
+  transpose_blocked(rows, columns, in, ld_in, out, ld_out);
+}
+
+template <ElementType T>
+void permute_copy(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides, const T* in,
+                  T* out) {
   if (std::ranges::find(shape, 0) != shape.end()) return;
   Axes axes(shape, strides);
   if (axes.rank() == 0) {
@@ -157,7 +172,7 @@ void permute(std::span<const std::int64_t> shape, std::span<const std::int64_t> 
     if (axes[i].in_stride != 1) continue;
     const Axis column = axes.take(i);
     return for_each(axes, in, out, [&](const T* from, T* to) {
-      transpose(row.extent, column.extent, from, row.in_stride, to, column.out_stride);
+      transpose_blocked(row.extent, column.extent, from, row.in_stride, to, column.out_stride);
     });
   }
   for_each(axes, in, out, [&](const T* from, T* to) {
@@ -165,26 +180,11 @@ void permute(std::span<const std::int64_t> shape, std::span<const std::int64_t> 
   });
 }
 
-}  // namespace
-
-void transpose(std::int64_t rows, std::int64_t columns, const float* in, std::int64_t ld_in, float* out,
-               std::int64_t ld_out) {
-  transpose_blocked(rows, columns, in, ld_in, out, ld_out);
-}
-
-void transpose(std::int64_t rows, std::int64_t columns, const double* in, std::int64_t ld_in, double* out,
-               std::int64_t ld_out) {
-  transpose_blocked(rows, columns, in, ld_in, out, ld_out);
-}
-
-void permute_copy(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides, const float* in,
-                  float* out) {
-  permute(shape, strides, in, out);
-}
-
-void permute_copy(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides,
-                  const double* in, double* out) {
-  permute(shape, strides, in, out);
-}
+template void permute_copy(std::span<const std::int64_t>, std::span<const std::int64_t>, const float*,
+                           float*);
+template void permute_copy(std::span<const std::int64_t>, std::span<const std::int64_t>, const double*,
+                           double*);
+template void permute_copy(std::span<const std::int64_t>, std::span<const std::int64_t>, const std::int64_t*,
+                           std::int64_t*);
 
 }  // namespace xgrad::kernels

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <span>
 
+#include <xgrad/autograd/core/dtype.hpp>
+
 namespace xgrad::kernels {
 
 /// out[j][i] = in[i][j] for a rows × columns matrix `in`; `ld_in` and `ld_out` are the distances between
@@ -16,9 +18,8 @@ void transpose(std::int64_t rows, std::int64_t columns, const double* in, std::i
 /// Writes the array of `shape` whose axes lie `strides` elements apart (negative and 0 allowed) from `in` on,
 /// contiguously and row-major, to `out`. The two may not overlap. As numpy.ascontiguousarray of a strided
 /// view. Throws ShapeError for more axes than a Shape has.
-void permute_copy(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides, const float* in,
-                  float* out);
-void permute_copy(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides,
-                  const double* in, double* out);
+template <ElementType T>
+void permute_copy(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides, const T* in,
+                  T* out);
 
 }  // namespace xgrad::kernels

@@ -6,6 +6,7 @@
 
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/array.hpp>
+#include <xgrad/ops/shape.hpp>
 #include "catch.hpp"
 
 namespace {
@@ -68,15 +69,14 @@ TEST_CASE("indices: parts and shapes share the values", "[indices]") {
   CHECK(list(x[1][2]) == Values{6});
   const Indices row = x[1];
   CHECK(row.values().data() == x.values().data() + 3);
-  CHECK(equal(x.reshape({3, 2})[2], Indices{5, 6}));
-  CHECK(equal(x[1].reshape({3, 1})[0], Indices{4}));
+  CHECK(equal(reshape(x, {3, 2})[2], Indices{5, 6}));
+  CHECK(equal(reshape(x[1], {3, 1})[0], Indices{4}));
   CHECK(equal(x, Indices{{1, 2, 3}, {4, 5, 6}}));
-  CHECK_FALSE(equal(x, x.reshape({6})));
+  CHECK_FALSE(equal(x, reshape(x, {6})));
   CHECK_THROWS_AS(x[2], ShapeError);
   CHECK_THROWS_WITH(x[-1], Contains("element -1 of shape [2, 3]"));
   CHECK_THROWS_AS(x[0][0][0], ShapeError);
-  CHECK_THROWS_WITH(x.reshape({4}),
-                    Contains("Indices::reshape: [2, 3] to [4]: 6 values and 4; keep their number"));
+  CHECK_THROWS_WITH(reshape(x, {4}), Contains("reshape: [2, 3] to [4]: 6 elements and 4"));
 }
 
 TEST_CASE("indices: a bad one is named with its place", "[indices]") {

@@ -128,7 +128,7 @@ TEST_CASE("what a Replay gave is changed in place by its next run, which graphs 
     return x * 2;
   });
   const Tensor<> features = step(), loss = sum(features * w),
-                 picked = index_select(w, 0, largest.reshape({1}));
+                 picked = index_select(w, 0, reshape(largest, {1}));
   step();
   CHECK_THROWS_WITH(loss.backward(), Contains("was changed in place after the op saved it"));
   CHECK_THROWS_WITH(sum(picked).backward(), Contains("backward of 'index_select': its indices of shape [1]"));

@@ -1,6 +1,7 @@
 // RNN, LSTM and GRU against PyTorch's numbers, and their forms against each other.
 #include <xgrad/nn/rnn.hpp>
 
+#include <xgrad/autograd/array/replay.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/formula.hpp>
@@ -184,6 +185,20 @@ TEST_CASE("batch_first swaps the first two axes of input and output") {
   nn::LSTM<double> lstm(4, 2, {.batch_first = true}, generator);
   const Indices indices{{0, 1, 2}, {3, 3, 1}};
   CHECK(equal(lstm(indices).output, lstm(one_hot<double>(indices, 4)).output, 0));
+}
+
+TEST_CASE("batch_first takes Indices, also in a Replay") {
+  const nn::RNN<double> rnn(4, 3, {.batch_first = true});
+  Indices x{{0, 1, 2}, {3, 3, 0}};
+  const auto function = [&] { return rnn(x).output; };
+  Replay step(function);
+  for (const Indices& batch : {x, Indices{{2, 1, 0}, {0, 3, 1}}}) {
+    x.assign(batch);
+    CHECK(equal(step(), function(), 0));
+    CHECK(equal(step.result(), rnn(one_hot<double>(x, 4)).output));
+  }
+  x.assign({{2, 1, 0}, {0, 4, 1}});
+  CHECK_THROWS_WITH(step(), Contains("index 4 at position 3 of [3, 2] is not in [0, 4)"));
 }
 
 TEST_CASE("truncated: a detached state carries values and no history") {

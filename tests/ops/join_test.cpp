@@ -121,3 +121,17 @@ TEST_CASE("stack and cat of results that lie in one buffer are that buffer") {
   copy.mutable_values()[0] = -1;
   CHECK(plain[0].values()[0] != -1);
 }
+
+TEST_CASE("Indices are joined and taken apart as tensors are") {
+  const Indices a{{1, 2}, {3, 4}}, b{{5, 6}};
+  CHECK(equal(cat({a, b}), {{1, 2}, {3, 4}, {5, 6}}));
+  CHECK(equal(cat({a, transpose(b, 0, 1)}, -1), {{1, 2, 5}, {3, 4, 6}}));
+  CHECK(equal(stack({a[0], a[1], b[0]}, 1), {{1, 3, 5}, {2, 4, 6}}));
+  CHECK(stack(unbind(a)).bytes() != a.bytes());
+  CHECK(equal(stack(unbind(a, 1)), transpose(a, 0, 1)));
+  CHECK(equal(cat(split(a, {1, 1})), a));
+  CHECK(equal(cat(chunk(a, 2, 1), 1), a));
+  CHECK(split(a, 1)[1].bytes() == a.bytes() + 2 * 8);
+  CHECK_THROWS_WITH(cat({a, Indices{1}}), Contains("cat: tensor 1 has shape [1] and tensor 0 [2, 2]"));
+  CHECK_THROWS_WITH(cat(std::vector<Indices>{}), Contains("cat: no tensors"));
+}

@@ -166,3 +166,29 @@ TEST_CASE("pad counts from the last axis, and cuts off where negative") {
   CHECK_THROWS_WITH(pad(x, {-2, -1}), Contains("cuts more off axis 1 than its 2 elements"));
   CHECK_THROWS_WITH(pad(x, {std::int64_t{1} << 62, 0}), Contains("below 2^32"));
 }
+
+TEST_CASE("Indices change their shape as tensors do") {
+  const Indices x{{1, 2, 3}, {4, 5, 6}};
+  const Indices view = reshape(x, {3, -1});
+  CHECK(equal(view, {{1, 2}, {3, 4}, {5, 6}}));
+  CHECK(view.bytes() == x.bytes());
+  CHECK(flatten(x).shape() == Shape{6});
+  CHECK(squeeze(unsqueeze(x, 1)).shape() == Shape{2, 3});
+  CHECK(squeeze(unsqueeze(x, -1), 2).bytes() == x.bytes());
+  CHECK(equal(transpose(x, 0, 1), {{1, 4}, {2, 5}, {3, 6}}));
+  CHECK(equal(permute(unsqueeze(x, 0), {2, 1, 0}), reshape(Indices{1, 4, 2, 5, 3, 6}, {3, 2, 1})));
+  CHECK(equal(flip(x, {0, -1}), {{6, 5, 4}, {3, 2, 1}}));
+  CHECK(equal(expand(Indices{{7}, {8}}, {2, 2, 3}),
+              reshape(Indices{7, 7, 7, 8, 8, 8, 7, 7, 7, 8, 8, 8}, {2, 2, 3})));
+  CHECK(expand(x, {-1, 3}).bytes() == x.bytes());
+  CHECK(expand(Indices{{7}}, {0, 5}).shape() == Shape{0, 5});
+  std::vector<std::int64_t> many(33 * 35), turned;
+  for (std::size_t i = 0; i < many.size(); ++i)
+    many[i] = (std::int64_t{1} << 62) + static_cast<std::int64_t>(i);
+  for (std::size_t j = 0; j < 35; ++j)
+    for (std::size_t i = 0; i < 33; ++i) turned.push_back(many[i * 35 + j]);
+  CHECK(equal(transpose(Indices({33, 35}, many), 0, 1), Indices({35, 33}, turned)));
+  CHECK_THROWS_WITH(reshape(x, {4}), Contains("reshape: [2, 3] to [4]: 6 elements and 4"));
+  CHECK_THROWS_WITH(permute(x, {0, 0}), Contains("permute: axes [0, 0] of shape [2, 3]"));
+  CHECK_THROWS_WITH(flatten(Indices(AnyTensor())), Contains("flatten: operand 0 is undefined"));
+}

@@ -183,3 +183,16 @@ TEST_CASE("a view follows in-place writes to its source, and backward notices") 
   CHECK(row.values()[1] == 40);
   CHECK_THROWS_WITH(weighted(y).backward(), Contains("was changed in place"));
 }
+
+TEST_CASE("Indices are sliced as tensors are") {
+  const Indices x{{1, 2, 3}, {4, 5, 6}};
+  CHECK(equal(narrow(x, 1, 1, 2), {{2, 3}, {5, 6}}));
+  CHECK(select(x, 0, -1).bytes() == x.bytes() + 3 * 8);
+  CHECK(equal(select(x, 1, -1), {3, 6}));
+  CHECK(equal(slice(x, {{}, {.step = -2}}), {{3, 1}, {6, 4}}));
+  CHECK(narrow(x, 0, 2, 0).shape() == Shape{0, 3});
+  Indices part = slice(x, {{1, 2}});  // a view
+  part.assign({{7, 8, 9}});
+  CHECK(equal(x, {{1, 2, 3}, {7, 8, 9}}));
+  CHECK_THROWS_WITH(select(x, 0, 2), Contains("select: index 2 along axis 0 of [2, 3]"));
+}

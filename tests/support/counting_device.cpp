@@ -62,6 +62,9 @@ constexpr auto entries = std::tuple{
     std::pair{"determinant", &K<T>::determinant},
     std::pair{"sign_and_log_determinant", &K<T>::sign_and_log_determinant},
     std::pair{"cholesky", &K<T>::cholesky}};
+constexpr auto integers = std::tuple{
+    std::pair{"permute_copy", &K<std::int64_t>::permute_copy},
+    std::pair{"strided_write", &K<std::int64_t>::strided_write}};
 constexpr auto untyped =
     std::tuple{std::pair{"copy", &Table::copy},
                std::pair{"zero", &Table::zero},
@@ -74,13 +77,15 @@ constexpr auto untyped =
                std::pair{"find_outside", &Table::find_outside},
                std::pair{"orthonormalize_rows", &Table::orthonormalize_rows}};
 constexpr std::size_t entry_count = std::tuple_size_v<std::remove_const_t<decltype(entries<float>)>>;
+constexpr std::size_t integer_count = std::tuple_size_v<std::remove_const_t<decltype(integers)>>;
 constexpr std::size_t untyped_count = std::tuple_size_v<std::remove_const_t<decltype(untyped)>>;
 static_assert(sizeof(K<float>) == (entry_count + fold_kinds) * sizeof(void (*)()), "an entry is missing above");
-static_assert(sizeof(Table) == 2 * sizeof(K<float>) + untyped_count * sizeof(void (*)()),
+static_assert(sizeof(Table) == 2 * sizeof(K<float>) + (integer_count + untyped_count) * sizeof(void (*)()),
               "an entry is missing above");
 
 // One counter and one forwarding function for each entry, told apart by a number.
-std::array<std::atomic<std::int64_t>, 2 * (entry_count + fold_kinds) + untyped_count> counters;
+constexpr std::size_t real_count = 2 * (entry_count + fold_kinds);
+std::array<std::atomic<std::int64_t>, real_count + integer_count + untyped_count> counters;
 std::array<std::string, counters.size()> names;
 
 template <std::size_t number, class R, class... A>
@@ -114,7 +119,8 @@ const Table& counting_table() {
     count_all<entry_count>(t.double_precision, entries<double>, "<double>", all);
     count_folds<2 * entry_count, float>(t.single_precision, "<float>", folds);
     count_folds<2 * entry_count + fold_kinds, double>(t.double_precision, "<double>", folds);
-    count_all<2 * (entry_count + fold_kinds)>(t, untyped, "", std::make_index_sequence<untyped_count>());
+    count_all<real_count>(t.integers, integers, "<int64>", std::make_index_sequence<integer_count>());
+    count_all<real_count + integer_count>(t, untyped, "", std::make_index_sequence<untyped_count>());
     return t;
   }();
   return table;
