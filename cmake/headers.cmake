@@ -27,6 +27,7 @@ set(XGRAD_PUBLIC_HEADERS
   ops/einsum.hpp
   ops/elementwise.hpp
   ops/index.hpp
+  ops/integer.hpp
   ops/linalg.hpp
   ops/loss.hpp
   ops/matmul.hpp

@@ -77,6 +77,9 @@ struct KernelsOf : Moves<T> {
   void (*uniform)(Generator&, double low, double high, T* out, Int n);
   void (*normal)(Generator&, double mean, double deviation, T* out, Int n);
   Int (*find_nonfinite)(const T* in, Int n);  ///< place of the first NaN or infinity, or n
+  void (*from_integers)(const Int* in, Int n, T* out);
+  /// Truncated; the place of the first that is NaN or does not fit, where it ends, or n.
+  Int (*to_integers)(const T* in, Int n, Int* out);
   double (*sum_of_squares)(Int n, const T* in);
 
   /// A product. `home_of_b`, the storage of b, may keep a packed form of it; null: none is kept. `packs`: whether
@@ -157,9 +160,21 @@ struct KernelsOf : Moves<T> {
   bool (*cholesky)(Int n, const T* a, T* out);
 };
 
-/// Those on integers.
+enum class Arithmetic { add, subtract, multiply, divide, remainder };
+enum class Comparison { equal, not_equal, less, less_equal };
+
+/// Kernels on integers. An operand's step is 1, or 0 where it is one value for all n.
 template <>
-struct KernelsOf<std::int64_t> : Moves<std::int64_t> {};
+struct KernelsOf<std::int64_t> : Moves<std::int64_t> {
+  using Int = std::int64_t;
+
+  /// Overflow wraps around. Quotients are rounded down, and a remainder has its divisor's sign; no divisor is
+  /// 0.
+  void (*arithmetic)(Arithmetic kind, Int n, const Int* a, Int step_a, const Int* b, Int step_b, Int* out);
+  /// 1 where it holds, else 0.
+  void (*compare)(Comparison kind, Int n, const Int* a, Int step_a, const Int* b, Int step_b, float* out);
+  Int (*find_zero)(const Int* in, Int n);  ///< place of the first 0, or n
+};
 
 struct Table {
   KernelsOf<float> single_precision;

@@ -17,6 +17,7 @@ XGRAD_SIMD_TABLE(Part, sum_of_squares_loops)
 void add_columns(Table& table);
 void add_copies(Table& table);
 void add_gathers(Table& table);
+void add_integers(Table& table);
 void add_linear_algebra(Table& table);
 void add_products(Table& table);
 void add_recurrent(Table& table);  // recurrent_loops(), shared between threads

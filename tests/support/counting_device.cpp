@@ -25,6 +25,8 @@ constexpr auto entries = std::tuple{
     std::pair{"uniform", &K<T>::uniform},
     std::pair{"normal", &K<T>::normal},
     std::pair{"find_nonfinite", &K<T>::find_nonfinite},
+    std::pair{"from_integers", &K<T>::from_integers},
+    std::pair{"to_integers", &K<T>::to_integers},
     std::pair{"sum_of_squares", &K<T>::sum_of_squares},
     std::pair{"gemm", &K<T>::gemm},
     std::pair{"fill_rows", &K<T>::fill_rows},
@@ -64,7 +66,10 @@ constexpr auto entries = std::tuple{
     std::pair{"cholesky", &K<T>::cholesky}};
 constexpr auto integers = std::tuple{
     std::pair{"permute_copy", &K<std::int64_t>::permute_copy},
-    std::pair{"strided_write", &K<std::int64_t>::strided_write}};
+    std::pair{"strided_write", &K<std::int64_t>::strided_write},
+    std::pair{"arithmetic", &K<std::int64_t>::arithmetic},
+    std::pair{"compare", &K<std::int64_t>::compare},
+    std::pair{"find_zero", &K<std::int64_t>::find_zero}};
 constexpr auto untyped =
     std::tuple{std::pair{"copy", &Table::copy},
                std::pair{"zero", &Table::zero},
