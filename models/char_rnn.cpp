@@ -71,7 +71,7 @@ Tensor<T> CharRNN<T>::loss(const Tensor<T>& logits, const Indices& targets) {
   return cross_entropy(logits, targets);
 }
 
-template struct CharRNN<float>;
-template struct CharRNN<double>;
+#define XGRAD_INSTANTIATE(T) template struct CharRNN<T>;
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::models

@@ -112,9 +112,9 @@ TrainedCharRNN<T> load_char_rnn(const Path& file) {
   }
 }
 
-template void save_char_rnn(const Path&, const CharRNN<float>&, const Vocabulary&);
-template void save_char_rnn(const Path&, const CharRNN<double>&, const Vocabulary&);
-template TrainedCharRNN<float> load_char_rnn(const Path&);
-template TrainedCharRNN<double> load_char_rnn(const Path&);
+#define XGRAD_INSTANTIATE(T)                                                      \
+  template void save_char_rnn(const Path&, const CharRNN<T>&, const Vocabulary&); \
+  template TrainedCharRNN<T> load_char_rnn(const Path&);
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::models

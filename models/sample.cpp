@@ -78,13 +78,11 @@ std::string sample(const CharRNN<T>& model, const Vocabulary& vocabulary, std::s
 }
 
 using Write = std::function<bool(std::string_view)>;
-template void sample(const CharRNN<float>&, const Vocabulary&, std::string_view, std::int64_t,
-                     const SampleOptions&, const Write&);
-template void sample(const CharRNN<double>&, const Vocabulary&, std::string_view, std::int64_t,
-                     const SampleOptions&, const Write&);
-template std::string sample(const CharRNN<float>&, const Vocabulary&, std::string_view, std::int64_t,
-                            const SampleOptions&);
-template std::string sample(const CharRNN<double>&, const Vocabulary&, std::string_view, std::int64_t,
-                            const SampleOptions&);
+#define XGRAD_INSTANTIATE(T)                                                                        \
+  template void sample(const CharRNN<T>&, const Vocabulary&, std::string_view, std::int64_t,        \
+                       const SampleOptions&, const Write&);                                         \
+  template std::string sample(const CharRNN<T>&, const Vocabulary&, std::string_view, std::int64_t, \
+                              const SampleOptions&);
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::models

@@ -148,11 +148,10 @@ double evaluate(const CharRNN<T>& model, std::span<const std::int64_t> text, con
   return sum / static_cast<double>(windows.characters());
 }
 
-template void train(CharRNN<float>&, std::span<const std::int64_t>, const TrainOptions&,
-                    const std::function<void()>&, const std::function<bool(const TrainProgress&)>&);
-template void train(CharRNN<double>&, std::span<const std::int64_t>, const TrainOptions&,
-                    const std::function<void()>&, const std::function<bool(const TrainProgress&)>&);
-template double evaluate(const CharRNN<float>&, std::span<const std::int64_t>, const EvaluateOptions&);
-template double evaluate(const CharRNN<double>&, std::span<const std::int64_t>, const EvaluateOptions&);
+#define XGRAD_INSTANTIATE(T)                                                                           \
+  template void train(CharRNN<T>&, std::span<const std::int64_t>, const TrainOptions&,                 \
+                      const std::function<void()>&, const std::function<bool(const TrainProgress&)>&); \
+  template double evaluate(const CharRNN<T>&, std::span<const std::int64_t>, const EvaluateOptions&);
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::models

@@ -14,7 +14,7 @@ Tensor<T> Dropout::operator()(const Tensor<T>& x, Location at) const {
 
 std::string Dropout::attributes() const { return fmt::format("p={}", p); }
 
-template Tensor<float> Dropout::operator()(const Tensor<float>&, Location) const;
-template Tensor<double> Dropout::operator()(const Tensor<double>&, Location) const;
+#define XGRAD_INSTANTIATE(T) template Tensor<T> Dropout::operator()(const Tensor<T>&, Location) const;
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::nn

@@ -30,7 +30,7 @@ std::string Embedding<T>::attributes() const {
   return weight.defined() ? fmt::format("{}, {}", weight.shape()[0], weight.shape()[1]) : "no parameters";
 }
 
-template struct Embedding<float>;
-template struct Embedding<double>;
+#define XGRAD_INSTANTIATE(T) template struct Embedding<T>;
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::nn

@@ -148,8 +148,6 @@ Tensor<T> orthogonal(Tensor<T> x, double gain, Generator& generator) {
   template Tensor<T> kaiming_uniform(Tensor<T>, KaimingOptions, Generator&); \
   template Tensor<T> kaiming_normal(Tensor<T>, KaimingOptions, Generator&);  \
   template Tensor<T> orthogonal(Tensor<T>, double, Generator&);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
-#undef XGRAD_INSTANTIATE
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::nn::init

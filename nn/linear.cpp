@@ -40,7 +40,7 @@ std::string Linear<T>::attributes() const {
                      bias.defined() ? "True" : "False");
 }
 
-template struct Linear<float>;
-template struct Linear<double>;
+#define XGRAD_INSTANTIATE(T) template struct Linear<T>;
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::nn

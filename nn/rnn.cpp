@@ -313,11 +313,10 @@ std::string Recurrent<T>::attributes() const {
   return text;
 }
 
-template struct RecurrentState<float>;
-template struct RecurrentState<double>;
-template RecurrentState<float> detach(const RecurrentState<float>&);
-template RecurrentState<double> detach(const RecurrentState<double>&);
-template struct Recurrent<float>;
-template struct Recurrent<double>;
+#define XGRAD_INSTANTIATE(T)                                   \
+  template struct RecurrentState<T>;                           \
+  template RecurrentState<T> detach(const RecurrentState<T>&); \
+  template struct Recurrent<T>;
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::nn

@@ -38,7 +38,7 @@ Tensor<T> dropout(const Tensor<T>& x, double p, bool training, Generator& genera
   return apply(Dropout<T>{p, generator}, at, x);
 }
 
-template Tensor<float> dropout(const Tensor<float>&, double, bool, Generator&, Location);
-template Tensor<double> dropout(const Tensor<double>&, double, bool, Generator&, Location);
+#define XGRAD_INSTANTIATE(T) template Tensor<T> dropout(const Tensor<T>&, double, bool, Generator&, Location);
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

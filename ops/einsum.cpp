@@ -323,7 +323,8 @@ Tensor<T> einsum(std::string_view text, std::span<const Tensor<T>> operands, Loc
   return ordered(terms[0], result, at);
 }
 
-template Tensor<float> einsum(std::string_view, std::span<const Tensor<float>>, Location);
-template Tensor<double> einsum(std::string_view, std::span<const Tensor<double>>, Location);
+#define XGRAD_INSTANTIATE(T) \
+  template Tensor<T> einsum(std::string_view, std::span<const Tensor<T>>, Location);
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

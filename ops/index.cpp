@@ -224,8 +224,6 @@ Tensor<T> masked_fill(const Tensor<T>& x, const Tensor<T>& mask, double value, L
                                  Location);                                                        \
   template Tensor<T> one_hot(const Indices&, std::int64_t);                                        \
   template Tensor<T> masked_fill(const Tensor<T>&, const Tensor<T>&, double, Location);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
-#undef XGRAD_INSTANTIATE
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

@@ -145,9 +145,9 @@ Indices to_indices(const Tensor<T>& x) {
   return y;
 }
 
-template Tensor<float> to_tensor(const Indices&);
-template Tensor<double> to_tensor(const Indices&);
-template Indices to_indices(const Tensor<float>&);
-template Indices to_indices(const Tensor<double>&);
+#define XGRAD_INSTANTIATE(T)                    \
+  template Tensor<T> to_tensor(const Indices&); \
+  template Indices to_indices(const Tensor<T>&);
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

@@ -169,12 +169,9 @@ X stack(std::span<const X> arrays, std::int64_t axis, Location at) {
   return apply(Join<true>{along, shape, in_place, {}}, at, arrays);
 }
 
-#define XGRAD_INSTANTIATE(X)                                  \
+#define XGRAD_INSTANTIATE_ARRAY(X)                            \
   template X cat(std::span<const X>, std::int64_t, Location); \
   template X stack(std::span<const X>, std::int64_t, Location);
-XGRAD_INSTANTIATE(Tensor<float>)
-XGRAD_INSTANTIATE(Tensor<double>)
-XGRAD_INSTANTIATE(Indices)
-#undef XGRAD_INSTANTIATE
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

@@ -289,8 +289,6 @@ Tensor<T> cholesky(const Tensor<T>& a, Location at) {
   template Tensor<T> det(const Tensor<T>&, Location);                     \
   template SignLogdet<T> slogdet(const Tensor<T>&, Location);             \
   template Tensor<T> cholesky(const Tensor<T>&, Location);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
-#undef XGRAD_INSTANTIATE
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

@@ -316,8 +316,6 @@ void set_packing(bool on) { kernels::set_packing(on); }
   template Tensor<T> linear(const Tensor<T>&, const Tensor<T>&, Location);                   \
   template Tensor<T> linear(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, Location); \
   template Tensor<T> outer(const Tensor<T>&, const Tensor<T>&, Location);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
-#undef XGRAD_INSTANTIATE
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

@@ -152,8 +152,6 @@ Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor
   template Tensor<T> one_hot_linear(const Indices&, const Tensor<T>&, const Tensor<T>&, Location);        \
   template Tensor<T> one_hot_linear(const Indices&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, \
                                     Location);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
-#undef XGRAD_INSTANTIATE
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

@@ -420,8 +420,6 @@ Tensor<T> gru_step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& wei
                                               const Tensor<T>&, const StepMemory<T>&, Location);      \
   template Tensor<T> gru_step(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, \
                               const StepMemory<T>&, Location);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
-#undef XGRAD_INSTANTIATE
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

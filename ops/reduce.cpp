@@ -443,8 +443,6 @@ Indices argmin(const Tensor<T>& x, std::int64_t axis, bool keepdims) {
   template Indices argmax(const Tensor<T>&, std::int64_t, bool);                  \
   template Indices argmin(const Tensor<T>&);                                      \
   template Indices argmin(const Tensor<T>&, std::int64_t, bool);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
-#undef XGRAD_INSTANTIATE
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

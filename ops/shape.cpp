@@ -334,7 +334,7 @@ Tensor<T> pad(const Tensor<T>& x, const IntList& padding, double value, Location
   return std::ranges::all_of(padding, [](std::int64_t n) { return n == 0; }) ? x : apply(op, at, x);
 }
 
-#define XGRAD_INSTANTIATE(X)                                            \
+#define XGRAD_INSTANTIATE_ARRAY(X)                                      \
   template X reshape(const X&, const IntList&, Location);               \
   template X flatten(const X&, std::int64_t, std::int64_t, Location);   \
   template X squeeze(const X&, Location);                               \
@@ -344,12 +344,7 @@ Tensor<T> pad(const Tensor<T>& x, const IntList& padding, double value, Location
   template X transpose(const X&, std::int64_t, std::int64_t, Location); \
   template X permute(const X&, const IntList&, Location);               \
   template X flip(const X&, const IntList&, Location);
-XGRAD_INSTANTIATE(Tensor<float>)
-XGRAD_INSTANTIATE(Tensor<double>)
-XGRAD_INSTANTIATE(Indices)
-#undef XGRAD_INSTANTIATE
-
-template Tensor<float> pad(const Tensor<float>&, const IntList&, double, Location);
-template Tensor<double> pad(const Tensor<double>&, const IntList&, double, Location);
+#define XGRAD_INSTANTIATE(T) template Tensor<T> pad(const Tensor<T>&, const IntList&, double, Location);
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

@@ -370,7 +370,7 @@ PoolVector<X> detail::rows(const X& x, Location at) {
   return apply(Split<true>{x.shape(), 0, {}}, at, x);
 }
 
-#define XGRAD_INSTANTIATE(X)                                                                         \
+#define XGRAD_INSTANTIATE_ARRAY(X)                                                                   \
   template X narrow(const X&, std::int64_t, std::int64_t, std::int64_t, Location);                   \
   template X select(const X&, std::int64_t, std::int64_t, Location);                                 \
   template X slice(const X&, const std::vector<Slice>&, Location);                                   \
@@ -379,9 +379,6 @@ PoolVector<X> detail::rows(const X& x, Location at) {
   template std::vector<X> chunk(const X&, std::int64_t, std::int64_t, Location);                     \
   template std::vector<X> unbind(const X&, std::int64_t, Location);                                  \
   template PoolVector<X> detail::rows(const X&, Location);
-XGRAD_INSTANTIATE(Tensor<float>)
-XGRAD_INSTANTIATE(Tensor<double>)
-XGRAD_INSTANTIATE(Indices)
-#undef XGRAD_INSTANTIATE
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

@@ -76,8 +76,6 @@ Tensor<T> log_softmax(const Tensor<T>& x, std::int64_t axis, Location at) {
 #define XGRAD_INSTANTIATE(T)                                            \
   template Tensor<T> softmax(const Tensor<T>&, std::int64_t, Location); \
   template Tensor<T> log_softmax(const Tensor<T>&, std::int64_t, Location);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
-#undef XGRAD_INSTANTIATE
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

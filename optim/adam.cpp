@@ -45,7 +45,7 @@ void Adam<T>::step() {
       });
 }
 
-template class Adam<float>;
-template class Adam<double>;
+#define XGRAD_INSTANTIATE(T) template class Adam<T>;
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::optim

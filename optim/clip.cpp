@@ -78,9 +78,9 @@ void clip_grad_value(const std::vector<Tensor<T>>& parameters, double clip_value
   change(parameters, in_place<formulas::Clamp, T>(), clip_value);
 }
 
-template double clip_grad_norm(const std::vector<Tensor<float>>&, double, ClipOptions);
-template double clip_grad_norm(const std::vector<Tensor<double>>&, double, ClipOptions);
-template void clip_grad_value(const std::vector<Tensor<float>>&, double);
-template void clip_grad_value(const std::vector<Tensor<double>>&, double);
+#define XGRAD_INSTANTIATE(T)                                                          \
+  template double clip_grad_norm(const std::vector<Tensor<T>>&, double, ClipOptions); \
+  template void clip_grad_value(const std::vector<Tensor<T>>&, double);
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::optim

@@ -98,7 +98,7 @@ void check_option(const char* optimizer, const char* option, double value, doubl
 
 }  // namespace detail
 
-template class Optimizer<float>;
-template class Optimizer<double>;
+#define XGRAD_INSTANTIATE(T) template class Optimizer<T>;
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::optim

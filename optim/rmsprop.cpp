@@ -31,7 +31,7 @@ void RMSprop<T>::step() {
       o.centered ? centered : plain, [&](std::int64_t) -> const auto& { return numbers; });
 }
 
-template class RMSprop<float>;
-template class RMSprop<double>;
+#define XGRAD_INSTANTIATE(T) template class RMSprop<T>;
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::optim

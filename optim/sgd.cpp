@@ -32,7 +32,7 @@ void SGD<T>::step() {
       [&](std::int64_t t) -> const auto& { return t == 1 ? first : later; });
 }
 
-template class SGD<float>;
-template class SGD<double>;
+#define XGRAD_INSTANTIATE(T) template class SGD<T>;
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::optim

@@ -141,8 +141,6 @@ bool allclose(const Tensor<T>& a, const Tensor<T>& b, double relative, double ab
   template Tensor<T> randn(const Shape&, Generator&);                               \
   template Tensor<T> randint(std::int64_t, std::int64_t, const Shape&, Generator&); \
   template bool allclose(const Tensor<T>&, const Tensor<T>&, double, double);
-XGRAD_INSTANTIATE(float)
-XGRAD_INSTANTIATE(double)
-#undef XGRAD_INSTANTIATE
+#include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad
