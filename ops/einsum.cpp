@@ -281,6 +281,15 @@ std::vector<Term<T>> read(const Equation& equation, std::span<const Tensor<T>> o
   return terms;
 }
 
+// What the result and others than terms i and j name.
+template <Real T>
+Labels wanted_beside(const std::vector<Term<T>>& terms, const Labels& result, std::size_t i, std::size_t j) {
+  Labels wanted = result;
+  for (std::size_t k = 0; k < terms.size(); ++k)
+    if (k != i && k != j) wanted.insert(wanted.end(), terms[k].labels.begin(), terms[k].labels.end());
+  return wanted;
+}
+
 }  // namespace
 
 template <Real T>
@@ -297,13 +306,7 @@ Tensor<T> einsum(std::string_view text, std::span<const Tensor<T>> operands, Loc
     take_diagonals(term, at);
     drop_broadcast(term, extents, at);
   }
-  const auto wanted_beside = [&](std::size_t i, std::size_t j) {  // what others than terms i and j name
-    Labels wanted = result;
-    for (std::size_t k = 0; k < terms.size(); ++k)
-      if (k != i && k != j) wanted.insert(wanted.end(), terms[k].labels.begin(), terms[k].labels.end());
-    return wanted;
-  };
-  for (std::size_t i = 0; i < terms.size(); ++i) sum_out(terms[i], wanted_beside(i, i), at);
+  for (std::size_t i = 0; i < terms.size(); ++i) sum_out(terms[i], wanted_beside(terms, result, i, i), at);
   while (terms.size() > 1) {
     std::size_t first = 0, second = 1;
     for (std::size_t i = 0; i < terms.size(); ++i)
@@ -311,12 +314,13 @@ Tensor<T> einsum(std::string_view text, std::span<const Tensor<T>> operands, Loc
         if (cost(terms[i], terms[j], extents) < cost(terms[first], terms[second], extents))
           first = i, second = j;
     // The one whose own axes come first in the result goes to the left: that may spare a copy at the end.
-    const auto own = std::ranges::find_if(result, [&](int label) {
-      return contains(terms[first].labels, label) != contains(terms[second].labels, label);
-    });
+    const auto own = std::ranges::find_if(
+        result, [&a = terms[first].labels, &b = terms[second].labels](int label) {
+          return contains(a, label) != contains(b, label);
+        });
     const bool swap = own != result.end() && contains(terms[second].labels, *own);
     Term<T> product = contract(terms[swap ? second : first], terms[swap ? first : second],
-                               wanted_beside(first, second), extents, at);
+                               wanted_beside(terms, result, first, second), extents, at);
     terms.erase(terms.begin() + static_cast<std::ptrdiff_t>(second));
     terms[first] = std::move(product);
   }
