@@ -89,9 +89,9 @@ struct Axis {
 };
 
 // The axes of a copy: at first as they are written, the last one contiguous.
-class Axes {
+class CopyAxes {
  public:
-  Axes(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides) {
+  CopyAxes(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides) {
     if (shape.size() != strides.size()) throw ShapeError("permute_copy: as many strides are needed as axes");
     for (std::size_t i = 0; i < shape.size(); ++i) add(shape[i], strides[i]);
     std::int64_t out_stride = 1;
@@ -126,7 +126,7 @@ class Axes {
 
 // Calls copy(in, out) for every index along the axes.
 template <class T, class Copy>
-void for_each(const Axes& axes, const T* in, T* out, Copy copy) {
+void for_each(const CopyAxes& axes, const T* in, T* out, Copy copy) {
   std::array<std::int64_t, Shape::max_rank> index{};
   for (;;) {
     copy(in, out);
@@ -160,7 +160,7 @@ template <ElementType T>
 void permute_copy(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides, const T* in,
                   T* out) {
   if (std::ranges::find(shape, 0) != shape.end()) return;
-  Axes axes(shape, strides);
+  CopyAxes axes(shape, strides);
   if (axes.rank() == 0) {
     *out = *in;
     return;
