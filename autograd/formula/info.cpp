@@ -31,7 +31,7 @@ void FormulaInfo::launch_copy(const Program& program, kernels::LoopKernel compil
   keep(copy.outputs, program.output_count);
   keep(copy.constants, program.constant_count);
   launch([run = kernels::on(loop.device).formula, &program, compiled, type](
-             const kernels::Loop& kept) { run(program, compiled, type, kept); },
+             const kernels::Loop& held) { run(program, compiled, type, held); },
          copy);
 }
 
