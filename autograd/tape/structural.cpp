@@ -12,20 +12,28 @@ namespace xgrad::detail {
 
 namespace {
 
-// into = from (broadcast), or into += from summed: one identity loop does both.
-void run_identity(const AnyTensor& from, AnyTensor& into, const Shape& loop_shape, bool sum) {
-  LoopPlan plan(loop_shape, nullptr);
-  plan.input(0, from);
-  plan.output(0, into, 0, 1, sum, true);
-  const FormulaInfo& identity = primitive(Opcode::identity);
-  // The adjoint loop is the one that can sum; the identity's adjoint reads the gradient, its third leaf.
-  if (!sum) return identity.run_forward(from.dtype(), plan.finish());
-  LoopPlan adjoint(loop_shape, nullptr);
-  adjoint.number(0, from.bytes());
-  adjoint.number(1, from.bytes());
-  adjoint.input(2, from);
-  adjoint.output(0, into, 0, 1, true, true);
-  identity.run_backward(from.dtype(), adjoint.finish());
+// Which of a tensor's column blocks; all of it where there is one.
+struct Columns {
+  int block = 0, blocks = 1;
+};
+
+// Copies columns of `from`, broadcast over `shape`, to columns of `into`.
+void copy_to(AnyTensor& into, Columns to, const AnyTensor& from, Columns of, const Shape& shape) {
+  LoopPlan plan(shape, nullptr);
+  plan.input(0, from, of.block, of.blocks);
+  plan.output(0, into, to.block, to.blocks, false, to.blocks == 1);
+  primitive(Opcode::identity).run_forward(from.dtype(), plan.finish());
+}
+
+// Adds to `into` the sums of `from` over the axes that broadcasting gave it. The adjoint loop is the one that
+// can sum; the identity's adjoint reads the gradient, its third leaf.
+void sum_into(AnyTensor& into, const AnyTensor& from) {
+  LoopPlan plan(from.shape(), nullptr);
+  plan.number(0, from.bytes());
+  plan.number(1, from.bytes());
+  plan.input(2, from);
+  plan.output(0, into, 0, 1, true, true);
+  primitive(Opcode::identity).run_backward(from.dtype(), plan.finish());
 }
 
 template <Real T>
@@ -34,7 +42,7 @@ struct SumTo {
   Shape shape;
   Tensor<T> forward(const Tensor<T>& x) const {
     AnyTensor result = AnyTensor::zeros(shape, dtype_of<T>);
-    run_identity(x, result, x.shape(), true);
+    sum_into(result, x);
     return Tensor<T>(std::move(result));
   }
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
@@ -48,7 +56,7 @@ struct BroadcastTo {
   Shape shape;
   Tensor<T> forward(const Tensor<T>& x) const {
     AnyTensor result = AnyTensor::empty(shape, dtype_of<T>);
-    run_identity(x, result, shape, false);
+    copy_to(result, {}, x, {}, shape);
     return Tensor<T>(std::move(result));
   }
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
@@ -64,10 +72,7 @@ struct ColumnBlock {
     Shape shape = x.shape();
     shape.set(shape.rank() - 1, shape.back() / blocks);
     AnyTensor result = AnyTensor::empty(shape, dtype_of<T>);
-    LoopPlan plan(shape, nullptr);
-    plan.input(0, x, block, blocks);
-    plan.output(0, result, 0, 1, false, true);
-    primitive(Opcode::identity).run_forward(dtype_of<T>, plan.finish());
+    copy_to(result, {}, x, {block, blocks}, shape);
     return Tensor<T>(std::move(result));
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
@@ -83,10 +88,7 @@ struct FromColumnBlock {
     Shape shape = x.shape();
     shape.set(shape.rank() - 1, shape.back() * blocks);
     AnyTensor result = AnyTensor::zeros(shape, dtype_of<T>);
-    LoopPlan plan(x.shape(), nullptr);
-    plan.input(0, x);
-    plan.output(0, result, block, blocks, false, false);
-    primitive(Opcode::identity).run_forward(dtype_of<T>, plan.finish());
+    copy_to(result, {block, blocks}, x, {}, x.shape());
     return Tensor<T>(std::move(result));
   }
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
