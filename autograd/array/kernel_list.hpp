@@ -55,7 +55,7 @@ class KernelList {
   static constexpr std::int64_t any_integer = std::numeric_limits<std::int64_t>::max();
   std::int64_t limit_of_new = any_integer;
 
-  /// What the function leaves behind besides elements, such as the gradient of a leaf.
+  /// What the function changes besides elements, such as the gradient of a leaf.
   struct Effect {
     virtual ~Effect() = default;
     virtual void note() = 0;    ///< what is there when the function has ended

@@ -103,8 +103,7 @@ inline void Engine::visit(Node& node) {
   struct Slots {  // freed however the visit ends
     Engine& engine;
     Node& node;
-    std::size_t
-        outputs;  // read at once: right after `released_`, in the same word, is written it would have to wait
+    std::size_t outputs;  // read early: it shares a word with `released_`, and would wait for that write
     ~Slots() { engine.free_slots(node, outputs); }
   } cleanup{*this, node, node.outputs()};
   const std::span<GradientSlot> slots(node.slots_, cleanup.outputs);

@@ -1,4 +1,4 @@
-// Replays: what they refuse, and that it leaves nothing behind.
+// Replays: what they refuse, and that a refusal changes nothing.
 #include <xgrad/autograd/array/replay.hpp>
 
 #include <xgrad/xgrad.hpp>
@@ -24,7 +24,7 @@ std::string error_of(F f) {
 
 }  // namespace
 
-TEST_CASE("what a Replay could not do again is refused, and leaves nothing behind") {
+TEST_CASE("what a Replay could not do again is refused, and changes nothing") {
   Tensor<> x = Tensor<>{1, 2}.set_requires_grad();
   const Indices places{0, 1};
   nn::Linear<> layer(2, 2);
