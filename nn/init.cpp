@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/autograd/kernels/table.hpp>
+#include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/ops/shape.hpp>
 
 namespace xgrad::nn::init {
@@ -56,6 +56,11 @@ Tensor<T> uniform_of(Tensor<T> x, double deviation, Generator& generator) {
   return uniform(std::move(x), -bound, bound, generator);
 }
 
+template <Real T>
+T* overwritten(const char* name, const Tensor<T>& x) {
+  return reinterpret_cast<T*>(xgrad::detail::changed_elements(name, x));
+}
+
 }  // namespace
 
 double calculate_gain(Nonlinearity nonlinearity, double negative_slope) {
@@ -79,7 +84,9 @@ Tensor<T> uniform(Tensor<T> x, double low, double high, Generator& generator) {
   if (!std::isfinite(low) || !std::isfinite(high) || high < low)
     throw ValueError(
         fmt::format("uniform: from {} to {}; both must be finite, the lower one first", low, high));
-  kernels::on(x.device()).template of<T>().uniform(generator, low, high, x.mutable_values().data(), x.elements());
+  kernels::on(x.device())
+      .template of<T>()
+      .uniform(generator, low, high, overwritten("uniform", x), x.elements());
   return x;
 }
 
@@ -88,8 +95,9 @@ Tensor<T> normal(Tensor<T> x, double mean, double deviation, Generator& generato
   xgrad::detail::require_defined("normal", x);
   check_number("normal", "mean", mean, true);
   check_number("normal", "deviation", deviation);
-  kernels::on(x.device()).template of<T>().normal(generator, mean, deviation, x.mutable_values().data(),
-                                                  x.elements());
+  kernels::on(x.device())
+      .template of<T>()
+      .normal(generator, mean, deviation, overwritten("normal", x), x.elements());
   return x;
 }
 
@@ -131,8 +139,8 @@ Tensor<T> orthogonal(Tensor<T> x, double gain, Generator& generator) {
   const std::int64_t rows = x.shape()[0], columns = x.shape().elements(1, x.rank());
   const bool wide = rows <= columns;
   Tensor<double> basis = randn<double>(wide ? Shape{rows, columns} : Shape{columns, rows}, generator);
-  kernels::on(basis.device()).orthonormalize_rows(basis.shape()[0], basis.shape()[1],
-                                                  basis.mutable_values().data());
+  kernels::on(basis.device())
+      .orthonormalize_rows(basis.shape()[0], basis.shape()[1], basis.mutable_values().data());
   const no_grad scope;
   if (!wide) basis = transpose(basis, 0, 1);
   x.assign(reshape(basis * gain, x.shape()).template to<T>());

@@ -32,7 +32,7 @@ void change(const std::vector<Tensor<T>>& parameters, const kernels::InPlaceForm
     if (!gradient.defined()) continue;
     const bool recorded = gradient.node() != nullptr;
     if (recorded) gradient = Tensor<T>(xgrad::detail::copy_of(gradient));
-    void* const values = gradient.mutable_values().data();
+    void* const values = xgrad::detail::changed_elements("clipping", gradient);
     kernels::on(gradient.device()).in_place(formula, dtype_of<T>, gradient.elements(), &values, &number);
     if (recorded) Tensor<T>(p).set_grad(gradient);
   }
@@ -59,7 +59,9 @@ double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm,
   double squares = 0;
   for (const Tensor<T>& p : parameters)
     if (const Tensor<T> gradient = p.grad(); gradient.defined())
-      squares += kernels::on(gradient.device()).template of<T>().sum_of_squares(gradient.elements(), gradient.data());
+      squares += kernels::on(gradient.device())
+                     .template of<T>()
+                     .sum_of_squares(gradient.elements(), gradient.data());
   const double norm = std::sqrt(squares);
   if (options.error_if_nonfinite && !std::isfinite(norm))
     throw NonFiniteError(

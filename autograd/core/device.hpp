@@ -24,8 +24,13 @@ class Device {
   }
 
   constexpr std::string_view name() const { return "cpu"; }
-  /// Its place in tables by device.
+  /// Its place in tables by device, and the device at that place.
   constexpr std::size_t index() const { return kind_; }
+  static constexpr Device at(std::size_t index) {
+    Device device;
+    device.kind_ = static_cast<std::uint8_t>(index);
+    return device;
+  }
   static constexpr std::size_t count = 1;
   friend constexpr bool operator==(Device, Device) = default;
 

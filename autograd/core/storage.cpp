@@ -37,9 +37,16 @@ Storage* Storage::make(std::int64_t elements, DType type) {
 }
 
 StorageMemo* Storage::attach_memo(std::unique_ptr<StorageMemo> memo) {
-  StorageMemo* there = nullptr;
-  if (memo_.compare_exchange_strong(there, memo.get(), std::memory_order_acq_rel)) return memo.release();
-  return there;
+  memo->next = memos_.load(std::memory_order_acquire);
+  do {
+    if (StorageMemo* const there = this->memo(memo->kind)) return there;
+  } while (!memos_.compare_exchange_weak(memo->next, memo.get(), std::memory_order_acq_rel));
+  return memo.release();
+}
+
+void Storage::delete_memos() noexcept {
+  for (StorageMemo* memo = memos_.load(std::memory_order_relaxed); memo;)
+    delete std::exchange(memo, memo->next);
 }
 
 // What is freed with adopted memory; it follows the header.

@@ -181,7 +181,7 @@ void Engine::run_hooks(Node& node, std::span<GradientSlot> slots) {
 // Nodes that nothing else holds end right after their visit, while they are still in the cache. The outputs,
 // which the caller holds, let go of what they were computed from.
 inline void Engine::free_graph(Node& node) {
-  if (node.references_.is_one()) return;
+  if (node.unshared()) return;
   node.release_saved();
   node.released_ = true;
   for (const AnyTensor& output : outputs_)

@@ -1,17 +1,14 @@
-// Nodes: numbering, release without recursion, and leaves.
+// Nodes: release without recursion, and hooks.
 #include <xgrad/autograd/tape/node.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
 #include <unordered_map>
 
 #include <xgrad/autograd/array/kernel_list.hpp>
-
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/tape/run_formula.hpp>
-#include <xgrad/autograd/tape/sink.hpp>
+#include <xgrad/autograd/core/location.hpp>
 
 namespace xgrad {
 
@@ -99,81 +96,12 @@ void Node::forget_hooks() noexcept {
 
 bool Leaf::any_hooked() { return hook_table().hooked_leaves.load(std::memory_order_relaxed) > 0; }
 
-Leaf::Leaf(const Shape& shape, DType dtype) : Node(dtype, {}, 0, 1, true), shape_(shape) {}
-
-Ref<Leaf> Leaf::make(const Shape& shape, DType dtype) {
-  return Ref<Leaf>::adopt(new (allocate(0, sizeof(Leaf))) Leaf(shape, dtype));
-}
-
-void Leaf::destroy() noexcept { end(this); }
-
-std::unique_lock<std::mutex> Leaf::locked() const {
-  return single_threaded() ? std::unique_lock(mutex_, std::defer_lock) : std::unique_lock(mutex_);
-}
-
-AnyTensor Leaf::grad() const {
-  const auto lock = locked();
-  return grad_;
-}
-
-void Leaf::set_grad(AnyTensor value) {
-  if (in_replay()) [[unlikely]]
-    repeat_in_replay(false);
-  const auto lock = locked();
-  grad_ = std::move(value);
-}
-
-void Leaf::bind_grad(const AnyTensor& value) {
-  const auto lock = locked();
-  if (grad_.storage().get() != value.storage().get() || grad_.offset() != value.offset() || grad_.node())
-    grad_ = value;
-}
-
-namespace {
-
-struct GradientEffect final : KernelList::Effect {
-  explicit GradientEffect(Leaf& of) : leaf(Ref<Leaf>::share(&of)) {}
-  void note() override { value = leaf->grad(); }
-  void repeat() override { leaf->bind_grad(value); }
-  Ref<Leaf> leaf;
-  AnyTensor value;
-};
-
-}  // namespace
-
-void Leaf::repeat_in_replay(bool adds) {
-  KernelList& list = *this_thread.replay;
-  if (list.has_effect(this)) return;
-  if (adds && grad().defined())
-    throw GraphError(fmt::format(
-        "backward: inside the function of a Replay, a leaf of shape {} has a gradient from before; call "
-        "zero_grad() first in the function: every run then computes the gradients anew",
-        to_string(shape_)));
-  list.add_effect(this, std::make_unique<GradientEffect>(*this));
-}
-
 void Node::check_inside_replay() const {
   if (sequence_ <= this_thread.replay->first_sequence())
     throw GraphError(fmt::format(
         "backward: inside the function of a Replay, the pass reaches '{}', which was recorded before it{}; "
         "compute it inside the function, or detach() its result",
         name(), describe(location_)));
-}
-
-void Leaf::accumulate(GradientSlot slot) {
-  const auto lock = locked();
-  AnyTensor& value = slot.value;
-  const bool recorded = value.node() != nullptr || (grad_.defined() && grad_.node());
-  if (!grad_.defined())
-    grad_ = recorded || (value.unique() && may_overwrite(value))
-                ? std::move(value)
-                : copy_of(value);  // nothing else writes into a gradient
-  else if (recorded)
-    grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());
-  else if (grad_.unique() && may_overwrite(grad_))
-    add_into(grad_, value);
-  else
-    grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());
 }
 
 }  // namespace xgrad

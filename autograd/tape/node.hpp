@@ -77,6 +77,7 @@ class Node {
   void release() noexcept {
     if (references_.remove()) destroy_chain(this);
   }
+  bool unshared() const { return references_.is_one(); }
 
  protected:
   Node(DType dtype, std::source_location location, std::size_t inputs, std::size_t outputs, bool leaf = false)
@@ -150,7 +151,8 @@ class Node {
 /// A tensor whose gradient is wanted: a parameter. Shared by every graph, and thread, that reads it.
 class Leaf final : public Node {
  public:
-  static Ref<Leaf> make(const Shape& shape, DType dtype);
+  /// The one of these elements: of another handle to them, or new.
+  static Ref<Leaf> of(const AnyTensor& elements);
 
   std::string_view name() const override { return "leaf"; }
   Shape output_shape(std::size_t) const override { return shape_; }

@@ -22,8 +22,7 @@ namespace {
 // In the other type.
 template <Real From>
 AnyTensor converted(const AnyTensor& x) {
-  AnyTensor result =
-      AnyTensor::empty(x.shape(), std::same_as<From, float> ? DType::float64 : DType::float32);
+  AnyTensor result = AnyTensor::empty(x.shape(), std::same_as<From, float> ? DType::float64 : DType::float32);
   const kernels::Table& k = kernels::on(x.device());
   if constexpr (std::same_as<From, float>)
     launch(k.to_double, reads<float>(x), writes<double>(result), x.elements());
@@ -91,6 +90,12 @@ void detail::change_in_place(std::string_view op, const AnyTensor& x) {
   launch([](std::byte*) {}, changes_bytes(x));
 }
 
+std::byte* detail::changed_elements(const char* name, const AnyTensor& x) {
+  if (in_replay()) values_in_replay(name);
+  change_in_place(name, x);
+  return const_cast<std::byte*>(x.bytes());
+}
+
 void detail::no_shape(const char* why) {
   throw ShapeError(
       fmt::format("Tensor: the array expression has no shape; make its parts broadcast: {}", why));
@@ -133,14 +138,6 @@ T Tensor<T>::item() const {
 }
 
 template <Real T>
-std::span<T> Tensor<T>::mutable_values() {
-  if (in_replay()) values_in_replay("mutable_values");
-  check_writable(*this, "mutable_values");
-  storage()->raise_version();
-  return {reinterpret_cast<T*>(mutable_bytes()), static_cast<std::size_t>(elements())};
-}
-
-template <Real T>
 void Tensor<T>::assign(const Tensor& values) {
   check_writable(*this, "assign");
   require_defined("assign", values);
@@ -149,17 +146,17 @@ void Tensor<T>::assign(const Tensor& values) {
                                  xgrad::to_string(values.shape()), xgrad::to_string(shape())));
   const Tensor source = values.storage().get() == storage().get() ? Tensor(copy_of(values)) : values;
   launch(kernels::on(device()).copy, reads_bytes(source), changes_bytes(*this), size_in_bytes());
+  storage()->expose(false);
 }
 
 template <Real T>
 Tensor<T>& Tensor<T>::set_requires_grad(bool requires_grad) & {
   require_defined("set_requires_grad", *this);
-  if (!is_leaf()) {
-    if (requires_grad) return *this;
-    throw GraphError(
-        fmt::format("set_requires_grad(false): this tensor is the result of '{}'; use detach()", op_name()));
-  }
-  if (!node() && requires_grad) attach(Leaf::make(shape(), dtype()), 0);
+  if (!is_leaf())
+    throw GraphError(fmt::format(
+        "set_requires_grad: this tensor is the result of '{}', and takes a gradient as its operands do; {}",
+        op_name(), requires_grad ? "detach() it first for a leaf of its own" : "use detach()"));
+  if (!node() && requires_grad) attach(Leaf::of(*this), 0);
   if (node()) static_cast<Leaf*>(node())->requires_grad = requires_grad;
   return *this;
 }
@@ -179,7 +176,9 @@ void Tensor<T>::set_grad(const Tensor& gradient) {
   if (gradient.defined() && gradient.shape() != shape())
     throw ShapeError(fmt::format("set_grad: a gradient of shape {} for a tensor of shape {}",
                                  xgrad::to_string(gradient.shape()), xgrad::to_string(shape())));
-  static_cast<Leaf*>(node())->set_grad(gradient);
+  // Not its own elements, which would hold the leaf as the leaf held them.
+  const bool own = gradient.defined() && gradient.storage().get() == storage().get();
+  static_cast<Leaf*>(node())->set_grad(own ? copy_of(gradient) : AnyTensor(gradient));
 }
 
 template <Real T>
@@ -251,6 +250,22 @@ Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand& x) {
 template <Real T>
 Tensor<T> Tensor<T>::arithmetic(Opcode op, const Operand& a, const Operand& b) {
   return run_formula<T>(primitive(op), {argument(a), argument(b)}, a.at);
+}
+
+template <Real T>
+Tensor<T>& Tensor<T>::compound(Opcode op, const Operand& x) {
+  if (!node() || !node()->is_leaf())
+    return *this = run_formula<T>(primitive(op), {{.tensor = this, .donated = true}, argument(x)}, x.at);
+  if (is_recording() && (requires_grad() || (x.tensor && x.tensor->requires_grad())))
+    throw GraphError(
+        fmt::format("{}: a compound assignment writes over a leaf, of shape {}, which cannot be recorded{}; "
+                    "update it under "
+                    "`no_grad scope;` or with assign(), or give the result a name of its own",
+                    primitive(op).name, xgrad::to_string(shape()), describe(x.at)));
+  AnyTensor place = detached();
+  run_formula(primitive(op), std::array{FormulaArgument{.tensor = this}, argument(x)}, {&place, 1}, x.at);
+  change_in_place(primitive(op).name, *this);
+  return *this;
 }
 
 template class Tensor<float>;

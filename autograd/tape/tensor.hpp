@@ -48,8 +48,7 @@ struct Operand {
   Location at;
 
   Operand(const Tensor<T>& x, Location location = Location::current()) : tensor(&x), at(location) {}
-  Operand(Tensor<T>&& x, Location location = Location::current())
-      : tensor(&x), donated(true), at(location) {}
+  Operand(Tensor<T>&& x, Location location = Location::current()) : tensor(&x), donated(true), at(location) {}
   template <Number N>
   Operand(N x, Location location = Location::current()) : number(static_cast<double>(x)), at(location) {}
 };
@@ -72,6 +71,8 @@ struct NestedList {
 /// Raises the version of what is about to be written in place, here and in every run of a Replay. Throws
 /// GraphError naming `op` for the result of a recorded op.
 void change_in_place(std::string_view op, const AnyTensor& x);
+/// Where the function called `name` changes all of x before it returns. Throws as mutable_values() does.
+std::byte* changed_elements(const char* name, const AnyTensor& x);
 
 /// The element type of a Tensor; void for anything else.
 template <class X>
@@ -134,10 +135,15 @@ class Tensor : public AnyTensor {
   auto array() const& { return ArrayView<T>::make(defined_for("array")); }
   auto array() const&& = delete;
 
-  /// Writable elements. Raises the version: a graph that saved this value will refuse to go backward. To be
-  /// called again for each change: between two calls an op may keep a packed form of the values. Throws
+  /// Writable elements, in all handles to them. The call raises the version: a graph that saved these values
+  /// refuses to go backward. It cannot see what is written through the span later, so ask for it anew for
+  /// each change; and from the call on, until assign(), products keep no packed form of the values. Throws
   /// GraphError for the result of a recorded op.
-  std::span<T> mutable_values();
+  std::span<T> mutable_values() {
+    T* const values = reinterpret_cast<T*>(detail::changed_elements("mutable_values", *this));
+    storage()->expose(true);
+    return {values, static_cast<std::size_t>(elements())};
+  }
   /// Writable xtensor view, on the same terms.
   auto mutable_array() & { return ArrayView<T>::make_mutable(*this, mutable_values()); }
 
@@ -149,8 +155,9 @@ class Tensor : public AnyTensor {
     assign(Tensor(expression));
   }
 
-  /// Makes this a leaf in which gradients accumulate, or stops that. Copies of the handle made after the
-  /// first call share the setting. Throws GraphError for the result of a recorded op.
+  /// Makes this a leaf in which gradients accumulate, or stops that. Handles to the same elements are the
+  /// same leaf: copies made after the call, and others once it is called on them too. Throws GraphError for
+  /// the result of a recorded op, whose gradient is on its way to leaves.
   Tensor& set_requires_grad(bool requires_grad = true) &;
   Tensor set_requires_grad(bool requires_grad = true) && {
     return std::move(set_requires_grad(requires_grad));
@@ -171,9 +178,10 @@ class Tensor : public AnyTensor {
   void backward(const Tensor& gradient, BackwardOptions options = {},
                 Location at = Location::current()) const;
 
-  /// Calls `hook` with this tensor's gradient as soon as backward has all of it; a defined result replaces it.
-  /// That of a leaf is called while the pass goes on, so that what it starts, such as sending the gradient to
-  /// others, overlaps with the rest; the leaf's grad() changes at the end. Throws ValueError for an empty function.
+  /// Calls `hook` with this tensor's gradient as soon as backward has all of it; a defined result replaces
+  /// it. That of a leaf is called while the pass goes on, so that what it starts, such as sending the
+  /// gradient to others, overlaps with the rest; the leaf's grad() changes at the end. Throws ValueError for
+  /// an empty function.
   HookHandle register_hook(std::function<Tensor(const Tensor&)> hook) const;
 
   /// Whether a hook is registered.
@@ -192,10 +200,13 @@ class Tensor : public AnyTensor {
   /// Name of the op that made this: "leaf", "tanh", … or "constant".
   std::string op_name() const;
 
-  Tensor& operator+=(const Operand& x) { return *this = std::move(*this) + x; }
-  Tensor& operator-=(const Operand& x) { return *this = std::move(*this) - x; }
-  Tensor& operator*=(const Operand& x) { return *this = std::move(*this) * x; }
-  Tensor& operator/=(const Operand& x) { return *this = std::move(*this) / x; }
+  /// `x += y` is `x = x + y`, which other handles do not see. But a leaf (a parameter) is changed in place,
+  /// in all handles: `no_grad scope; p -= lr * p.grad();`. Throws GraphError for a leaf where that would have
+  /// to be recorded.
+  Tensor& operator+=(const Operand& x) { return compound(Opcode::add, x); }
+  Tensor& operator-=(const Operand& x) { return compound(Opcode::sub, x); }
+  Tensor& operator*=(const Operand& x) { return compound(Opcode::mul, x); }
+  Tensor& operator/=(const Operand& x) { return compound(Opcode::div, x); }
 
   friend Tensor operator-(const Operand& x) { return arithmetic(Opcode::neg, x); }
   friend Tensor operator+(const Operand& a, const Operand& b) { return arithmetic(Opcode::add, a, b); }
@@ -217,6 +228,7 @@ class Tensor : public AnyTensor {
  private:
   static Tensor arithmetic(Opcode op, const Operand& x);
   static Tensor arithmetic(Opcode op, const Operand& a, const Operand& b);
+  Tensor& compound(Opcode op, const Operand& x);
 
   const Tensor& defined_for(const char* function) const {
     detail::require_defined(function, *this);

@@ -47,6 +47,8 @@ struct PackedForm {
 // All forms of one storage: a list that only grows, at its head.
 class PackedForms final : public StorageMemo {
  public:
+  static constexpr Kind kind_of = Kind::packed_forms;
+  PackedForms() : StorageMemo(kind_of) {}
   ~PackedForms() override {
     for (PackedForm* form = head_; form;) delete std::exchange(form, form->next);
   }
@@ -72,7 +74,7 @@ class PackedForms final : public StorageMemo {
 
 template <Real T>
 PackedForm* find_form(const Gemm<T>& g, Storage& storage) {
-  StorageMemo* memo = storage.memo();
+  StorageMemo* memo = storage.memo(PackedForms::kind_of);
   if (!memo) memo = storage.attach_memo(std::make_unique<PackedForms>());
   return static_cast<PackedForms*>(memo)->find(g.b, g.k, g.n, g.transpose_b);
 }
@@ -88,11 +90,12 @@ Ref<Storage> room(const Gemm<T>& g) {
 }
 
 // The packed operand: the kept one if there is one, or else one for this product only. What was multiplied
-// with twice while it stayed the same is kept, from then on at first sight.
+// with twice while it stayed the same is kept, from then on at first sight; but never what the user may write
+// to without a word.
 template <Real T>
 Ref<Storage> packed_form(const Gemm<T>& g, Storage* storage) {
   using enum PackedForm::Phase;
-  if (PackedForm* form = storage ? find_form(g, *storage) : nullptr) {
+  if (PackedForm* form = storage && !storage->exposed() ? find_form(g, *storage) : nullptr) {
     const std::uint32_t version = storage->version();
     std::uint64_t state = form->state.load(std::memory_order_acquire);
     if (state == PackedForm::state_of(version, ready)) return form->elements;
@@ -124,8 +127,8 @@ bool pays(const Gemm<T>& g) {
 #endif
   const std::int64_t m = g.m, area = g.n * g.k,
                      enough_rows = !g.transpose_b   ? 32
-                                  : area > 1 << 14 ? 8
-                                                   : packing_least_rows;
+                                   : area > 1 << 14 ? 8
+                                                    : packing_least_rows;
   if (m < enough_rows || m > (area > 1 << 14 ? 512 : 4096) || !fast_loops) return false;
   if (area > 1 << 22 || area * static_cast<std::int64_t>(sizeof(T)) < 1024) return false;
   return m * area <= 1 << 20 || blas_threads() == 1;

@@ -5,8 +5,12 @@
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/gradcheck.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
+#include <xgrad/nn/init.hpp>
+#include <xgrad/nn/linear.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/reduce.hpp>
+#include <xgrad/optim/adam.hpp>
+#include <xgrad/optim/clip.hpp>
 #include "catch.hpp"
 #include "product_by_loops.hpp"
 #include "tensors.hpp"
@@ -84,6 +88,36 @@ TEST_CASE("a parameter that was written to is packed anew") {
       for (float& w : weight.mutable_values()) w += 1;
     else
       weight.assign(randn({40, 30}, random));
+  }
+}
+
+TEST_CASE("a span of values that is held is written to between products, too") {
+  const PackingScope on(true);
+  Generator random(13);
+  auto weight = randn({40, 30}, random).set_requires_grad();
+  const auto x = randn({16, 30}, random);
+  const auto held = weight.mutable_values();
+  for (int round = 0; round < 5; ++round) {
+    check_close(linear(x, weight), product_by_loops(x, weight, false, true), 1e-6);
+    held[7] += 10;
+  }
+  check_close(linear(x, weight), product_by_loops(x, weight, false, true), 1e-6);
+  CHECK(weight.storage()->exposed());
+  weight.assign(randn({40, 30}, random));
+  CHECK_FALSE(weight.storage()->exposed());
+}
+
+TEST_CASE("initialisers, optimizers and clipping leave parameters as they may be packed") {
+  nn::Linear<> layer(8, 8);
+  std::vector<Tensor<>> parameters = nn::parameters(layer);
+  optim::Adam opt(parameters, {.lr = 0.1});
+  sum(layer(ones({2, 8}))).backward();
+  optim::clip_grad_norm(parameters, 1e-3);
+  opt.step();
+  nn::init::normal(layer.weight);
+  for (const auto& p : parameters) {
+    CHECK_FALSE(p.storage()->exposed());
+    CHECK_FALSE(p.grad().storage()->exposed());
   }
 }
 

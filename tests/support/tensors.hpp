@@ -63,7 +63,7 @@ inline Tensor<double> weighted(const Tensor<double>& y) { return sum(y * (counte
 /// The gradient of the sum of f's result by its argument, at a point.
 template <class F>
 Tensor<double> gradient(F f, const Tensor<double>& at) {
-  const Tensor<double> x = at.clone().set_requires_grad();
+  const Tensor<double> x = at.detach().clone().set_requires_grad();
   auto [g] = grad(sum(f(x)), {x});
   return g;
 }
