@@ -10,6 +10,8 @@
 #include <fmt/ranges.h>
 
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/nn/file.hpp>
+#include <xgrad/ops/integer.hpp>
 
 namespace xgrad::nn {
 
@@ -56,9 +58,14 @@ void typed(const AnyTensor& x, auto f) {
     f(Tensor<double>(x));
 }
 
-void copy_values(const AnyTensor& from, const AnyTensor& to) {
-  typed(to, [&]<Real T>(Tensor<T> target) {
-    typed(from.detached(), [&](const auto& source) { target.assign(source.template to<T>()); });
+// The values of `from` in the type of `to`, and in other memory.
+AnyTensor values_for(const AnyTensor& to, const AnyTensor& from) {
+  if (from.dtype() == to.dtype())
+    return from.storage().get() == to.storage().get() ? xgrad::detail::copy_of(from) : from.detached();
+  return dispatch(to.dtype(), [&]<Real T>() -> AnyTensor {
+    if (from.dtype() == DType::int64) return to_tensor<T>(Indices(from));
+    return Tensor<std::conditional_t<std::same_as<T, float>, double, float>>(from.detached())
+        .template to<T>();
   });
 }
 
@@ -66,6 +73,7 @@ void copy_values(const AnyTensor& from, const AnyTensor& to) {
 struct Comparison {
   std::vector<std::pair<const AnyTensor*, const AnyTensor*>> copies;  // from, to
   std::vector<std::string> missing, unexpected, misshapen;
+  std::vector<std::string> refused;  // those unexpected ones that strict loading refuses
 };
 
 Comparison compare(const Visitor& visitor, const StateDict& dict) {
@@ -73,8 +81,8 @@ Comparison compare(const Visitor& visitor, const StateDict& dict) {
   std::map<std::string_view, const AnyTensor*> given;
   for (const NamedTensor& entry : dict)
     if (!given.emplace(entry.name, &entry.tensor).second)
-      throw FormatError(
-          fmt::format("load_state_dict: the state dict holds '{}' twice; nothing was changed", entry.name));
+      throw FormatError(fmt::format("load_state_dict: the state dict holds '{}' twice; nothing was changed",
+                                    detail::printable(entry.name)));
   std::set<Identity> covered;  // by any of its names
   for (const Item& item : visitor.items())
     if (is_state(item) && given.contains(item.path)) covered.insert(identity(*item.tensor));
@@ -94,9 +102,46 @@ Comparison compare(const Visitor& visitor, const StateDict& dict) {
       result.copies.emplace_back(&value, item.tensor);
     given.erase(found);
   }
-  for (const NamedTensor& entry : dict)
-    if (given.contains(entry.name)) result.unexpected.push_back(entry.name);
+  for (const auto& [name, value] : dict) {
+    if (!given.contains(name)) continue;
+    result.unexpected.push_back(name);
+    if (!value.defined() || value.dtype() != DType::int64) result.refused.push_back(name);
+  }
   return result;
+}
+
+// "missing: a, b": of many names the first ten, as a message can show them.
+void append_names(std::string& problems, std::string_view what, const std::vector<std::string>& names) {
+  constexpr std::size_t most = 10;
+  if (names.empty()) return;
+  std::vector<std::string> shown;
+  for (std::size_t k = 0; k < std::min(names.size(), most); ++k) shown.push_back(detail::printable(names[k]));
+  problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", what, fmt::join(shown, ", "));
+  if (names.size() > most) problems += fmt::format(" and {} more", names.size() - most);
+}
+
+LoadReport load(const Visitor& visitor, const StateDict& dict, bool strict) {
+  Comparison found = compare(visitor, dict);
+  std::string problems;
+  if (strict) append_names(problems, "missing", found.missing);
+  if (strict) append_names(problems, "unexpected", found.refused);
+  append_names(problems, "wrong shape", found.misshapen);
+  if (!problems.empty()) {
+    const bool none = std::ranges::none_of(visitor.items(), is_state);
+    throw FormatError(fmt::format("load_state_dict: {}{}; nothing was changed", problems,
+                                  none ? "; the module has no parameters (is it default constructed?)" : ""));
+  }
+  for (const auto& [from, to] : found.copies)
+    if (!to->is_leaf())
+      throw GraphError(
+          "load_state_dict: a parameter is the result of a recorded op and cannot be written; nothing was "
+          "changed");
+  // Memory is taken before anything is changed.
+  std::vector<AnyTensor> values;
+  for (const auto& [from, to] : found.copies) values.push_back(values_for(*to, *from));
+  for (std::size_t k = 0; k < values.size(); ++k)
+    typed(*found.copies[k].second, [&]<Real T>(Tensor<T> target) { target.assign(Tensor<T>(values[k])); });
+  return {std::move(found.missing), std::move(found.unexpected)};
 }
 
 // The module whose heading `next` points at, as PyTorch prints it; `next` moves past its end.
@@ -131,11 +176,7 @@ const AnyTensor* StateDict::find(std::string_view name) const {
 
 void Visitor::tensor(std::string_view name, AnyTensor& x, Item::Kind kind) {
   if (!x.defined()) return;  // switched off, such as the bias of a Linear without one
-  const std::string path = path_ + std::string(name);
-  if (std::ranges::any_of(items_, [&](const Item& item) { return is_state(item) && item.path == path; }))
-    throw ValueError(
-        fmt::format("module: two members are called '{}'; give each its own name in visit()", path));
-  items_.push_back({kind, path, path_.size(), &x, {}, {}});
+  items_.push_back({kind, path_ + std::string(name), path_.size(), &x, {}, {}});
 }
 
 void Visitor::begin(std::string_view name, std::string_view type, std::optional<std::string> attributes) {
@@ -149,6 +190,15 @@ void Visitor::end() {
   path_ = std::move(open_.back());
   open_.pop_back();
   items_.push_back({Item::Kind::end, {}, 0, nullptr, {}, {}});
+  if (open_.empty()) check_names();
+}
+
+void Visitor::check_names() const {
+  std::set<std::string_view> names;
+  for (const Item& item : items_)
+    if (is_state(item) && !names.insert(item.path).second)
+      throw ValueError(
+          fmt::format("module: two members are called '{}'; give each its own name in visit()", item.path));
 }
 
 namespace detail {
@@ -173,34 +223,19 @@ std::vector<NamedTensor> parameters(const Visitor& visitor, DType type) {
   return result;
 }
 
+void no_memory_to_describe() { out_of_memory({"module", {}}); }
+
 StateDict state_dict(const Visitor& visitor) {
-  StateDict dict;
-  for (const Item& item : visitor.items())
-    if (is_state(item)) dict.push_back({item.path, item.tensor->detached()});
-  return dict;
+  return with_memory_errors({"state_dict", {}}, [&] {
+    StateDict dict;
+    for (const Item& item : visitor.items())
+      if (is_state(item)) dict.push_back({item.path, item.tensor->detached()});
+    return dict;
+  });
 }
 
 LoadReport load_state_dict(const Visitor& visitor, const StateDict& dict, bool strict) {
-  Comparison found = compare(visitor, dict);
-  std::string problems;
-  const auto list = [&](std::string_view what, const std::vector<std::string>& names) {
-    if (!names.empty())
-      problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", what, fmt::join(names, ", "));
-  };
-  if (strict) list("missing", found.missing), list("unexpected", found.unexpected);
-  list("wrong shape", found.misshapen);
-  if (!problems.empty()) {
-    const bool none = std::ranges::none_of(visitor.items(), is_state);
-    throw FormatError(fmt::format("load_state_dict: {}{}; nothing was changed", problems,
-                                  none ? "; the module has no parameters (is it default constructed?)" : ""));
-  }
-  for (const auto& [from, to] : found.copies)
-    if (!to->is_leaf())
-      throw GraphError(
-          "load_state_dict: a parameter is the result of a recorded op and cannot be written; nothing was "
-          "changed");
-  for (const auto& [from, to] : found.copies) copy_values(*from, *to);
-  return {std::move(found.missing), std::move(found.unexpected)};
+  return with_memory_errors({"load_state_dict", {}}, [&] { return load(visitor, dict, strict); });
 }
 
 void separate(const Visitor& visitor) {

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,7 +35,7 @@ class Visitor;
 template <class M>
 concept Module = requires(std::remove_cv_t<M>& m, Visitor& v) { m.visit(v); };
 
-/// A tensor of either element type under its dotted name.
+/// A tensor under its dotted name: of float or double, or integers that a file holds.
 struct NamedTensor {
   std::string name;
   AnyTensor tensor;
@@ -147,6 +148,7 @@ class Visitor {
   void tensor(std::string_view name, AnyTensor& x, detail::Item::Kind kind);
   void begin(std::string_view name, std::string_view type, std::optional<std::string> attributes);
   void end();
+  void check_names() const;
 
   std::vector<detail::Item> items_;
   std::vector<bool*> flags_;
@@ -189,14 +191,20 @@ using Element = std::conditional_t<
     !std::is_void_v<T>, T,
     std::conditional_t<std::is_void_v<typename ElementType<M>::type>, float, typename ElementType<M>::type>>;
 
+[[noreturn]] void no_memory_to_describe();
+
 template <class M>
 Visitor described(const M& m) {
   static_assert(
       Module<M>,
       "xgrad::nn: this type is no module: give it `void visit(auto&& v) { v(\"name\", member); … }`");
-  Visitor visitor;
-  if constexpr (Module<M>) visitor.module("", const_cast<M&>(m));  // reading functions only read
-  return visitor;
+  try {
+    Visitor visitor;
+    if constexpr (Module<M>) visitor.module("", const_cast<M&>(m));  // reading functions only read
+    return visitor;
+  } catch (const std::bad_alloc&) {
+    no_memory_to_describe();
+  }
 }
 
 // Parameters in declared order, tied ones once. Throws ValueError for one that is not of `type`.
@@ -244,9 +252,11 @@ StateDict state_dict(const M& m) {
   return detail::state_dict(detail::described(m));
 }
 
-/// Copies the values of `dict` into the module's parameters and buffers, converting float to double or back.
-/// Throws FormatError that lists every missing, unexpected and wrong-shaped name, and then changes nothing.
-/// With strict = false missing and unexpected names are reported in the result instead.
+/// Copies the values of `dict` into the module's parameters and buffers, converting them to their type.
+/// Throws FormatError that lists the missing, unexpected and wrong-shaped names (of many the first ten), and
+/// Error where memory is short; either changes nothing. With strict = false missing and unexpected names are
+/// reported in the result instead, as are always those of integers, for a module need not have a place for
+/// them: a BatchNorm's `num_batches_tracked`, or a mask.
 template <class M>
 LoadReport load_state_dict(M& m, const StateDict& dict, bool strict = true) {
   return detail::load_state_dict(detail::described(m), dict, strict);
