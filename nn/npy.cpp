@@ -1,50 +1,33 @@
 // Reading and writing NumPy's .npy files.
 #include <xgrad/nn/npy.hpp>
 
-#include <bit>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/nn/element_format.hpp>
+#include <xgrad/nn/file.hpp>
 
 namespace xgrad::nn {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "values are copied as they stand in memory");
+using detail::ElementFormat;
+using detail::FileName;
+using detail::printable;
 
 constexpr std::string_view magic = "\x93NUMPY";
-constexpr double exact_integers = 9007199254740992.0;  // 2^53
-
-template <class... Args>
-[[noreturn]] void fail(const std::filesystem::path& file, fmt::format_string<Args...> text, Args&&... args) {
-  const std::string message = fmt::format(text, std::forward<Args>(args)...);
-  throw FormatError(fmt::format("npy: {}: {}", file.string(), message));
-}
-
-/// How a type is called in the header, and its bytes per value.
-struct TypeName {
-  NpyType type;
-  std::string_view descr;
-  std::size_t size;
-};
-constexpr TypeName type_names[] = {
-    {NpyType::float32, "<f4", 4}, {NpyType::float64, "<f8", 8}, {NpyType::int64, "<i8", 8}};
-
-const TypeName& name_of(NpyType type) { return type_names[static_cast<std::size_t>(type)]; }
+constexpr std::size_t longest_header = 10'000, most_axes = 64;  // NumPy's own limits
+constexpr double exact_integers = 9007199254740992.0;           // 2^53
 
 struct Header {
   std::string descr;
@@ -55,7 +38,7 @@ struct Header {
 /// Reads the header's text, a Python dict of the keys descr, fortran_order and shape in any order.
 class HeaderParser {
  public:
-  HeaderParser(const std::filesystem::path& file, std::string_view text) : file_(file), text_(text) {}
+  HeaderParser(const FileName& file, std::string_view text) : file_(file), text_(text) {}
 
   Header parse() {
     Header header;
@@ -71,12 +54,14 @@ class HeaderParser {
       else if (key == "shape" && !std::exchange(shape, true))
         header.shape = tuple();
       else
-        fail(file_, "unexpected key '{}' in the header {}", key, text_);
+        fail(file_, "unexpected key '{}' in the header {}", printable(key), printable(text_));
       if (!accept(',') && peek() != '}') expect('}');
     }
     if (!descr || !order || !shape)
-      fail(file_, "expected the keys descr, fortran_order and shape, found {}", text_);
-    if (peek() != '\0') fail(file_, "unexpected text after the header's dict: {}", text_);
+      fail(file_, "expected the keys descr, fortran_order and shape, found {}", printable(text_));
+    peek();
+    if (at_ < text_.size())
+      fail(file_, "unexpected text after the header's dict: {}", printable(text_.substr(at_)));
     return header;
   }
 
@@ -93,7 +78,7 @@ class HeaderParser {
   }
 
   void expect(char c) {
-    if (!accept(c)) fail(file_, "expected '{}' at position {} of the header {}", c, at_, text_);
+    if (!accept(c)) fail(file_, "expected '{}' at position {} of the header {}", c, at_, printable(text_));
   }
 
   /// A plain quoted string. A structured type ("descr" as a list) has none here and is refused.
@@ -101,7 +86,7 @@ class HeaderParser {
     const char quote = peek() == '"' ? '"' : '\'';
     expect(quote);
     const std::size_t end = text_.find(quote, at_);
-    if (end == std::string_view::npos) fail(file_, "unterminated string in the header {}", text_);
+    if (end == std::string_view::npos) fail(file_, "unterminated string in the header {}", printable(text_));
     const std::string value(text_.substr(at_, end - at_));
     at_ = end + 1;
     return value;
@@ -115,84 +100,139 @@ class HeaderParser {
       at_ += word.size();
       return value;
     }
-    fail(file_, "expected True or False at position {} of the header {}", at_, text_);
+    fail(file_, "expected True or False at position {} of the header {}", at_, printable(text_));
   }
 
+  /// Of one size a tuple only with a comma: (3,).
   std::vector<std::size_t> tuple() {
     std::vector<std::size_t> values;
     expect('(');
     while (!accept(')')) {
+      if (values.size() == most_axes) fail(file_, "the shape has more than {} axes", most_axes);
       values.push_back(integer());
-      if (!accept(',') && peek() != ')') expect(')');
+      if (accept(',')) continue;
+      if (peek() != ')') expect(')');
+      if (values.size() == 1) expect(',');
     }
     return values;
   }
 
+  /// As Python writes it: decimal, without leading zeros.
   std::size_t integer() {
     peek();
     std::size_t value = 0;
-    const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
-    if (error != std::errc()) fail(file_, "expected a size at position {} of the header {}", at_, text_);
+    const char* const begin = text_.data() + at_;
+    const auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), value);
+    if (error != std::errc() || (*begin == '0' && end - begin > 1))
+      fail(file_, "expected a size at position {} of the header {}", at_, printable(text_));
     at_ = static_cast<std::size_t>(end - text_.data());
     return value;
   }
 
-  const std::filesystem::path& file_;
+  const FileName& file_;
   std::string_view text_;
   std::size_t at_ = 0;
 };
 
-std::string bytes_of(const std::filesystem::path& file) {
-  errno = 0;
-  std::ifstream in(file, std::ios::binary);
-  if (!in) fail(file, "cannot open the file for reading: {}", std::generic_category().message(errno));
-  try {
-    std::string bytes{std::istreambuf_iterator<char>(in), {}};
-    if (in.bad()) fail(file, "cannot read the file");
-    return bytes;
-  } catch (
-      const std::ios_base::failure& error) {  // thrown past the stream by its buffer: of a directory, for one
-    fail(file, "cannot read the file: {}", error.code().message());
-  }
-}
-
-/// The header's text; takes it and what precedes it off `bytes`.
-std::string_view take_header(const std::filesystem::path& file, std::string_view& bytes) {
-  if (!bytes.starts_with(magic))
+/// The header's text, and in `offset` where the values begin.
+std::string read_header(const FileName& file, const detail::InputFile& in, std::uint64_t& offset) {
+  char begin[12] = {};  // magic, major and minor version, the header's length
+  const std::size_t known = std::min<std::uint64_t>(in.size(), sizeof begin);
+  in.read(0, std::as_writable_bytes(std::span(begin, known)));
+  if (!std::string_view(begin, known).starts_with(magic))
     fail(file, "expected a .npy file, which begins with \\x93NUMPY, found other bytes");
-  if (bytes.size() < magic.size() + 2) fail(file, "the file ends within its header");
-  const int version = static_cast<unsigned char>(bytes[magic.size()]);
-  if (version < 1 || version > 3) fail(file, "expected format 1, 2 or 3, found {}", version);
-  const std::size_t width = version == 1 ? 2 : 4, begin = magic.size() + 2 + width;
+  const int version = static_cast<unsigned char>(begin[6]), minor = static_cast<unsigned char>(begin[7]);
+  if (known >= 8 && (version < 1 || version > 3 || minor != 0))
+    fail(file, "expected format 1, 2 or 3, found {}.{}", version, minor);
+  const std::size_t width = version == 1 ? 2 : 4;
   std::uint32_t length = 0;
-  if (bytes.size() >= begin) std::memcpy(&length, bytes.data() + magic.size() + 2, width);
-  if (bytes.size() < begin || bytes.size() - begin < length) fail(file, "the file ends within its header");
-  const std::string_view text = bytes.substr(begin, length);
-  bytes.remove_prefix(begin + length);
+  std::memcpy(&length, begin + 8, width);
+  offset = 8 + width;
+  if (in.size() < offset || in.size() - offset < length) fail(file, "the file ends within its header");
+  if (length > longest_header)
+    fail(file, "the header takes {} bytes, more than the {} that NumPy reads", length, longest_header);
+  std::string text(length, '\0');
+  in.read(offset, std::as_writable_bytes(std::span(text)));
+  offset += length;
   return text;
 }
 
-/// Product of the shape, or what a vector cannot hold when it overflows (so it never fits the file).
-std::size_t element_count(const std::vector<std::size_t>& shape) {
-  constexpr std::size_t too_many = std::numeric_limits<std::size_t>::max() / 8;
-  std::size_t count = 1;
-  for (const std::size_t n : shape)
-    if (n == 0) return 0;
-  for (const std::size_t n : shape) count = n > too_many / count ? too_many : count * n;
-  return count;
+/// A Python tuple: (), (3,), (3, 4).
+std::string tuple_text(const std::vector<std::size_t>& shape) {
+  return fmt::format("({}{})", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
 }
 
-template <class V>
-std::vector<double> values_of(const std::filesystem::path& file, std::string_view bytes, std::size_t count) {
-  std::vector<double> data(count);
-  for (std::size_t k = 0; k < count; ++k) {
-    V value;
-    std::memcpy(&value, bytes.data() + k * sizeof(V), sizeof(V));
-    data[k] = static_cast<double>(value);
-    if (std::is_integral_v<V> && std::abs(data[k]) >= exact_integers)
-      fail(file, "the integer {} at index {} is too large for a double to hold exactly", value, k);
+/// Product of the shape. Throws where the sizes that are not 0 make more bytes than an array can have: so
+/// does NumPy, even where there are none.
+std::size_t element_count(const FileName& file, const std::vector<std::size_t>& shape,
+                          std::size_t bytes_each) {
+  constexpr std::size_t most = std::numeric_limits<std::int64_t>::max();
+  std::size_t bytes = bytes_each;
+  bool none = false;
+  for (const std::size_t n : shape) {
+    none |= n == 0;
+    if (n > most / bytes) fail(file, "the shape {} is more than an array can have", tuple_text(shape));
+    if (n) bytes *= n;
   }
+  return none ? 0 : bytes / bytes_each;
+}
+
+/// Values that stand in Fortran's order, in C's.
+std::vector<double> row_major(const std::vector<double>& values, const std::vector<std::size_t>& shape) {
+  std::vector<std::size_t> strides, index(shape.size(), 0);
+  for (std::size_t stride = 1; const std::size_t n : shape)
+    strides.push_back(std::exchange(stride, stride * n));
+  std::vector<double> result(values.size());
+  std::size_t from = 0;
+  for (double& value : result) {
+    value = values[from];
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+      from += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      from -= strides[axis] * std::exchange(index[axis], 0);
+    }
+  }
+  return result;
+}
+
+std::vector<double> read_values(const FileName& file, const detail::InputFile& in, std::uint64_t offset,
+                                std::size_t count, const ElementFormat& format) {
+  std::vector<double> data(count);
+  // They are read into the end of the memory that they fill once they are converted.
+  const std::span<std::byte> all = std::as_writable_bytes(std::span(data)),
+                             raw = all.last(count * format.size);
+  in.read(offset, raw);
+  format.to_double(raw.data(), count, all.data());
+  if (format.dtype == DType::int64)
+    for (std::size_t k = 0; k < count; ++k)
+      if (std::abs(data[k]) >= exact_integers)
+        fail(file, "the integer at index {} is about {:.0f}, too large for a double to hold exactly", k,
+             data[k]);
   return data;
+}
+
+NpyArray read_array(const FileName& file) {
+  const detail::InputFile in(file);
+  std::uint64_t offset = 0;
+  const std::string text = read_header(file, in, offset);
+  Header header = HeaderParser(file, text).parse();
+  const ElementFormat* const format = detail::find_format(&ElementFormat::npy, header.descr);
+  if (!format) {
+    std::vector<std::string_view> known;
+    for (const ElementFormat& f : detail::element_formats)
+      if (!f.npy.empty()) known.push_back(f.npy);
+    fail(file, "expected values of type {}, found {}", fmt::join(known, ", "), printable(header.descr));
+  }
+  const std::size_t count = element_count(file, header.shape, format->size);
+  if (in.size() - offset != count * format->size)
+    fail(file, "shape {} of {} takes {} bytes, found {}", tuple_text(header.shape), header.descr,
+         count * format->size, in.size() - offset);
+  NpyArray array{std::move(header.shape), read_values(file, in, offset, count, *format)};
+  if (header.fortran_order) array.data = row_major(array.data, array.shape);
+  array.type = format->dtype == DType::float32   ? NpyType::float32
+               : format->dtype == DType::float64 ? NpyType::float64
+                                                 : NpyType::int64;
+  return array;
 }
 
 template <class V>
@@ -205,29 +245,29 @@ std::string bytes_of(const std::vector<double>& data) {
   return bytes;
 }
 
-/// A Python tuple: (), (3,), (3, 4).
-std::string tuple_text(const std::vector<std::size_t>& shape) {
-  return fmt::format("({}{})", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
+/// How a type is called in the header.
+std::string_view descr_of(NpyType type) {
+  return type == NpyType::float32 ? "<f4" : type == NpyType::float64 ? "<f8" : "<i8";
 }
 
 /// Magic, version 1, and the dict padded with spaces so that the data begin at a multiple of 64 bytes.
-std::string header_bytes(const std::filesystem::path& file, const NpyArray& array) {
+std::string header_bytes(const NpyArray& array) {
   std::string dict = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}",
-                                 name_of(array.type).descr, tuple_text(array.shape));
+                                 descr_of(array.type), tuple_text(array.shape));
   const std::size_t before = magic.size() + 4;
   dict.append(63 - (before + dict.size()) % 64, ' ').push_back('\n');
-  if (dict.size() > 65535)
-    fail(file, "the shape has {} axes, more than the header can hold", array.shape.size());
   std::string bytes(magic);
   for (const std::size_t byte : {std::size_t{1}, std::size_t{0}, dict.size() & 255, dict.size() >> 8})
     bytes.push_back(static_cast<char>(byte));
   return bytes + dict;
 }
 
-void check_writable(const std::filesystem::path& file, const NpyArray& array) {
-  if (element_count(array.shape) != array.data.size())
-    fail(file, "shape {} holds {} values, found {}", tuple_text(array.shape), element_count(array.shape),
-         array.data.size());
+void check_writable(const FileName& file, const NpyArray& array) {
+  if (array.shape.size() > most_axes)
+    fail(file, "the shape has {} axes, more than the {} that NumPy reads", array.shape.size(), most_axes);
+  const std::size_t count = element_count(file, array.shape, sizeof(double));
+  if (count != array.data.size())
+    fail(file, "shape {} holds {} values, found {}", tuple_text(array.shape), count, array.data.size());
   if (array.type == NpyType::float32)
     for (const double value : array.data)
       if (std::isfinite(value) && !std::isfinite(static_cast<float>(value)))
@@ -238,41 +278,27 @@ void check_writable(const std::filesystem::path& file, const NpyArray& array) {
       fail(file, "expected integers to write as int64, found {}", value);
 }
 
-}  // namespace
-
-NpyArray read_npy(const std::filesystem::path& file) {
-  const std::string content = bytes_of(file);
-  std::string_view bytes = content;
-  Header header = HeaderParser(file, take_header(file, bytes)).parse();
-
-  const TypeName* type = nullptr;
-  for (const TypeName& known : type_names)
-    if (known.descr == header.descr) type = &known;
-  if (!type) fail(file, "expected values of type <f4, <f8 or <i8, found {}", header.descr);
-  if (header.fortran_order && header.shape.size() > 1)
-    fail(file, "expected C order, found Fortran order; save it with numpy.ascontiguousarray");
-
-  const std::size_t count = element_count(header.shape);
-  if (bytes.size() != count * type->size)
-    fail(file, "shape {} of {} takes {} bytes, found {}", tuple_text(header.shape), header.descr,
-         count * type->size, bytes.size());
-  const auto read = type->type == NpyType::float32   ? values_of<float>
-                    : type->type == NpyType::float64 ? values_of<double>
-                                                     : values_of<std::int64_t>;
-  return {std::move(header.shape), read(file, bytes, count), type->type};
-}
-
-void write_npy(const std::filesystem::path& file, const NpyArray& array) {
+void write_array(const FileName& file, const NpyArray& array) {
   check_writable(file, array);
   const auto to_bytes = array.type == NpyType::float32   ? bytes_of<float>
                         : array.type == NpyType::float64 ? bytes_of<double>
                                                          : bytes_of<std::int64_t>;
-  errno = 0;
-  std::ofstream out(file, std::ios::binary);
-  if (!out) fail(file, "cannot open the file for writing: {}", std::generic_category().message(errno));
-  out << header_bytes(file, array) << to_bytes(array.data);
-  out.close();
-  if (!out) fail(file, "cannot write the file");
+  const std::string header = header_bytes(array), values = to_bytes(array.data);
+  const std::span<const std::byte> parts[] = {std::as_bytes(std::span(header)),
+                                              std::as_bytes(std::span(values))};
+  replace_file(file, parts);
+}
+
+}  // namespace
+
+NpyArray read_npy(const std::filesystem::path& file) {
+  const FileName name{"npy", file};
+  return detail::with_memory_errors(name, [&] { return read_array(name); });
+}
+
+void write_npy(const std::filesystem::path& file, const NpyArray& array) {
+  const FileName name{"npy", file};
+  detail::with_memory_errors(name, [&] { write_array(name, array); });
 }
 
 }  // namespace xgrad::nn
