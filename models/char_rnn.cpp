@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/nn/file.hpp>
 #include <xgrad/ops/loss.hpp>
 
 namespace xgrad::models {
@@ -34,7 +35,7 @@ std::string_view cell_name(nn::Cell cell) {
 nn::Cell cell_of(std::string_view name) {
   for (const auto& [cell, its_name] : cells)
     if (its_name == name) return cell;
-  throw ValueError(fmt::format("cell_of: '{}' is none of rnn, lstm, gru", name));
+  throw ValueError(fmt::format("cell_of: '{}' is none of rnn, lstm, gru", nn::detail::printable(name)));
 }
 
 template <Real T>

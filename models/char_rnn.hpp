@@ -78,14 +78,15 @@ struct TrainedCharRNN {
   Vocabulary vocabulary;
 };
 
-/// Writes a safetensors file: parameters under their names, configuration and vocabulary in its metadata. It
-/// is written under another name beside `file` and then renamed: at no moment is there half a file. Throws
-/// FormatError when it cannot be written, ValueError when the vocabulary is not the model's size.
+/// Writes a safetensors file: parameters under their names, configuration and vocabulary in its metadata. The
+/// file is replaced as save_safetensors does it: at no moment is there half a file. Throws FormatError when
+/// it cannot be written, ValueError when the vocabulary is not the model's size, Error where memory is short.
 template <Real T>
 void save_char_rnn(const std::filesystem::path& file, const CharRNN<T>& model, const Vocabulary& vocabulary);
 
 /// Reads it back, converting between float and double. Throws FormatError naming the file for one that is not
-/// such a file, or whose parameters are not exactly those of its configuration.
+/// such a file, or whose parameters are not exactly those of its configuration, and Error where memory is
+/// short. Nothing is made before names and shapes are compared, so a model takes no more than its file has.
 template <Real T = float>
 TrainedCharRNN<T> load_char_rnn(const std::filesystem::path& file);
 

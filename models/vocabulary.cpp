@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/nn/file.hpp>
 
 namespace xgrad::models {
 
@@ -143,9 +144,10 @@ std::string Vocabulary::decode(std::span<const std::int64_t> indices) const {
 std::string describe_character(char32_t character, TextUnit unit) {
   const auto number = static_cast<std::uint32_t>(character);
   if (unit == TextUnit::byte) return fmt::format("byte 0x{:02x}", number);
-  if (number < 0x20 || (number >= 0x7F && number < 0xA0) || !is_scalar(character))
-    return fmt::format("U+{:04X}", number);
-  return fmt::format("'{}'", encode_utf8({&character, 1}));
+  if (!is_scalar(character)) return fmt::format("U+{:04X}", number);
+  const std::string text = encode_utf8({&character, 1});
+  const bool shown = (number >= 0x20 && number < 0x7F) || nn::detail::printable(text) == text;
+  return shown ? fmt::format("'{}'", text) : fmt::format("U+{:04X}", number);
 }
 
 }  // namespace xgrad::models

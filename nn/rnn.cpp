@@ -21,7 +21,6 @@ namespace {
 constexpr const char* name_of(Cell cell) {
   return cell == Cell::rnn ? "RNN" : cell == Cell::lstm ? "LSTM" : "GRU";
 }
-constexpr std::int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell == Cell::lstm ? 4 : 3; }
 
 void check_options(Cell cell, std::int64_t input_size, std::int64_t hidden_size,
                    const RecurrentOptions& options) {
@@ -251,7 +250,7 @@ Recurrent<T>::Recurrent(Cell which, std::int64_t in, std::int64_t hidden, const 
   const auto parameter = [&](const Shape& shape) {
     return init::uniform(empty<T>(shape), -bound, bound, generator).set_requires_grad();
   };
-  const std::int64_t rows = gates_of(which) * hidden;
+  const std::int64_t rows = detail::gates_of(which) * hidden;
   for (std::int64_t k = 0; k < chosen.layers; ++k) {
     Layer& layer = layers.emplace_back();
     layer.weight_ih = parameter({rows, k == 0 ? in : hidden});

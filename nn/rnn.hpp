@@ -13,6 +13,13 @@ namespace xgrad::nn {
 
 enum class Cell { rnn, lstm, gru };
 
+namespace detail {
+
+/// How many times the hidden size the rows of a cell's weights are.
+constexpr std::int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell == Cell::lstm ? 4 : 3; }
+
+}  // namespace detail
+
 struct RecurrentOptions {
   std::int64_t layers = 1;
   double dropout = 0;        ///< between layers, while training
