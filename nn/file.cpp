@@ -144,11 +144,11 @@ void InputFile::read(std::uint64_t offset, std::span<std::byte> bytes) const {
 }
 
 void replace_file(const FileName& file, std::span<const std::span<const std::byte>> parts) {
-  const Path target = replaceable(file);
+  const Path target = replaceable(file), folder = target.parent_path();
   TemporaryFile temporary(file, target);
   for (const std::span<const std::byte> part : parts) temporary.write(part);
   temporary.take_place();
-  sync_folder(file, target.parent_path());
+  sync_folder(file, folder);
 }
 
 }  // namespace xgrad::nn::detail
