@@ -80,19 +80,16 @@ struct Problem {
     c.fill(make);
   }
 
-  /// Element (i, j), and the sum of the absolute values of its terms. Sums and products of long double are
-  /// the same on all x86 processors.
-  std::pair<long double, long double> expected(Int i, Int j) const {
-    long double sum = 0, size = 0;
+  /// Element (i, j), and the sum of the absolute values of its terms.
+  std::pair<double, double> expected(Int i, Int j) const {
+    double sum = 0, size = 0;
     for (Int p = 0; p < k; ++p) {
-      const long double term = static_cast<long double>(transpose_a ? a(p, i) : a(i, p)) *
-                               static_cast<long double>(transpose_b ? b(j, p) : b(p, j));
+      const double term = double{transpose_a ? a(p, i) : a(i, p)} * double{transpose_b ? b(j, p) : b(p, j)};
       sum += term;
       size += std::abs(term);
     }
-    if (beta == T(0)) return {alpha * sum, std::abs(alpha) * size};
-    return {alpha * sum + static_cast<long double>(beta) * c(i, j),
-            std::abs(alpha) * size + std::abs(static_cast<long double>(beta) * c(i, j))};
+    const double start = beta == T(0) ? 0 : double{beta} * c(i, j);
+    return {alpha * sum + start, std::abs(alpha) * size + std::abs(start)};
   }
 
   /// Runs `multiply` on a copy of C; returns the largest error in units of epsilon times the size of the sum.
@@ -106,10 +103,9 @@ struct Problem {
     for (Int i = 0; i < m; ++i)
       for (Int j = 0; j < n; ++j) {
         const auto [value, size] = expected(i, j);
-        const long double difference = std::abs(result(i, j) - value);
+        const double difference = std::abs(result(i, j) - value);
         if (!(difference == 0))
-          worst =
-              std::max(worst, static_cast<double>(difference / (size * std::numeric_limits<T>::epsilon())));
+          worst = std::max(worst, difference / (size * std::numeric_limits<T>::epsilon()));
         if (std::isnan(result(i, j))) worst = std::numeric_limits<double>::infinity();
       }
     return worst;

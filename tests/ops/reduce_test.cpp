@@ -153,8 +153,8 @@ std::vector<double> by_loops(const Tensor<T>& array, const View& v, F f) {
 }
 
 double total(const std::vector<double>& line, auto f) {
-  long double t = 0;
-  for (const double v : line) t += f(v);
+  BigFloat t;
+  for (const double v : line) t = t + f(v);
   return static_cast<double>(t);
 }
 
@@ -178,7 +178,7 @@ void check_view(const View& v, double limit) {
             by_loops(a, v,
                      [](const auto& l) {
                        const double sum = total(l, [](double t) { return rounded<mpfr_exp>(t); });
-                       return static_cast<double>(rounded<mpfr_log>(sum));
+                       return std::log(sum);
                      }),
             2 * limit) == "");
   CHECK(off(var(a, 1, {.correction = 0}), shape,
@@ -204,8 +204,8 @@ void check_view(const View& v, double limit) {
   CHECK(off(prod(near_one, 1), shape,
             by_loops(near_one, v,
                      [](const auto& l) {
-                       long double p = 1;
-                       for (const double t : l) p *= t;
+                       BigFloat p = 1;
+                       for (const double t : l) p = p * t;
                        return static_cast<double>(p);
                      }),
             limit * std::max(4.0, std::sqrt(n))) == "");

@@ -71,8 +71,8 @@ TEMPLATE_TEST_CASE("softmax of rows of any length, and along any axis", "", floa
     for (std::int64_t i = 0; i < 3; ++i) {
       const auto row = x.values().subspan(static_cast<std::size_t>(i * n), static_cast<std::size_t>(n));
       const double largest = std::ranges::max(row);
-      long double total = 0;
-      for (const double v : row) total += rounded<mpfr_exp>(v - largest);
+      BigFloat total;
+      for (const double v : row) total = total + rounded<mpfr_exp>(v - largest);
       for (const double v : row) {
         want.push_back(static_cast<double>(rounded<mpfr_exp>(v - largest) / total));
         want_log.push_back(static_cast<double>(v - largest - rounded<mpfr_log>(total)));

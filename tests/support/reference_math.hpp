@@ -1,34 +1,53 @@
-// Elementary functions as references: those of MPFR, which are the same on every processor.
+// Numbers of MPFR as references: the same on every processor, and with far more digits than double has.
 #pragma once
 
 #include <mpfr.h>
 
-#include <limits>
+#include <concepts>
 
 namespace xgrad::testing {
 
-/// A number of MPFR that holds every long double, and no more digits.
+class BigFloat;
+
+/// A function of MPFR: rounded<mpfr_exp>(x), rounded<mpfr_pow>(x, y). Its special values are those of C.
+template <auto function, std::convertible_to<BigFloat>... X>
+BigFloat rounded(const X&... x);
+
+/// A floating-point number of 128 bits.
 class BigFloat {
  public:
-  explicit BigFloat(long double x = 0) {
-    mpfr_init2(value, std::numeric_limits<long double>::digits);
-    mpfr_set_ld(value, x, MPFR_RNDN);
+  BigFloat(double x = 0) {
+    mpfr_init2(value_, 128);
+    mpfr_set_d(value_, x, MPFR_RNDN);
   }
-  BigFloat(const BigFloat&) = delete;
-  ~BigFloat() { mpfr_clear(value); }
+  BigFloat(const BigFloat& other) : BigFloat() { *this = other; }
+  BigFloat& operator=(const BigFloat& other) {
+    mpfr_set(value_, other.value_, MPFR_RNDN);
+    return *this;
+  }
+  ~BigFloat() { mpfr_clear(value_); }
 
-  mpfr_t value;
+  explicit operator double() const { return mpfr_get_d(value_, MPFR_RNDN); }
+  explicit operator float() const { return mpfr_get_flt(value_, MPFR_RNDN); }
+
+  BigFloat operator-() const { return rounded<mpfr_mul>(*this, -1.0); }
+  friend BigFloat operator+(const BigFloat& a, const BigFloat& b) { return rounded<mpfr_add>(a, b); }
+  friend BigFloat operator-(const BigFloat& a, const BigFloat& b) { return rounded<mpfr_sub>(a, b); }
+  friend BigFloat operator*(const BigFloat& a, const BigFloat& b) { return rounded<mpfr_mul>(a, b); }
+  friend BigFloat operator/(const BigFloat& a, const BigFloat& b) { return rounded<mpfr_div>(a, b); }
+
+ private:
+  template <auto function, std::convertible_to<BigFloat>... X>
+  friend BigFloat rounded(const X&... x);
+
+  mpfr_t value_;
 };
 
-/// A function of MPFR, correctly rounded: rounded<mpfr_exp>(x), rounded<mpfr_pow>(x, y). Its special values
-/// are those of C. Between such calls long double may add, subtract, multiply, divide and take roots, for
-/// IEEE 754 says to the last bit what comes of that; the C library's own functions of long double differ
-/// between makers of processors.
-template <auto function>
-long double rounded(auto... x) {
+template <auto function, std::convertible_to<BigFloat>... X>
+BigFloat rounded(const X&... x) {
   BigFloat result;
-  function(result.value, BigFloat(x).value..., MPFR_RNDN);
-  return mpfr_get_ld(result.value, MPFR_RNDN);
+  function(result.value_, static_cast<const BigFloat&>(x).value_..., MPFR_RNDN);
+  return result;
 }
 
 }  // namespace xgrad::testing
