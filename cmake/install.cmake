@@ -15,4 +15,4 @@ install(FILES ${forwarding} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/xgrad/autogr
 configure_package_config_file(cmake/xgrad-config.cmake.in xgrad-config.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(xgrad-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/xgrad-config.cmake" "${PROJECT_BINARY_DIR}/xgrad-config-version.cmake"
-        cmake/FindXgradBlas.cmake DESTINATION ${package_dir})
+        cmake/FindXgradBlas.cmake cmake/build_type.cmake DESTINATION ${package_dir})

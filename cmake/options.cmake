@@ -1,7 +1,8 @@
 # How this project is compiled when it is built for itself: warnings, sanitizers, compiler cache.
-if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Release, Debug or RelWithDebInfo" FORCE)
 endif()
+include(cmake/build_type.cmake)
 
 # A newer compiler finds new warnings: they are shown, and stop no build.
 set(werror ${PROJECT_IS_TOP_LEVEL})
