@@ -135,10 +135,10 @@ class Tensor : public AnyTensor {
   auto array() const& { return ArrayView<T>::make(defined_for("array")); }
   auto array() const&& = delete;
 
-  /// Writable elements, in all handles to them. The call raises the version: a graph that saved these values
-  /// refuses to go backward. It cannot see what is written through the span later, so ask for it anew for
-  /// each change; and from the call on, until assign(), products keep no packed form of the values. Throws
-  /// GraphError for the result of a recorded op.
+  /// Writable elements, in all handles to them, for as long as one of these lives. The call raises the
+  /// version: a graph that saved these values refuses to go backward. It cannot see what is written through
+  /// the span later, so ask for it anew for each change; and from the call on, until assign(), products keep
+  /// no packed form of the values. Throws GraphError for the result of a recorded op.
   std::span<T> mutable_values() {
     T* const values = reinterpret_cast<T*>(detail::changed_elements("mutable_values", *this));
     storage()->expose(true);
