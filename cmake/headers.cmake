@@ -58,6 +58,16 @@ set(XGRAD_PUBLIC_HEADERS
   models/trainer.hpp
   models/vocabulary.hpp)
 
+# What those include, and users name too: element types, locations, untyped tensors, symbols, and what their own ops
+# take and return.
+set(XGRAD_NAMED_HEADERS
+  autograd/core/dtype.hpp
+  autograd/core/location.hpp
+  autograd/array/any_tensor.hpp
+  autograd/formula/symbol.hpp
+  autograd/tape/op_interface.hpp
+  autograd/tape/sink.hpp)
+
 # The floors of autograd/ are its own affair: <xgrad/autograd/tensor.hpp> says where a header is today.
 foreach(folder IN ITEMS ops nn optim models)
   file(MAKE_DIRECTORY "${XGRAD_INCLUDE}")

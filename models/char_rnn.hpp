@@ -16,6 +16,7 @@ namespace xgrad::models {
 std::string_view cell_name(nn::Cell cell);
 nn::Cell cell_of(std::string_view name);
 
+/// The size and kind of a CharRNN.
 struct CharRNNConfig {
   std::int64_t vocabulary = 0;  ///< how many characters there are
   std::int64_t hidden = 128;

@@ -12,6 +12,7 @@
 
 namespace xgrad::models {
 
+/// Options of sample.
 struct SampleOptions {
   double temperature =
       1;  ///< logits are divided by it: below 1 more likely characters, above 1 less likely ones

@@ -9,12 +9,14 @@
 
 namespace xgrad::models {
 
+/// Options of train.
 struct TrainOptions {
   std::int64_t batch = 50, seq_len = 50;  ///< parts of the text read side by side, steps between two updates
   std::int64_t epochs = 1;                ///< passes over the text
   std::int64_t steps = 0;                 ///< updates, instead of passes, where it is not 0
 };
 
+/// What train tells after each step.
 struct TrainProgress {
   std::int64_t step, steps;  ///< updates done, and in all
   double loss;               ///< of this step's window, mean nats per character
@@ -39,6 +41,7 @@ void train(CharRNN<T>& model, std::span<const std::int64_t> text, const TrainOpt
            const std::function<void()>& update,
            const std::function<bool(const TrainProgress&)>& progress = {});
 
+/// Options of evaluate.
 struct EvaluateOptions {
   std::int64_t batch = 1,
                seq_len = 50;  ///< they affect speed, and at how many places the state starts from zero

@@ -6,6 +6,7 @@
 
 namespace xgrad::nn {
 
+/// torch.nn.Tanh: tanh(x)
 struct Tanh {
   template <Real T>
   Tensor<T> operator()(const Tensor<T>& x, Location at = Location::current()) const {
@@ -14,6 +15,7 @@ struct Tanh {
   void visit(auto&&) {}
 };
 
+/// torch.nn.Sigmoid: 1 / (1 + exp(-x))
 struct Sigmoid {
   template <Real T>
   Tensor<T> operator()(const Tensor<T>& x, Location at = Location::current()) const {
@@ -22,6 +24,7 @@ struct Sigmoid {
   void visit(auto&&) {}
 };
 
+/// torch.nn.ReLU: max(x, 0)
 struct ReLU {
   template <Real T>
   Tensor<T> operator()(const Tensor<T>& x, Location at = Location::current()) const {
@@ -30,6 +33,7 @@ struct ReLU {
   void visit(auto&&) {}
 };
 
+/// torch.nn.LeakyReLU: x where positive, else negative_slope * x
 struct LeakyReLU {
   double negative_slope = 0.01;
   template <Real T>
@@ -39,6 +43,7 @@ struct LeakyReLU {
   void visit(auto&&) {}
 };
 
+/// torch.nn.ELU: x where positive, else alpha * (exp(x) - 1)
 struct ELU {
   double alpha = 1;
   template <Real T>
@@ -48,6 +53,7 @@ struct ELU {
   void visit(auto&&) {}
 };
 
+/// torch.nn.GELU: x * Phi(x), Phi the normal distribution function
 struct GELU {
   template <Real T>
   Tensor<T> operator()(const Tensor<T>& x, Location at = Location::current()) const {
@@ -56,6 +62,7 @@ struct GELU {
   void visit(auto&&) {}
 };
 
+/// torch.nn.SiLU: x * sigmoid(x)
 struct SiLU {
   template <Real T>
   Tensor<T> operator()(const Tensor<T>& x, Location at = Location::current()) const {
@@ -64,6 +71,7 @@ struct SiLU {
   void visit(auto&&) {}
 };
 
+/// torch.nn.Softmax: exp(x) / sum(exp(x)) along an axis
 struct Softmax {
   std::int64_t axis = -1;
   template <Real T>
@@ -73,6 +81,7 @@ struct Softmax {
   void visit(auto&&) {}
 };
 
+/// torch.nn.LogSoftmax: log(softmax(x)) along an axis
 struct LogSoftmax {
   std::int64_t axis = -1;
   template <Real T>

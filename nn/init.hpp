@@ -26,10 +26,12 @@ double calculate_gain(Nonlinearity nonlinearity, double negative_slope = 0.01);
 template <Real T>
 Tensor<T> uniform(Tensor<T> x, double low = 0, double high = 1, Generator& generator = default_generator());
 
+/// Normal; throws as uniform does.
 template <Real T>
 Tensor<T> normal(Tensor<T> x, double mean = 0, double deviation = 1,
                  Generator& generator = default_generator());
 
+/// The same value everywhere; throws as uniform does.
 template <Real T>
 Tensor<T> constant(Tensor<T> x, double value);
 
@@ -41,6 +43,7 @@ Tensor<T> xavier_uniform(Tensor<T> x, double gain = 1, Generator& generator = de
 template <Real T>
 Tensor<T> xavier_normal(Tensor<T> x, double gain = 1, Generator& generator = default_generator());
 
+/// Options of kaiming_uniform and kaiming_normal.
 struct KaimingOptions {
   double negative_slope = 0;  ///< PyTorch's `a`
   Fan fan = Fan::in;

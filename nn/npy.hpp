@@ -7,6 +7,7 @@
 
 namespace xgrad::nn {
 
+/// The element types of a .npy file.
 enum class NpyType { float32, float64, int64 };
 
 /// The array of a .npy file: row-major, its values as doubles whatever their type in the file.

@@ -11,6 +11,7 @@
 
 namespace xgrad::nn {
 
+/// The kinds of recurrent cell: RNN, LSTM and GRU.
 enum class Cell { rnn, lstm, gru };
 
 namespace detail {
@@ -20,6 +21,7 @@ constexpr std::int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell
 
 }  // namespace detail
 
+/// Options of RNN, LSTM and GRU.
 struct RecurrentOptions {
   std::int64_t layers = 1;
   double dropout = 0;        ///< between layers, while training

@@ -69,10 +69,12 @@ constexpr auto elementwise(Location at, X&&... x) {
 
 }  // namespace detail
 
+/// -x
 template <detail::Elementwise X>
 constexpr auto neg(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::neg>(at, std::forward<X>(x));
 }
+/// |x|; its gradient is 0 at 0.
 template <detail::Elementwise X>
 constexpr auto abs(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::abs>(at, std::forward<X>(x));
@@ -82,10 +84,12 @@ template <detail::Elementwise X>
 constexpr auto sign(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::sign>(at, std::forward<X>(x));
 }
+/// x²
 template <detail::Elementwise X>
 constexpr auto square(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::square>(at, std::forward<X>(x));
 }
+/// The square root; NaN below 0.
 template <detail::Elementwise X>
 constexpr auto sqrt(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::sqrt>(at, std::forward<X>(x));
@@ -100,6 +104,7 @@ template <detail::Elementwise X>
 constexpr auto reciprocal(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::reciprocal>(at, std::forward<X>(x));
 }
+/// e to the power of x
 template <detail::Elementwise X>
 constexpr auto exp(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::exp>(at, std::forward<X>(x));
@@ -109,6 +114,7 @@ template <detail::Elementwise X>
 constexpr auto expm1(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::expm1>(at, std::forward<X>(x));
 }
+/// The natural logarithm; NaN below 0.
 template <detail::Elementwise X>
 constexpr auto log(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::log>(at, std::forward<X>(x));
@@ -118,38 +124,47 @@ template <detail::Elementwise X>
 constexpr auto log1p(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::log1p>(at, std::forward<X>(x));
 }
+/// The sine of an angle in radians
 template <detail::Elementwise X>
 constexpr auto sin(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::sin>(at, std::forward<X>(x));
 }
+/// The cosine of an angle in radians
 template <detail::Elementwise X>
 constexpr auto cos(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::cos>(at, std::forward<X>(x));
 }
+/// The tangent of an angle in radians
 template <detail::Elementwise X>
 constexpr auto tan(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::tan>(at, std::forward<X>(x));
 }
+/// The angle from -pi/2 to pi/2, in radians, whose sine is x
 template <detail::Elementwise X>
 constexpr auto asin(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::asin>(at, std::forward<X>(x));
 }
+/// The angle from 0 to pi, in radians, whose cosine is x
 template <detail::Elementwise X>
 constexpr auto acos(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::acos>(at, std::forward<X>(x));
 }
+/// The angle from -pi/2 to pi/2, in radians, whose tangent is x
 template <detail::Elementwise X>
 constexpr auto atan(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::atan>(at, std::forward<X>(x));
 }
+/// The hyperbolic sine
 template <detail::Elementwise X>
 constexpr auto sinh(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::sinh>(at, std::forward<X>(x));
 }
+/// The hyperbolic cosine
 template <detail::Elementwise X>
 constexpr auto cosh(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::cosh>(at, std::forward<X>(x));
 }
+/// The hyperbolic tangent
 template <detail::Elementwise X>
 constexpr auto tanh(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::tanh>(at, std::forward<X>(x));
@@ -164,6 +179,7 @@ template <detail::Elementwise X>
 constexpr auto softplus(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::softplus>(at, std::forward<X>(x));
 }
+/// The error function, 2 / sqrt(pi) times the integral of exp(-t²) from 0 to x
 template <detail::Elementwise X>
 constexpr auto erf(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::erf>(at, std::forward<X>(x));

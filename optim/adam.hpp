@@ -7,6 +7,7 @@
 
 namespace xgrad::optim {
 
+/// Options of Adam.
 struct AdamOptions {
   double lr = 1e-3;
   std::array<double, 2> betas = {0.9, 0.999};  ///< decay of the mean gradient and of its mean square

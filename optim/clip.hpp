@@ -7,6 +7,7 @@
 
 namespace xgrad::optim {
 
+/// Options of clip_grad_norm.
 struct ClipOptions {
   bool error_if_nonfinite = true;  ///< PyTorch's default is false, and its gradients are then NaN
 };

@@ -5,6 +5,7 @@
 
 namespace xgrad::optim {
 
+/// Options of RMSprop.
 struct RMSpropOptions {
   double lr = 1e-2;
   double alpha = 0.99;  ///< decay of the mean square

@@ -5,6 +5,7 @@
 
 namespace xgrad::optim {
 
+/// Options of SGD.
 struct SGDOptions {
   double lr = 1e-3;
   double momentum = 0;

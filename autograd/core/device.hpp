@@ -10,6 +10,7 @@
 
 namespace xgrad {
 
+/// Where a tensor's data lives, as torch.device.
 class Device {
  public:
   static constexpr Device cpu() { return Device{}; }

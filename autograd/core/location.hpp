@@ -6,6 +6,8 @@
 
 namespace xgrad {
 
+/// Where an op was called: every op takes one last, which by default is its caller's place, for error
+/// messages.
 using Location = std::source_location;
 
 namespace detail {

@@ -83,9 +83,11 @@ struct Builder {
 
 }  // namespace detail
 
+/// A number that may stand beside tensors and symbols.
 template <class X>
 concept Number = std::is_arithmetic_v<std::remove_cvref_t<X>>;
 
+/// A symbol of a formula.
 template <class X>
 concept Symbolic = std::same_as<std::remove_cvref_t<X>, Symbol>;
 
@@ -115,6 +117,7 @@ concept SymbolPair = (Symbolic<A> && (Symbolic<B> || Number<B>)) || (Number<A> &
 
 }  // namespace detail
 
+/// Arithmetic and comparison in a formula; comparisons give 1 where they hold and 0 elsewhere.
 constexpr Symbol operator-(Symbol x) { return detail::emit(detail::Opcode::neg, x); }
 constexpr Symbol operator+(Symbol x) { return x; }
 template <class A, class B>
@@ -148,6 +151,7 @@ template <class A, class B>
 requires detail::SymbolPair<A, B>
 constexpr Symbol operator!=(A a, B b) { return detail::emit(detail::Opcode::not_equal, a, b); }
 
+/// The same, in place.
 template <class B>
 requires detail::SymbolPair<Symbol, B>
 constexpr Symbol& operator+=(Symbol& a, B b) { return a = a + b; }

@@ -8,6 +8,7 @@
 
 namespace xgrad {
 
+/// Makes the views that Tensor::array() and Tensor::mutable_array() return.
 template <class T>
 struct ArrayView {
   static auto extents(const AnyTensor& tensor) {

@@ -15,6 +15,7 @@
 
 namespace xgrad {
 
+/// Options of gradcheck and gradgradcheck.
 struct GradcheckOptions {
   double step = 1e-4;  ///< of the differences, times |x| or 1 (the largest |x| if all are smaller), whichever
                        ///< is larger; 2 steps to either side of x must meet no kink

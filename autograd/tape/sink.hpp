@@ -11,6 +11,7 @@ struct GradientSlot {
   AnyTensor value;       ///< undefined: nothing has come yet
   bool donated = false;  ///< whether its new holder may overwrite it: this region, not what lies beside it
 };
+/// The array as a gradient that its receiver may overwrite.
 inline GradientSlot donate(AnyTensor x) { return {std::move(x), true}; }
 
 namespace detail {
@@ -22,6 +23,7 @@ struct DeferredGradient {
 };
 }  // namespace detail
 
+/// Where the backward of a node or of a struct op leaves the gradients of its inputs.
 class GradientSink {
  public:
   /// Whether the gradient of input `i` is wanted.

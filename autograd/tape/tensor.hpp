@@ -86,6 +86,7 @@ struct TensorElement<Tensor<T>> {
 
 }  // namespace detail
 
+/// An xtensor array or expression.
 template <class E>
 concept ArrayExpression = !std::derived_from<std::remove_cvref_t<E>, AnyTensor> && requires(const E& e) {
   typename E::value_type;
@@ -263,10 +264,7 @@ class Tensor : public AnyTensor {
   }
 };
 
-/// d(outputs) / d(inputs), one for each input, without touching any `.grad()` (PyTorch's
-/// torch.autograd.grad). Throws GraphError for an input that the outputs do not depend on, unless
-/// `allow_unused`, which leaves it undefined, and ValueError for another number of grad_outputs than of
-/// outputs.
+/// Options of grad().
 struct GradOptions {
   std::vector<AnyTensor> grad_outputs =
       {};  ///< one for each output; none or undefined: ones, for scalar outputs
@@ -280,7 +278,10 @@ std::vector<AnyTensor> grad(std::span<const AnyTensor> outputs, std::span<const 
                             const GradOptions& options, Location at);
 }
 
-/// Gradients in a form that structured bindings take: `auto [gx, gy] = grad(loss, {x, y});`.
+/// d(outputs) / d(inputs), one for each input, without touching any `.grad()` (PyTorch's
+/// torch.autograd.grad). Throws GraphError for an input that the outputs do not depend on, unless
+/// `allow_unused`, which leaves it undefined, and ValueError for another number of grad_outputs than of
+/// outputs. This one is for structured bindings: `auto [gx, gy] = grad(loss, {x, y});`.
 template <Real T, std::size_t N>
 std::array<Tensor<T>, N> grad(const Tensor<T>& output, const Tensor<T> (&inputs)[N],
                               const GradOptions& options = {}, Location at = Location::current()) {
@@ -293,6 +294,7 @@ std::array<Tensor<T>, N> grad(const Tensor<T>& output, const Tensor<T> (&inputs)
   return result;
 }
 
+/// The same of several outputs by several inputs.
 template <Real T>
 std::vector<Tensor<T>> grad(const std::vector<Tensor<T>>& outputs, const std::vector<Tensor<T>>& inputs,
                             const GradOptions& options = {}, Location at = Location::current()) {
@@ -316,6 +318,7 @@ Tensor<T> grad(const Tensor<T>& output, const Input& input, const GradOptions& o
   return grad(output, {input}, options, at)[0];
 }
 
+/// The same elements without their history, as Tensor::detach().
 template <Real T>
 Tensor<T> detach(const Tensor<T>& x) {
   return x.detach();

@@ -3,14 +3,10 @@
 # brings it into users' programs. Forward declarations of public classes may stand there.
 set -euo pipefail
 cd "$1"
-public=$(sed -n '/^set(XGRAD_PUBLIC_HEADERS/,/)$/p' cmake/headers.cmake | tr ')\n' '  ')
-# Users write these names too: element types, locations, untyped tensors, symbols, and what their own ops take
-# and return. They come with the public headers that include these.
-named=$(echo autograd/core/{dtype,location}.hpp autograd/array/any_tensor.hpp autograd/formula/symbol.hpp \
-             autograd/tape/{op_interface,sink}.hpp)
+public=$(sed -n '/^set(XGRAD_\(PUBLIC\|NAMED\)_HEADERS/,/)$/p' cmake/headers.cmake | tr ')\n' '  ')
 
 for header in $(find autograd ops -name '*.hpp' | sort); do
-  [[ " $public $named " == *" $header "* ]] || echo "$header"
+  [[ " $public " == *" $header "* ]] || echo "$header"
 done | xargs awk '
   FNR == 1 || /^}/ { public = 0 }
   public && /./ && !/^(class|struct) [A-Za-z]+;$/ ||
