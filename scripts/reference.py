@@ -160,7 +160,7 @@ def page():
         for path in paths:
             if names := list(lines_of(path)):
                 comment = re.match(r"(?://[^\n]*\n)+", (ROOT / path).read_text())[0]
-                text += f"\n### `{path}`\n\n{sentence([comment.replace('//', '')])}\n\n" + "\n".join(names) + "\n"
+                text += f"\n### {path}\n\n{sentence([comment.replace('//', '')])}\n\n" + "\n".join(names) + "\n"
     return text
 
 

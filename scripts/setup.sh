@@ -7,6 +7,7 @@ set -euo pipefail
 demo=(g++ cmake ninja-build ccache libxtensor-dev libxtensor-blas-dev libxsimd-dev libopenblas-pthread-dev
       libfmt-dev nlohmann-json3-dev libcli11-dev)
 test=(catch2 libbenchmark-dev libmpfr-dev valgrind)
+ci=(doxygen debootstrap)
 bench=(python3)
 peers=(python3-torch libtorch-dev)
 
@@ -32,7 +33,7 @@ clang_package() {  # the oldest that will do: on Debian 12 the one that the proj
 case "${1:-test}" in
   demo) wanted=("${demo[@]}") need_clang=no ;;
   test) wanted=("${demo[@]}" "${test[@]}") need_clang=no ;;
-  ci) wanted=("${demo[@]}" "${test[@]}") need_clang=yes ;;
+  ci) wanted=("${demo[@]}" "${test[@]}" "${ci[@]}") need_clang=yes ;;
   bench) wanted=("${demo[@]}" "${test[@]}" "${bench[@]}") need_clang=no ;;
   peers) wanted=("${demo[@]}" "${test[@]}" "${bench[@]}" "${peers[@]}") need_clang=no ;;
   *) echo "usage: scripts/setup.sh [demo|test|ci|bench|peers]" >&2; exit 2 ;;

@@ -45,7 +45,7 @@ class profile {
   std::string table() const;
 
  private:
-  friend detail::ProfiledOp;
+  friend class detail::ProfiledOp;
   struct Counts;
   struct Measured;
 

@@ -25,7 +25,7 @@ inline constexpr DType dtype_of = std::same_as<T, float>    ? DType::float32
 /// Bytes of an element.
 constexpr std::size_t size_of(DType type) { return type == DType::float32 ? 4 : 8; }
 
-/// f.operator()<T>() for the type T of a tensor's elements.
+/// `f.operator()<T>()` for the type T of a tensor's elements.
 template <class F>
 decltype(auto) dispatch(DType type, F&& f) {
   return type == DType::float32 ? f.template operator()<float>() : f.template operator()<double>();
