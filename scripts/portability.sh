@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs scripts/demo.sh and scripts/test.sh on a distribution that has its base system and nothing else: makes one in a
 # temporary folder, with a clone of HEAD in it, and removes it afterwards. Nothing of this machine's environment gets in.
-# Usage: scripts/portability.sh [trixie|bookworm|noble]       Exits with 77, and says why, where this cannot be done.
+# Usage: scripts/portability.sh [trixie|bookworm|noble|sid]    Exits with 77, and says why, where this cannot be done.
 # XGRAD_MIRROR is where packages come from; XGRAD_PORTABILITY_CACHE a folder that keeps packages and object files.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,6 +10,7 @@ release=${1:-trixie} components=main mirror=http://deb.debian.org/debian recipe=
 case $release in
   trixie) name="Debian 13" ;;
   bookworm) name="Debian 12" ;;
+  sid) name="Debian unstable" recipe=sid ;;
   noble) name="Ubuntu 24.04" components=main,universe mirror=http://archive.ubuntu.com/ubuntu recipe=gutsy ;;
   *) sed -n '/^# Usage/s/^# //p' "$0" >&2; exit 2 ;;
 esac
