@@ -37,6 +37,7 @@ set(XGRAD_PUBLIC_HEADERS
   ops/softmax.hpp
   ops/threads.hpp
   nn/activation.hpp
+  nn/check.hpp
   nn/dropout.hpp
   nn/embedding.hpp
   nn/init.hpp
@@ -47,6 +48,7 @@ set(XGRAD_PUBLIC_HEADERS
   nn/rnn.hpp
   nn/safetensors.hpp
   nn/sequential.hpp
+  nn/visitor.hpp
   optim/adam.hpp
   optim/clip.hpp
   optim/optimizer.hpp

@@ -22,7 +22,6 @@ struct Rnn {
     return tanh(matmul(W_xh, x) + matmul(W_hh, h) + b_h);
   }
   Tensor<T> output(const Tensor<T>& h) const { return matmul(W_hy, h) + b_y; }
-  void visit(auto&& v) { v("W_xh", W_xh), v("W_hh", W_hh), v("b_h", b_h), v("W_hy", W_hy), v("b_y", b_y); }
 };
 
 template <Real T>

@@ -201,6 +201,24 @@ void Visitor::check_names() const {
           fmt::format("module: two members are called '{}'; give each its own name in visit()", item.path));
 }
 
+// A list is made of copies by mistake: std::vector<nn::Linear<>>(3, nn::Linear<>{4, 4}).
+void Visitor::check_distinct(std::span<const std::size_t> firsts) const {
+  if (firsts.size() < 2) return;
+  std::vector<std::vector<Identity>> elements(firsts.size());
+  for (std::size_t k = 0; k < firsts.size(); ++k)
+    for (std::size_t i = firsts[k]; i < (k + 1 < firsts.size() ? firsts[k + 1] : items_.size()); ++i)
+      if (is_state(items_[i])) elements[k].push_back(identity(*items_[i].tensor));
+  if (elements[0].empty() || !std::ranges::all_of(elements, [&](const auto& e) { return e == elements[0]; }))
+    return;
+  throw ValueError(
+      fmt::format("module: the {} elements of '{}' are one and the same, for copies share their parameters; "
+                  "make each anew, as "
+                  "{{{{4, 4}}, {{4, 4}}}} or by emplace_back(4, 4) in a loop, or clone() it; of what is to "
+                  "be used several times, "
+                  "name one",
+                  firsts.size(), std::string_view(path_).substr(0, path_.size() - 1)));
+}
+
 namespace detail {
 
 std::vector<NamedTensor> parameters(const Visitor& visitor) {
@@ -278,9 +296,10 @@ void set_training(const Visitor& visitor, bool training) {
   for (bool* flag : visitor.flags()) *flag = training;
 }
 
-std::int64_t count_parameters(const Visitor& visitor) {
+std::int64_t count_parameters(const Visitor& visitor, bool trainable_only) {
   std::int64_t count = 0;
-  for (const NamedTensor& p : parameters(visitor)) count += p.tensor.elements();
+  for (const NamedTensor& p : parameters(visitor))
+    if (!trainable_only || p.tensor.requires_grad()) count += p.tensor.elements();
   return count;
 }
 

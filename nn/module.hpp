@@ -1,39 +1,33 @@
-// Modules: plain structs that describe themselves to a visitor, and what can be done with any of them.
+// Modules: plain structs, and what can be done with any of them.
 //
 //   struct Net {
 //     nn::Linear<> hidden{2, 8}, out{8, 1};
 //     Tensor<> operator()(const Tensor<>& x) const { return out(tanh(hidden(x))); }
-//     void visit(auto&& v) { v("hidden", hidden); v("out", out); }
 //   };
 //
-// `v` takes, under a name: tensors (parameters), modules, and vectors, arrays and optionals of them, whose
-// elements are named "0", "1", …; `v.buffer(name, tensor)` state that is saved but not trained;
-// `v.training(flag)` the bool that train() and eval() set. (A class inside a function cannot have templates:
-// there it is `visit(nn::Visitor& v)`.) A module may also have `std::string attributes() const`, shown when
-// it is printed. Copying a module shares its parameters, as copying a tensor does; clone() separates them.
+// The members of a struct without constructors and bases are found by the compiler, with their names: tensors
+// (parameters), nn::Buffer<T> (state that is saved but not trained), modules, and lists, maps, tuples,
+// optionals and smart pointers of these; `bool training` is the flag that train() and eval() set. Other
+// members are the struct's own affair. Any other class says the same in a member template:
+//
+//     void visit(auto&& v) { v("hidden", hidden); v("out", out); v.buffer("mean", mean);
+//     v.training(training); }
+//
+// (A class inside a function cannot have templates: there it is `visit(nn::Visitor& v)`.) A module may also
+// have `std::string attributes() const`, shown when it is printed. Copying a module shares its parameters, as
+// copying a tensor does; clone() separates them.
 #pragma once
 
-#include <concepts>
-#include <cstddef>
-#include <cstdint>
-#include <iterator>
 #include <new>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#include <xgrad/autograd/tape/tensor.hpp>
+#include <xgrad/nn/visitor.hpp>
 
 namespace xgrad::nn {
-
-class Visitor;
-
-/// A type with the member template `void visit(auto&& v)`.
-template <class M>
-concept Module = requires(std::remove_cv_t<M>& m, Visitor& v) { m.visit(v); };
 
 /// A tensor under its dotted name: of float or double, or integers that a file holds.
 struct NamedTensor {
@@ -55,119 +49,14 @@ struct LoadReport {
 
 namespace detail {
 
-// One line of a module's description.
-struct Item {
-  enum class Kind : std::uint8_t { parameter, buffer, module, end } kind;
-  std::string path;  // "rnn.weight_ih_l0"
-  std::size_t name;  // where in it the last name begins
-  AnyTensor* tensor;
-  std::string type;  // of a module
-  std::optional<std::string> attributes;
-};
-
-template <class M>
-constexpr std::string_view signature() {
-  return __PRETTY_FUNCTION__;
-}
-
-template <class X>
-inline constexpr bool is_tensor = false;
-template <class T>
-inline constexpr bool is_tensor<Tensor<T>> = true;
-template <class X>
-inline constexpr bool is_optional = false;
-template <class X>
-inline constexpr bool is_optional<std::optional<X>> = true;
-
-}  // namespace detail
-
-/// What `visit` is called with: it writes the module's description down. One type for all purposes, so that
-/// each module's `visit` is compiled once.
-class Visitor {
- public:
-  template <class X>
-  void operator()(std::string_view name, X& x) {
-    if constexpr (!writable<X>()) {
-    } else if constexpr (detail::is_tensor<X>) {
-      tensor(name, x, detail::Item::Kind::parameter);
-    } else if constexpr (Module<X>) {
-      module(name, x);
-    } else if constexpr (detail::is_optional<X>) {
-      if (x) (*this)(name, *x);
-    } else if constexpr (requires { std::begin(x) != std::end(x); }) {
-      begin(name, "List", {});
-      std::size_t i = 0;
-      for (auto& element : x) (*this)(std::to_string(i++), element);
-      end();
-    } else {
-      static_assert(sizeof(X) == 0,
-                    "xgrad::nn: visit() hands over a member that is no Tensor, no module (a type with `void "
-                    "visit(auto&& "
-                    "v)`) and no vector, array or optional of them");
-    }
-  }
-
-  /// State that is saved and loaded but not trained.
-  template <class X>
-    requires detail::is_tensor<std::remove_const_t<X>>
-  void buffer(std::string_view name, X& x) {
-    if constexpr (writable<X>()) tensor(name, x, detail::Item::Kind::buffer);
-  }
-
-  /// The flag that train() and eval() set.
-  template <class X>
-    requires std::same_as<std::remove_const_t<X>, bool>
-  void training(X& flag) {
-    if constexpr (writable<X>()) flags_.push_back(&flag);
-  }
-
-  template <class M>
-  void module(std::string_view name, M& m) {
-    if constexpr (requires {
-                    { m.attributes() } -> std::convertible_to<std::string>;
-                  })
-      begin(name, detail::signature<M>(), m.attributes());
-    else
-      begin(name, detail::signature<M>(), std::nullopt);
-    m.visit(*this);
-    end();
-  }
-
-  const std::vector<detail::Item>& items() const { return items_; }
-  const std::vector<bool*>& flags() const { return flags_; }
-
- private:
-  template <class X>
-  static constexpr bool writable() {
-    static_assert(!std::is_const_v<X>,
-                  "xgrad::nn: visit() hands over a const member; declare it `void visit(auto&& v)`, without "
-                  "const, and no "
-                  "parameter const");
-    return !std::is_const_v<X>;
-  }
-  void tensor(std::string_view name, AnyTensor& x, detail::Item::Kind kind);
-  void begin(std::string_view name, std::string_view type, std::optional<std::string> attributes);
-  void end();
-  void check_names() const;
-
-  std::vector<detail::Item> items_;
-  std::vector<bool*> flags_;
-  std::vector<std::string> open_;
-  std::string path_;
-};
-
-namespace detail {
-
-// The element type of a module: what it names as value_type, or its first template argument that is or has
-// one.
-template <class M>
-struct ElementType {
-  using type = void;
-};
+// The element type of a module: what it names as value_type, or its first part or template argument that is
+// or has one.
 template <class... X>
 struct FirstOf {
   using type = void;
 };
+template <class M>
+struct ElementType : FirstOf<> {};
 template <class X, class... Rest>
 struct FirstOf<X, Rest...> {
   using mine = typename ElementType<X>::type;
@@ -178,13 +67,23 @@ struct ElementType<T> {
   using type = T;
 };
 template <class M>
-  requires Real<typename M::value_type>
+requires Real<typename M::value_type>
 struct ElementType<M> {
   using type = typename M::value_type;
 };
 template <template <class...> class M, class... X>
-  requires(!requires { typename M<X...>::value_type; })
-struct ElementType<M<X...>> : FirstOf<X...> {};
+requires(!requires { typename M<X...>::value_type; } && !HasMembers<M<X...>>) struct ElementType<M<X...>>
+    : FirstOf<X...> {
+};
+
+template <class X>
+using PartOrNone = std::conditional_t<HasParts<X>::value, X, void>;
+template <HasMembers M>
+requires(!requires { typename M::value_type; }) struct ElementType<M>
+    : decltype(with_members(std::declval<M&>(), [](auto&... x) {
+      return FirstOf<PartOrNone<std::remove_cvref_t<decltype(x)>>...>();
+    })) {
+};
 
 template <class T, class M>
 using Element = std::conditional_t<
@@ -195,9 +94,10 @@ using Element = std::conditional_t<
 
 template <class M>
 Visitor described(const M& m) {
-  static_assert(
-      Module<M>,
-      "xgrad::nn: this type is no module: give it `void visit(auto&& v) { v(\"name\", member); … }`");
+  static_assert(Module<M>,
+                "xgrad::nn: this type is no module: a struct without constructors that has tensors or "
+                "modules, or a class "
+                "with `void visit(auto&& v) { v(\"name\", member); … }`");
   try {
     Visitor visitor;
     if constexpr (Module<M>) visitor.module("", const_cast<M&>(m));  // reading functions only read
@@ -217,15 +117,15 @@ void to(const Visitor& visitor, Device device);
 void zero_grad(const Visitor& visitor);
 void set_requires_grad(const Visitor& visitor, bool requires_grad);
 void set_training(const Visitor& visitor, bool training);
-std::int64_t count_parameters(const Visitor& visitor);
+std::int64_t count_parameters(const Visitor& visitor, bool trainable_only);
 std::string to_string(const Visitor& visitor);
 
 }  // namespace detail
 
-/// The trainable tensors in declared order; tied (shared) ones count once. The element type is the module's
-/// `value_type`, or its first template argument that is or has one, or float: for a struct of double modules
-/// either declare `using value_type = double;` in it or ask for `parameters<double>(m)`. Throws ValueError
-/// where it differs.
+/// The parameters in declared order, frozen ones included; tied (shared) ones count once. The element type is
+/// the module's `value_type`, or that of its first part or template argument that has one, or float: for a
+/// class of double modules with a `visit`, either declare `using value_type = double;` in it or ask for
+/// `parameters<double>(m)`. Throws ValueError where it differs.
 template <class T = void, class M>
 std::vector<Tensor<detail::Element<T, M>>> parameters(const M& m) {
   using E = detail::Element<T, M>;
@@ -272,10 +172,15 @@ void eval(M& m) {
   train(m, false);
 }
 
-/// Number of trainable values, tied ones once.
+/// Number of values of all parameters, tied ones once.
 template <class M>
 std::int64_t count_parameters(const M& m) {
-  return detail::count_parameters(detail::described(m));
+  return detail::count_parameters(detail::described(m), false);
+}
+/// The same without frozen ones.
+template <class M>
+std::int64_t count_trainable(const M& m) {
+  return detail::count_parameters(detail::described(m), true);
 }
 
 /// A copy with parameters and buffers of its own; what was tied stays tied. Gradients are not copied.

@@ -33,6 +33,7 @@ struct RecurrentOptions {
 /// What a network carries from step to step: for each layer h, and for an LSTM c, of shape (batch, hidden).
 template <Real T = float>
 struct RecurrentState {
+  using plain_data = void;  // no part of a module that carries it
   using List = std::vector<Tensor<T>, xgrad::detail::pool::Allocator<Tensor<T>>>;
   List h, c;
 

@@ -9,8 +9,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include <xgrad/autograd/tape/node.hpp>
 #include <xgrad/autograd/array/scope.hpp>
+#include <xgrad/autograd/tape/node.hpp>
 
 namespace xgrad {
 
@@ -139,6 +139,18 @@ std::string to_dot(const AnyTensor& output, const LeafNames& names) {
 
 std::int64_t count_nodes(const AnyTensor& output) {
   return static_cast<std::int64_t>(reachable(std::span(&output, 1)).size());
+}
+
+std::vector<GraphLeaf> detail::leaves_of(const AnyTensor& output) {
+  std::vector<GraphLeaf> leaves;
+  std::unordered_set<const Node*> seen;
+  for (const Node* node : reachable({&output, 1}))
+    for (const Edge& edge : node->edges()) {
+      const Node* const leaf = edge.node.get();
+      if (leaf && leaf->is_leaf() && takes_gradient(*leaf) && seen.insert(leaf).second)
+        leaves.push_back({leaf, leaf->output_shape(0), node->name(), node->location()});
+    }
+  return leaves;
 }
 
 }  // namespace xgrad

@@ -79,9 +79,10 @@ template <class X>
 struct TensorElement {
   using type = void;
 };
-template <class T>
-struct TensorElement<Tensor<T>> {
-  using type = T;
+template <class X>
+requires std::derived_from<X, Tensor<typename X::value_type>>
+struct TensorElement<X> {
+  using type = typename X::value_type;
 };
 
 }  // namespace detail

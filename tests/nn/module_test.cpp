@@ -237,6 +237,8 @@ TEST_CASE("gradients are cleared, and parameters frozen and thawed") {
   nn::zero_grad(net);
   for (const auto& p : nn::parameters(net)) CHECK_FALSE(p.grad().defined());
   nn::set_requires_grad(net.hidden, false);
+  CHECK(nn::count_parameters(net) == 33);
+  CHECK(nn::count_trainable(net) == 9);
   net(ones({1, 2})).backward();
   CHECK_FALSE(net.hidden.weight.grad().defined());
   CHECK(net.out.weight.grad().defined());

@@ -38,7 +38,6 @@ template <Real T>
 struct Model {  // the script's
   nn::LSTM<T> rnn{7, 8, {.layers = 2}};
   nn::Linear<T> fc{8, 7};
-  void visit(auto&& v) { v("rnn", rnn), v("fc", fc); }
 };
 
 template <Real T>

@@ -43,6 +43,8 @@ struct Net {
   void visit(auto&& v) { v(\"layer\", layer); }
 };
 void good(const Net& net) { nn::parameters(net); }
+struct Plain { Tensor<> weight; };
+void good(const Plain& plain) { nn::parameters(plain); }
 struct Pass {
   static constexpr std::string_view name = \"pass\";
   Tensor<> forward(const Tensor<>& x) const { return x; }
@@ -62,9 +64,45 @@ void f(const Tensor<>& x) {
 refused "a captured tensor" "a formula's lambda may capture numbers only, by value: [k], not [&k]; pass tensors" <<<"$formulas
 void f(const Tensor<>& x) { formula(\"scaled\", [x](auto y) { return y; })(x); }"
 
-refused "a type without visit" "this type is no module: give it \`void visit(auto&& v)" <<<"$modules
-struct Plain { Tensor<> weight; };
+refused "a class without visit" "this type is no module: a struct without constructors that has tensors or modules, or a" <<<"$modules
+struct Plain {
+  Tensor<> weight;
+  Plain() {}
+};
 void f(const Plain& plain) { nn::parameters(plain); }"
+
+refused "a part in a type that is not looked into" "a member's type holds a tensor or module where it is not found" <<<"$modules
+#include <variant>
+struct Net {
+  nn::Linear<> first;
+  std::variant<int, nn::Linear<>> second;
+};
+void f(const Net& net) { nn::parameters(net); }"
+
+refused "a pointer to a part" "a member's type holds a tensor or module where it is not found" <<<"$modules
+struct Net {
+  nn::Linear<> first, *second;
+};
+void f(const Net& net) { nn::parameters(net); }"
+
+refused "a map without order" "an unordered map has no order in which its parts could be saved; use std::map" <<<"$modules
+#include <unordered_map>
+struct Net {
+  std::unordered_map<int, nn::Linear<>> layers;
+};
+void f(const Net& net) { nn::parameters(net); }"
+
+refused "too many members" "a module without visit() has at most 16 members; give it" <<<"$modules
+struct Net {
+  nn::Linear<> a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q;
+};
+void f(const Net& net) { nn::parameters(net); }"
+
+refused "a const member" "no parameter or module that is a member const" <<<"$modules
+struct Net {
+  const nn::Linear<> layer;
+};
+void f(const Net& net) { nn::parameters(net); }"
 
 refused "a member that is no module" "visit() hands over a member that is no Tensor, no module" <<<"$modules
 struct Net {
