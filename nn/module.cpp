@@ -169,7 +169,7 @@ std::string rendered(std::vector<Item>::const_iterator& next, int depth) {
 
 }  // namespace
 
-const AnyTensor* StateDict::find(std::string_view name) const {
+const AnyTensor* StateDict::find(std::string_view name) const& {
   const auto found = std::ranges::find(*this, name, &NamedTensor::name);
   return found == end() ? nullptr : &found->tensor;
 }

@@ -39,7 +39,8 @@ struct NamedTensor {
 struct StateDict : std::vector<NamedTensor> {
   using std::vector<NamedTensor>::vector;
   /// Null when there is none of that name.
-  const AnyTensor* find(std::string_view name) const;
+  const AnyTensor* find(std::string_view name) const&;
+  const AnyTensor* find(std::string_view name) const&& = delete;  // it would point into what is gone
 };
 
 /// Names that load_state_dict found on one side only.

@@ -225,7 +225,7 @@ RecurrentState<T> run_step(const Recurrent<T>& rnn, const X& x, const RecurrentS
 }  // namespace
 
 template <Real T>
-const Tensor<T>& RecurrentState<T>::output() const {
+const Tensor<T>& RecurrentState<T>::output() const& {
   if (h.empty())
     throw ValueError(
         "RecurrentState: this state is empty (default constructed); start from zero_state(batch)");

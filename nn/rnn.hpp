@@ -38,7 +38,8 @@ struct RecurrentState {
   List h, c;
 
   /// h of the last layer, the network's output. Throws ValueError for a default-constructed state.
-  const Tensor<T>& output() const;
+  const Tensor<T>& output() const&;
+  Tensor<T> output() const&& { return output(); }
 };
 
 /// The same values without their history, in memory of their own: what truncated BPTT carries into the next

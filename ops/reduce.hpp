@@ -17,6 +17,7 @@ class Axes : public IntList {
   using IntList::IntList;
   Axes() : IntList(std::initializer_list<std::int64_t>{}) {}
   Axes(std::integral auto axis) : IntList({static_cast<std::int64_t>(axis)}) {}
+  Axes(bool keepdims) = delete;  // the axes come first: sum(x, {}, true)
 };
 
 /// The sum. Sums of floats are accurate to a few units in the last place of sum(|x|), however long.
@@ -83,10 +84,14 @@ Indices argmax(const Tensor<T>& x);
 /// The same along an axis.
 template <Real T>
 Indices argmax(const Tensor<T>& x, std::int64_t axis, bool keepdims = false);
+template <Real T, std::same_as<bool> Keepdims>
+Indices argmax(const Tensor<T>& x, Keepdims) = delete;  // the axis comes first
 /// Where the smallest element stands. A NaN counts as smallest.
 template <Real T>
 Indices argmin(const Tensor<T>& x);
 template <Real T>
 Indices argmin(const Tensor<T>& x, std::int64_t axis, bool keepdims = false);
+template <Real T, std::same_as<bool> Keepdims>
+Indices argmin(const Tensor<T>& x, Keepdims) = delete;
 
 }  // namespace xgrad

@@ -71,7 +71,8 @@ class AnyTensor {
   static AnyTensor full(const Shape& shape, DType dtype, double value);
 
   bool defined() const { return static_cast<bool>(storage_); }
-  const Shape& shape() const { return shape_; }
+  const Shape& shape() const& { return shape_; }
+  Shape shape() const&& { return shape_; }  // a copy: that of a temporary is gone with it
   std::size_t rank() const { return shape_.rank(); }
   /// Extent of an axis; negative axes count from the back.
   std::int64_t size(std::int64_t axis) const { return shape_[normalize_axis("size", axis, shape_)]; }

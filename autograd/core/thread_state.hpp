@@ -53,6 +53,7 @@ struct ThreadState {
   StorageArena* arena = nullptr;         // where storages are made then
   bool registered = false;               // known to the registry that sums the counters
   bool ended = false;                    // its clean-up has run; only static destructors come here now
+  bool* values_read = nullptr;           // while a vjp is recorded: whether it has read elements, see op_node.hpp
   Engine* engine = nullptr;              // the backward pass under way, the innermost of several
   std::uint32_t scope = 0;               // annotation of nodes made now, see scope.hpp
   std::uint64_t sequence = 1;            // number of the next node

@@ -89,6 +89,18 @@ void RecordedOp::check_gradients(std::size_t count) const {
         name(), count, n, n == 1 ? "" : "s"));
 }
 
+// Of a vjp that read elements while it was recorded.
+void RecordedOp::check_recorded(std::size_t i, const AnyTensor& gradient) const {
+  if (gradient.requires_grad()) return;
+  throw GraphError(
+      fmt::format("backward of '{}' under create_graph: its vjp read the elements of a tensor and returned a "
+                  "gradient for input {} "
+                  "that was not recorded, so that gradients of it would be wrong{}; write the vjp with ops, "
+                  "or its loop as the "
+                  "forward of another struct op, which vjp applies",
+                  name(), i, describe(location())));
+}
+
 void changed_in_place(std::string_view op, const SavedValue& saved, Location at) {
   throw GraphError(
       fmt::format("backward of '{}': {} of shape {} was changed in place after the op saved it{}; compute "

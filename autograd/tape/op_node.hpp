@@ -41,6 +41,7 @@ class RecordedOp : public Node {
   std::size_t input(std::string_view call, std::size_t i) const;
   AnyTensor unpack(std::size_t i, bool recorded);
   void check_gradients(std::size_t count) const;
+  void check_recorded(std::size_t i, const AnyTensor& gradient) const;
 
  private:
   Shape* shapes_;
@@ -81,7 +82,9 @@ class OpNode final : public RecordedOp {
     if constexpr (requires { op_.backward(saved, slots, sink); })
       if (!sink.create_graph() && op_.backward(saved, slots, sink)) return;
     Gradients<T> gradients;
+    bool values_read = false;
     {
+      const SettingScope<&ThreadState::values_read> watched(sink.create_graph() ? &values_read : nullptr);
       const anomaly inside(false);  // what comes of it is checked, under this op's name
       if constexpr (requires(const Tensor<T>& g) { op_.vjp(saved, g); }) {
         const Tensor<T> g(slots[0].value);
@@ -109,6 +112,7 @@ class OpNode final : public RecordedOp {
       if (!sink.wants(i)) continue;
       GradientSlot& slot = gradients[i].slot_;
       if (!slot.value.defined()) continue;
+      if (values_read) check_recorded(i, slot.value);
       slot.donated = slot.donated || slot.value.unique();
       sink.add(i, std::move(slot));
     }

@@ -108,6 +108,10 @@ void detail::values_in_replay(const char* function) {
       "with ops, write with assign(tensor), or do it after a run");
 }
 
+void detail::note_values_read(const AnyTensor& x) {
+  if (is_recording() && x.requires_grad()) *this_thread.values_read = true;
+}
+
 void detail::other_element_type(DType wanted) {
   throw ValueError(
       fmt::format("Tensor<{0}>: the values are of the other element type; convert with to<{0}>()",

@@ -68,6 +68,8 @@ struct NestedList {
 [[noreturn]] void no_shape(const char* why);
 [[noreturn]] void other_element_type(DType wanted);
 [[noreturn]] void values_in_replay(const char* function);
+/// Tells the vjp that is being recorded that it has read the elements of x.
+void note_values_read(const AnyTensor& x);
 /// Raises the version of what is about to be written in place, here and in every run of a Replay. Throws
 /// GraphError naming `op` for the result of a recorded op.
 void change_in_place(std::string_view op, const AnyTensor& x);
@@ -239,6 +241,8 @@ class Tensor : public AnyTensor {
   const T* elements_for(const char* function) const {
     if (detail::in_replay()) [[unlikely]]
       detail::values_in_replay(function);
+    if (detail::this_thread.values_read) [[unlikely]]
+      detail::note_values_read(*this);
     return reinterpret_cast<const T*>(defined_for(function).bytes());
   }
 

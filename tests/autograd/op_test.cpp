@@ -1,9 +1,12 @@
 // Ops of one's own as structs: what they save and return, and mistakes in their vjp.
 #include <xgrad/autograd/tape/op.hpp>
 
+#include <algorithm>
+
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/reduce.hpp>
 #include "catch.hpp"
 #include "struct_ops.hpp"
 #include "tensors.hpp"
@@ -49,6 +52,56 @@ TEST_CASE("grad: a saved input comes back with its own history, not that of its 
   CHECK(second(x, x).item() == 2);
   CHECK_FALSE(second(x, x.detach()).defined());
   CHECK_FALSE(second(x.detach(), x).defined());
+}
+
+// x * x, with a vjp that is a loop.
+template <Real T>
+struct SquareByLoops {
+  static constexpr std::string_view name = "square_by_loops";
+  Tensor<T> forward(Saver<T>& save, const Tensor<T>& x) const {
+    save(x);
+    Tensor<T> y = empty_like(x);
+    for (std::size_t i = 0; i < x.values().size(); ++i) y.mutable_values()[i] = x.values()[i] * x.values()[i];
+    return y;
+  }
+  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
+    const Tensor<T> x = saved[0];
+    Tensor<T> result = empty_like(x);
+    for (std::size_t i = 0; i < x.values().size(); ++i)
+      result.mutable_values()[i] = 2 * x.values()[i] * g.values()[i];
+    return {result};
+  }
+};
+
+// Its argument reversed: linear, so that only the gradient is read.
+template <Real T>
+struct ReversedByLoops {
+  static constexpr std::string_view name = "reversed_by_loops";
+  Tensor<T> forward(const Tensor<T>& x) const {
+    Tensor<T> y = empty_like(x);
+    std::ranges::reverse_copy(x.values(), y.mutable_values().begin());
+    return y;
+  }
+  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const { return {forward(g)}; }
+};
+
+TEST_CASE("struct op: a vjp that is a loop has first derivatives, and says that it has no second", "[op]") {
+  const auto squared = [](const Tensor<double>& x) {
+    return apply(SquareByLoops<double>{}, Location::current(), x);
+  };
+  auto x = leaf({0, 3});
+  sum(squared(x)).backward();
+  CHECK(list(x.grad()) == Vector{0, 6});
+  CHECK_THROWS_AS(grad(sum(squared(x)), x, {.create_graph = true}), GraphError);
+  CHECK_THROWS_WITH(grad(sum(squared(x)), x, {.create_graph = true}),
+                    Contains("backward of 'square_by_loops' under create_graph") &&
+                        Contains("for input 0 that was not recorded") && Contains("op_test.cpp"));
+  const auto reversed = [](const Tensor<double>& y) {
+    return apply(ReversedByLoops<double>{}, Location::current(), y);
+  };
+  CHECK(list(grad(sum(reversed(x)), x, {.create_graph = true})) ==
+        Vector{1, 1});  // of which there is nothing more
+  CHECK_THROWS_WITH(grad(sum(square(reversed(x))), x, {.create_graph = true}), Contains("reversed_by_loops"));
 }
 
 template <Real T>

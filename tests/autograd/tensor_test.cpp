@@ -183,6 +183,14 @@ TEST_CASE("tensor: leaves", "[tensor]") {
   CHECK(y.grad().defined() == false);
 }
 
+TEST_CASE("tensor: what a temporary hands out outlives it", "[tensor]") {
+  const auto make = [] { return ones({2, 3}) * 2; };
+  const Shape& shape = make().shape();
+  CHECK(shape == Shape{2, 3});
+  STATIC_REQUIRE(std::same_as<decltype(make().shape()), Shape>);
+  STATIC_REQUIRE(std::same_as<decltype(std::declval<const Tensor<>&>().shape()), const Shape&>);
+}
+
 TEST_CASE("tensor: set_grad", "[tensor]") {
   auto x = ones<double>({2}).set_requires_grad();
   CHECK_FALSE(x.grad().defined());

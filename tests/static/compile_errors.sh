@@ -7,14 +7,15 @@ failed=0
 scratch=$(mktemp)
 trap 'rm -f "$scratch"' EXIT
 
-# refused TITLE SENTENCE: the program on standard input fails to compile with this sentence in an error.
+# refused TITLE SENTENCE...: the program on standard input fails to compile with one of these in an error.
 refused() {
-  local program
+  local program sentences
   program=$(cat)
+  sentences=$(printf '%s\n' "${@:2}")
   if "${compiler[@]}" <<<"$program" >"$scratch" 2>&1; then
     echo "$1: it compiled"
-  elif ! grep 'error:' "$scratch" | grep -qF "$2"; then
-    echo "$1: no error says: $2"
+  elif ! grep 'error:' "$scratch" | grep -qF "$sentences"; then
+    echo "$1: no error says: $sentences"
     cat "$scratch"
   else
     return 0
@@ -128,6 +129,14 @@ struct Net {
   }
 };
 void f(const Net& net) { nn::parameters(net); }"
+
+refused "keepdims where the axes are expected" "use of deleted function" "use a deleted function" "call to deleted" <<<'#include <xgrad/ops/reduce.hpp>
+using namespace xgrad;
+void f(const Tensor<>& x) { sum(x, true); }'
+
+refused "keepdims where the axis is expected" "use of deleted function" "use a deleted function" "call to deleted" <<<'#include <xgrad/ops/reduce.hpp>
+using namespace xgrad;
+void f(const Tensor<>& x) { argmax(x, true); }'
 
 refused "a struct op without name" "a struct op has a name: \`static constexpr std::string_view name" <<<"$ops
 struct Pass {
