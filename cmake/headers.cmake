@@ -8,13 +8,13 @@ set(XGRAD_PUBLIC_HEADERS
   autograd/core/error.hpp
   autograd/core/pool.hpp
   autograd/core/random.hpp
+  autograd/core/scope.hpp
   autograd/core/shape.hpp
   autograd/array/indices.hpp
   autograd/array/launch.hpp
   autograd/array/print.hpp
   autograd/array/profile.hpp
   autograd/array/replay.hpp
-  autograd/array/scope.hpp
   autograd/tape/array.hpp
   autograd/tape/create.hpp
   autograd/tape/formula.hpp

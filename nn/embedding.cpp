@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/nn/in_module.hpp>
 #include <xgrad/ops/index.hpp>
 
 namespace xgrad::nn {
@@ -19,10 +21,13 @@ Embedding<T>::Embedding(std::int64_t rows, std::int64_t features, Generator& gen
 
 template <Real T>
 Tensor<T> Embedding<T>::operator()(const Indices& indices, Location at) const {
-  if (!weight.defined())
-    throw ValueError(
-        "Embedding: used before it has parameters; construct it with its sizes, Embedding<>{rows, features}");
-  return embedding(weight, indices, at);
+  const xgrad::detail::CallSite call(at);
+  return detail::in_module(weight, [&] {
+    if (!weight.defined())
+      throw ValueError(
+          "Embedding: used before it has parameters; construct it with its sizes, Embedding<>{rows, features}");
+    return embedding(weight, indices, at);
+  });
 }
 
 template <Real T>

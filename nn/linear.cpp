@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 
 #include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/nn/in_module.hpp>
 #include <xgrad/nn/init.hpp>
 #include <xgrad/ops/matmul.hpp>
 
@@ -24,13 +26,16 @@ Linear<T>::Linear(std::int64_t in, std::int64_t out, bool with_bias, Generator& 
 
 template <Real T>
 Tensor<T> Linear<T>::operator()(const Tensor<T>& x, Location at) const {
-  if (!weight.defined())
-    throw ValueError("Linear: used before it has parameters; construct it with its sizes, Linear<>{in, out}");
-  const std::int64_t out = weight.shape()[0], in = weight.shape()[1];
-  if (x.defined() && (x.rank() == 0 || x.size(-1) != in))
-    throw ShapeError(fmt::format("Linear(in={}, out={}): x has shape {}; its last axis must be {}", in, out,
-                                 xgrad::to_string(x.shape()), in));
-  return bias.defined() ? linear(x, weight, bias, at) : linear(x, weight, at);
+  const xgrad::detail::CallSite call(at);
+  return detail::in_module(weight, [&] {
+    if (!weight.defined())
+      throw ValueError("Linear: used before it has parameters; construct it with its sizes, Linear<>{in, out}");
+    const std::int64_t out = weight.shape()[0], in = weight.shape()[1];
+    if (x.defined() && (x.rank() == 0 || x.size(-1) != in))
+      throw ShapeError(fmt::format("Linear(in={}, out={}): x has shape {}; its last axis must be {}", in, out,
+                                   xgrad::to_string(x.shape()), in));
+    return bias.defined() ? linear(x, weight, bias, at) : linear(x, weight, at);
+  });
 }
 
 template <Real T>

@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/node.hpp>
 #include <xgrad/nn/file.hpp>
 #include <xgrad/ops/integer.hpp>
 
@@ -177,6 +178,8 @@ const AnyTensor* StateDict::find(std::string_view name) const& {
 void Visitor::tensor(std::string_view name, AnyTensor& x, Item::Kind kind) {
   if (!x.defined()) return;  // switched off, such as the bias of a Linear without one
   items_.push_back({kind, path_ + std::string(name), path_.size(), &x, {}, {}});
+  if (kind == Item::Kind::parameter && x.node() && x.is_leaf())
+    static_cast<xgrad::detail::Leaf&>(*x.node()).set_label(items_.back().path);
 }
 
 void Visitor::begin(std::string_view name, std::string_view type, std::optional<std::string> attributes) {

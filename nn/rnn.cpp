@@ -7,8 +7,10 @@
 #include <fmt/format.h>
 
 #include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/array/scope.hpp>
+#include <xgrad/autograd/core/scope.hpp>
+#include <xgrad/nn/in_module.hpp>
 #include <xgrad/ops/dropout.hpp>
 #include <xgrad/ops/matmul.hpp>
 #include <xgrad/ops/recurrent.hpp>
@@ -45,6 +47,12 @@ void check_parameters(const Recurrent<T>& rnn) {
     throw ValueError(
         fmt::format("{0}: used before it has parameters; construct it with its sizes, {0}<>{{in, hidden}}",
                     name_of(rnn.cell)));
+}
+
+// A call, whose errors say which network of the program it was.
+template <Real T>
+decltype(auto) named(const Recurrent<T>& rnn, auto call) {
+  return detail::in_module(rnn.layers.empty() ? Tensor<T>() : rnn.layers[0].weight_ih, call);
 }
 
 template <Real T>
@@ -122,8 +130,8 @@ Tensor<T> project(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& l
 template <Real T>
 Tensor<T> project(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Indices& x,
                   Location at) {
-  if (adds_biases(rnn, layer)) return one_hot_linear(x, layer.weight_ih, layer.bias_ih, layer.bias_hh, at);
-  return one_hot_linear(x, layer.weight_ih, layer.bias_ih, at);
+  return xgrad::detail::one_hot_linear_of(name_of(rnn.cell), x, layer.weight_ih, layer.bias_ih,
+                                          adds_biases(rnn, layer) ? layer.bias_hh : Tensor<T>(), at);
 }
 
 // One step of one layer: the next h; c is changed in place.
@@ -191,6 +199,7 @@ typename Recurrent<T>::Sequence run_layers(const Recurrent<T>& rnn, const X& x,
 template <Real T, class X>
 typename Recurrent<T>::Sequence run_sequence(const Recurrent<T>& rnn, const X& x,
                                              const RecurrentState<T>* initial, Location at) {
+  const xgrad::detail::CallSite call(at);
   check_parameters(rnn);
   check_sequence(rnn, x);
   const bool batch_first = rnn.options.batch_first;
@@ -207,6 +216,7 @@ typename Recurrent<T>::Sequence run_sequence(const Recurrent<T>& rnn, const X& x
 
 template <Real T, class X>
 RecurrentState<T> run_step(const Recurrent<T>& rnn, const X& x, const RecurrentState<T>& state, Location at) {
+  const xgrad::detail::CallSite call(at);
   check_parameters(rnn);
   check_step(rnn, x);
   check_state(rnn, state, x.shape()[0]);
@@ -274,30 +284,30 @@ RecurrentState<T> Recurrent<T>::zero_state(std::int64_t batch) const {
 
 template <Real T>
 RecurrentState<T> Recurrent<T>::step(const Tensor<T>& x, const RecurrentState<T>& state, Location at) const {
-  return run_step(*this, x, state, at);
+  return named(*this, [&] { return run_step(*this, x, state, at); });
 }
 template <Real T>
 RecurrentState<T> Recurrent<T>::step(const Indices& x, const RecurrentState<T>& state, Location at) const {
-  return run_step(*this, x, state, at);
+  return named(*this, [&] { return run_step(*this, x, state, at); });
 }
 
 template <Real T>
 auto Recurrent<T>::operator()(const Tensor<T>& x, const RecurrentState<T>& state, Location at) const
     -> Sequence {
-  return run_sequence(*this, x, &state, at);
+  return named(*this, [&] { return run_sequence(*this, x, &state, at); });
 }
 template <Real T>
 auto Recurrent<T>::operator()(const Indices& x, const RecurrentState<T>& state, Location at) const
     -> Sequence {
-  return run_sequence(*this, x, &state, at);
+  return named(*this, [&] { return run_sequence(*this, x, &state, at); });
 }
 template <Real T>
 auto Recurrent<T>::operator()(const Tensor<T>& x, Location at) const -> Sequence {
-  return run_sequence<T>(*this, x, nullptr, at);
+  return named(*this, [&] { return run_sequence<T>(*this, x, nullptr, at); });
 }
 template <Real T>
 auto Recurrent<T>::operator()(const Indices& x, Location at) const -> Sequence {
-  return run_sequence<T>(*this, x, nullptr, at);
+  return named(*this, [&] { return run_sequence<T>(*this, x, nullptr, at); });
 }
 
 template <Real T>

@@ -31,6 +31,7 @@ struct Dropout {
 
 template <Real T>
 Tensor<T> dropout(const Tensor<T>& x, double p, bool training, Generator& generator, Location at) {
+  const detail::CallSite call(at);
   detail::check_defined("dropout", x);
   if (!(p >= 0 && p <= 1))
     throw ValueError(fmt::format("dropout: p is {}; a probability lies between 0 and 1", p));

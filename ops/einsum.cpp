@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/matmul.hpp>
@@ -294,6 +295,7 @@ Labels wanted_beside(const std::vector<Term<T>>& terms, const Labels& result, st
 
 template <Real T>
 Tensor<T> einsum(std::string_view text, std::span<const Tensor<T>> operands, Location at) {
+  const detail::CallSite call(at);
   for (std::size_t i = 0; i < operands.size(); ++i) detail::check_defined("einsum", operands[i], i);
   const Equation equation(text, operands.size());
   Extents extents;

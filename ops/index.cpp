@@ -137,6 +137,7 @@ void check_places(std::string_view op, const Shape& x, std::size_t axis, const I
 
 template <Real T>
 Tensor<T> index_select(const Tensor<T>& x, std::int64_t axis, const Indices& indices, Location at) {
+  const CallSite call(at);
   check_defined("index_select", x);
   const std::size_t along = normalize_axis("index_select", axis, x.shape());
   if (indices.shape().rank() != 1)
@@ -151,6 +152,7 @@ Tensor<T> index_select(const Tensor<T>& x, std::int64_t axis, const Indices& ind
 
 template <Real T>
 Tensor<T> embedding(const Tensor<T>& weight, const Indices& indices, Location at) {
+  const CallSite call(at);
   check_defined("embedding", weight);
   if (weight.rank() != 2)
     throw ShapeError(fmt::format("embedding: a weight of shape {}; it must be (rows, features)",
@@ -163,6 +165,7 @@ Tensor<T> embedding(const Tensor<T>& weight, const Indices& indices, Location at
 
 template <Real T>
 Tensor<T> gather(const Tensor<T>& x, std::int64_t axis, const Indices& indices, Location at) {
+  const CallSite call(at);
   check_defined("gather", x);
   const std::size_t along = normalize_axis("gather", axis, x.shape());
   check_places("gather", x.shape(), along, indices);
@@ -172,6 +175,7 @@ Tensor<T> gather(const Tensor<T>& x, std::int64_t axis, const Indices& indices, 
 template <Real T>
 Tensor<T> scatter_add(const Tensor<T>& x, std::int64_t axis, const Indices& indices, const Tensor<T>& source,
                       Location at) {
+  const CallSite call(at);
   check_defined("scatter_add", x);
   check_defined("scatter_add", source, 1);
   const std::size_t along = normalize_axis("scatter_add", axis, x.shape());
@@ -189,7 +193,8 @@ Tensor<T> scatter_add(const Tensor<T>& x, std::int64_t axis, const Indices& indi
 }
 
 template <Real T>
-Tensor<T> one_hot(const Indices& indices, std::int64_t classes) {
+Tensor<T> one_hot(const Indices& indices, std::int64_t classes, Location at) {
+  const CallSite call(at);
   if (classes < -1)
     throw ValueError(fmt::format(
         "one_hot: {} classes; give 0 or more, or leave it out for what the largest index needs", classes));
@@ -208,6 +213,7 @@ Tensor<T> one_hot(const Indices& indices, std::int64_t classes) {
 
 template <Real T>
 Tensor<T> masked_fill(const Tensor<T>& x, const Tensor<T>& mask, double value, Location at) {
+  const CallSite call(at);
   check_defined("masked_fill", x);
   check_defined("masked_fill", mask, 1);
   if (!broadcasts_to(mask.shape(), x.shape()))
@@ -222,7 +228,7 @@ Tensor<T> masked_fill(const Tensor<T>& x, const Tensor<T>& mask, double value, L
   template Tensor<T> gather(const Tensor<T>&, std::int64_t, const Indices&, Location);             \
   template Tensor<T> scatter_add(const Tensor<T>&, std::int64_t, const Indices&, const Tensor<T>&, \
                                  Location);                                                        \
-  template Tensor<T> one_hot(const Indices&, std::int64_t);                                        \
+  template Tensor<T> one_hot(const Indices&, std::int64_t, Location);                                       \
   template Tensor<T> masked_fill(const Tensor<T>&, const Tensor<T>&, double, Location);
 #include <xgrad/autograd/core/instantiate.hpp>
 

@@ -38,7 +38,7 @@ Tensor<T> scatter_add(const Tensor<T>& x, std::int64_t axis, const Indices& indi
 /// largest index needs. Throws ValueError for no indices and no `classes`, and for a negative number. A
 /// constant: there is no gradient.
 template <Real T = float>
-Tensor<T> one_hot(const Indices& indices, std::int64_t classes = -1);
+Tensor<T> one_hot(const Indices& indices, std::int64_t classes = -1, Location at = Location::current());
 
 /// `value` where `mask` is not 0, else x. The mask broadcasts to x's shape (ShapeError otherwise) and gets no
 /// gradient.

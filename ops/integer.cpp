@@ -6,6 +6,7 @@
 #include <array>
 
 #include <xgrad/autograd/array/kernel_list.hpp>
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/ops/layout.hpp>
@@ -67,6 +68,7 @@ void check_divisors(std::string_view op, const Indices& divisors) {
 
 Indices compute(std::string_view op, Arithmetic kind, const IntegerOperand& left,
                 const IntegerOperand& right) {
+  const CallSite call(left.at);
   const Operands x(op, left, right);
   std::int64_t limit = KernelList::any_integer;
   if (kind == Arithmetic::divide || kind == Arithmetic::remainder) check_divisors(op, right.values);
@@ -79,6 +81,7 @@ Indices compute(std::string_view op, Arithmetic kind, const IntegerOperand& left
 
 Tensor<> compare(std::string_view op, Comparison kind, const IntegerOperand& left,
                  const IntegerOperand& right) {
+  const CallSite call(left.at);
   const Operands x(op, left, right);
   const Tensor<> y = empty(x.shape);
   x.run(kernels_of(x.a).compare, kind, y);
@@ -123,7 +126,8 @@ Tensor<> operator>=(const IntegerOperand& a, const IntegerOperand& b) {
 }
 
 template <Real T>
-Tensor<T> to_tensor(const Indices& x) {
+Tensor<T> to_tensor(const Indices& x, Location at) {
+  const CallSite call(at);
   check_defined("to_tensor", x);
   Tensor<T> y = empty<T>(x.shape());
   launch(kernels_of(y).from_integers, reads(x), x.elements(), writes(y));
@@ -131,7 +135,8 @@ Tensor<T> to_tensor(const Indices& x) {
 }
 
 template <Real T>
-Indices to_indices(const Tensor<T>& x) {
+Indices to_indices(const Tensor<T>& x, Location location) {
+  const CallSite call(location);
   check_defined("to_indices", x);
   if (in_replay())
     refuse_in_replay("to_indices",
@@ -146,8 +151,8 @@ Indices to_indices(const Tensor<T>& x) {
 }
 
 #define XGRAD_INSTANTIATE(T)                    \
-  template Tensor<T> to_tensor(const Indices&); \
-  template Indices to_indices(const Tensor<T>&);
+  template Tensor<T> to_tensor(const Indices&, Location); \
+  template Indices to_indices(const Tensor<T>&, Location);
 #include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

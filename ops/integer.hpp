@@ -16,10 +16,12 @@ namespace xgrad {
 struct IntegerOperand {
   Indices values;
   std::optional<std::int64_t> number = {};
+  Location at;
 
-  IntegerOperand(const Indices& x) : values(x) {}
+  IntegerOperand(const Indices& x, Location location = Location::current()) : values(x), at(location) {}
   template <std::integral I>
-  IntegerOperand(I x) : values(Shape{}, {static_cast<std::int64_t>(x)}), number(x) {}
+  IntegerOperand(I x, Location location = Location::current())
+      : values(Shape{}, {static_cast<std::int64_t>(x)}), number(x), at(location) {}
 };
 
 /// Overflow wraps around, as NumPy's and PyTorch's does.
@@ -43,10 +45,10 @@ Tensor<> operator>=(const IntegerOperand& a, const IntegerOperand& b);
 
 /// The nearest floating-point numbers.
 template <Real T = float>
-Tensor<T> to_tensor(const Indices& x);
+Tensor<T> to_tensor(const Indices& x, Location at = Location::current());
 /// Truncated towards 0. Throws ValueError for NaN and what is no 64-bit integer, and GraphError inside the
 /// function of a Replay, where that would be noticed too late.
 template <Real T>
-Indices to_indices(const Tensor<T>& x);
+Indices to_indices(const Tensor<T>& x, Location at = Location::current());
 
 }  // namespace xgrad

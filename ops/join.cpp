@@ -129,6 +129,7 @@ std::vector<X> in_groups(std::span<const X> arrays, auto join) {
 
 template <TypedArray X>
 X cat(std::span<const X> arrays, std::int64_t axis, Location at) {
+  const CallSite call(at);
   check_list("cat", arrays);
   Shape shape = arrays[0].shape();
   const std::size_t along = normalize_axis("cat", axis, shape);
@@ -152,6 +153,7 @@ X cat(std::span<const X> arrays, std::int64_t axis, Location at) {
 
 template <TypedArray X>
 X stack(std::span<const X> arrays, std::int64_t axis, Location at) {
+  const CallSite call(at);
   check_list("stack", arrays);
   Shape shape = arrays[0].shape();
   for (std::size_t i = 0; i < arrays.size(); ++i)

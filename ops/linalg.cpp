@@ -239,6 +239,7 @@ struct Cholesky {
 
 template <Real T>
 Tensor<T> solve(const Tensor<T>& a, const Tensor<T>& b, Location at) {
+  const CallSite call(at);
   check_square("solve", a);
   check_defined("solve", b, 1);
   const auto fail = [&](std::string_view why) {
@@ -260,18 +261,21 @@ Tensor<T> solve(const Tensor<T>& a, const Tensor<T>& b, Location at) {
 
 template <Real T>
 Tensor<T> inv(const Tensor<T>& a, Location at) {
+  const CallSite call(at);
   check_square("inv", a);
   return apply(Inv<T>{}, at, a);
 }
 
 template <Real T>
 Tensor<T> det(const Tensor<T>& a, Location at) {
+  const CallSite call(at);
   check_square("det", a);
   return apply(Det<T>{}, at, a);
 }
 
 template <Real T>
 SignLogdet<T> slogdet(const Tensor<T>& a, Location at) {
+  const CallSite call(at);
   check_square("slogdet", a);
   auto results = apply(Slogdet<T>{}, at, a);
   return {std::move(results[0]), std::move(results[1])};
@@ -279,6 +283,7 @@ SignLogdet<T> slogdet(const Tensor<T>& a, Location at) {
 
 template <Real T>
 Tensor<T> cholesky(const Tensor<T>& a, Location at) {
+  const CallSite call(at);
   check_square("cholesky", a);
   return apply(Cholesky<T>{}, at, a);
 }

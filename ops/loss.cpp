@@ -187,6 +187,7 @@ Tensor<T> cross_entropy(const Tensor<T>& logits, const Indices& targets, ClassLo
 template <Real T>
 Tensor<T> nll_loss(const Tensor<T>& log_probabilities, const Indices& targets, ClassLossOptions options,
                    Location at) {
+  const CallSite call(at);
   constexpr std::string_view op = "nll_loss";
   const Targets t = checked(op, log_probabilities, targets, options);
   Shape column = targets.shape();

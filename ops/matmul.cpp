@@ -129,7 +129,7 @@ class ProductNode final : public Node {
     if (saved_[i].version() != versions_[i])
       changed_in_place(name_,
                        {saved_[i], versions_[i], SavedValue::Origin::input, static_cast<std::uint16_t>(i)},
-                       location());
+                       where());
     return saved_[i];
   }
 
@@ -270,6 +270,7 @@ Tensor<T> linear_of(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>
 
 template <Real T>
 Tensor<T> matmul(const Tensor<T>& a, const Tensor<T>& b, MatmulOptions options, Location at) {
+  const CallSite call(at);
   check_defined("matmul", a);
   check_defined("matmul", b, 1);
   const Shape &sa = a.shape(), &sb = b.shape();
@@ -300,6 +301,7 @@ Tensor<T> linear(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& b
 
 template <Real T>
 Tensor<T> outer(const Tensor<T>& a, const Tensor<T>& b, Location at) {
+  const CallSite call(at);
   check_defined("outer", a);
   check_defined("outer", b, 1);
   if (a.rank() != 1 || b.rank() != 1)

@@ -120,13 +120,15 @@ struct OneHotLinear {
 };
 
 template <Real T, std::same_as<Tensor<T>>... Biases>
-Tensor<T> product(const Indices& x, Location at, const Tensor<T>& weight, const Biases&... biases) {
-  check_defined("one_hot_linear", weight);
+Tensor<T> product(std::string_view caller, const Indices& x, Location at, const Tensor<T>& weight,
+                  const Biases&... biases) {
+  const CallSite call(at);
+  check_defined(caller, weight);
   if (weight.rank() != 2 || ((biases.shape() != Shape{weight.shape()[0]}) || ...))
     throw ShapeError(fmt::format(
-        "one_hot_linear: weight {}{}; a weight [out, in] and a bias [out] are needed",
-        to_string(weight.shape()), (fmt::format(", bias {}", to_string(biases.shape())) + ... + "")));
-  check_indices("one_hot_linear", x, weight.shape()[1]);
+        "{}: weight {}{}; a weight [out, in] and a bias [out] are needed", caller, to_string(weight.shape()),
+        (fmt::format(", bias {}", to_string(biases.shape())) + ... + "")));
+  check_indices(caller, x, weight.shape()[1]);
   // Columns of a narrow weight are read fast: their cache lines serve all of them.
   const std::int64_t columns = weight.shape()[1], some = columns <= 128 ? columns : columns / 2;
   const bool by_rows = x.elements() > some;
@@ -136,22 +138,32 @@ Tensor<T> product(const Indices& x, Location at, const Tensor<T>& weight, const 
 }  // namespace
 
 template <Real T>
+Tensor<T> detail::one_hot_linear_of(std::string_view caller, const Indices& x, const Tensor<T>& weight,
+                                    const Tensor<T>& bias, const Tensor<T>& second_bias, Location at) {
+  if (second_bias.defined()) return product(caller, x, at, weight, bias, second_bias);
+  return bias.defined() ? product(caller, x, at, weight, bias) : product(caller, x, at, weight);
+}
+
+template <Real T>
 Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
-  return bias.defined() ? product(x, at, weight, bias) : product(x, at, weight);
+  return detail::one_hot_linear_of("one_hot_linear", x, weight, bias, {}, at);
 }
 
 template <Real T>
 Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias,
                          const Tensor<T>& second_bias, Location at) {
+  const CallSite call(at);
   check_defined("one_hot_linear", bias, 1);
   check_defined("one_hot_linear", second_bias, 2);
-  return product(x, at, weight, bias, second_bias);
+  return product("one_hot_linear", x, at, weight, bias, second_bias);
 }
 
 #define XGRAD_INSTANTIATE(T)                                                                              \
   template Tensor<T> one_hot_linear(const Indices&, const Tensor<T>&, const Tensor<T>&, Location);        \
   template Tensor<T> one_hot_linear(const Indices&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, \
-                                    Location);
+                                    Location);                                                            \
+  template Tensor<T> detail::one_hot_linear_of(std::string_view, const Indices&, const Tensor<T>&,         \
+                                               const Tensor<T>&, const Tensor<T>&, Location);
 #include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

@@ -136,7 +136,7 @@ class StepNode final : public Node {
     changed_in_place(name(),
                      {AnyTensor(region.storage, region.offset, shape_of(i)), region.version, origin,
                       i == saved_result ? 0 : input},
-                     location());
+                     where());
   }
 
   static bool comes_of_second_derivative(std::span<const GradientSlot> gradients) {
@@ -352,6 +352,7 @@ template <Real T, StepKind kind>
 void step(const Tensor<T>& zx, const Tensor<T>& h, const Tensor<T>& weight, const Tensor<T>* last,
           std::span<Tensor<T>> next, const StepMemory<T>& memory, Location at) {
   constexpr bool gru = kind == StepKind::gru;
+  const CallSite call(at);
   const ProfiledOp timed(name_of(kind));
   check_step(kind, zx, h, weight, last);
   AnyTensor z = memory.zx_donated && may_overwrite(zx) ? zx.detached() : copy_of(zx);

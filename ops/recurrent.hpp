@@ -59,4 +59,11 @@ template <Real T>
 Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor<T>& bias,
                          const Tensor<T>& second_bias, Location at = Location::current());
 
+namespace detail {
+/// The same for a module called `caller`, which its errors name; either bias may be undefined.
+template <Real T>
+Tensor<T> one_hot_linear_of(std::string_view caller, const Indices& x, const Tensor<T>& weight,
+                            const Tensor<T>& bias, const Tensor<T>& second_bias, Location at);
+}  // namespace detail
+
 }  // namespace xgrad

@@ -339,11 +339,13 @@ Indices place_of_extreme(std::string_view op, Fold kind, const Tensor<T>& x, Axi
 
 template <Real T>
 Tensor<T> sum(const Tensor<T>& x, const Axes& axes, bool keepdims, Location at) {
+  const CallSite call(at);
   return apply(Sum<T, false>{axis_set("sum", x, axes), keepdims}, at, x);
 }
 
 template <Real T>
 Tensor<T> mean(const Tensor<T>& x, const Axes& axes, bool keepdims, Location at) {
+  const CallSite call(at);
   const AxisSet set = axis_set("mean", x, axes);
   check_not_empty("mean", x.shape(), set);
   return apply(Sum<T, true>{set, keepdims}, at, x);
@@ -351,6 +353,7 @@ Tensor<T> mean(const Tensor<T>& x, const Axes& axes, bool keepdims, Location at)
 
 template <Real T>
 Tensor<T> var(const Tensor<T>& x, const Axes& axes, VarOptions options, Location at) {
+  const CallSite call(at);
   const AxisSet set = axis_set("var", x, axes);
   check_divisor("var", x, set, options.correction);
   return apply(Var<T, false>{set, options}, at, x);
@@ -358,6 +361,7 @@ Tensor<T> var(const Tensor<T>& x, const Axes& axes, VarOptions options, Location
 
 template <Real T>
 Tensor<T> stddev(const Tensor<T>& x, const Axes& axes, VarOptions options, Location at) {
+  const CallSite call(at);
   const AxisSet set = axis_set("stddev", x, axes);
   check_divisor("stddev", x, set, options.correction);
   return apply(Var<T, true>{set, options}, at, x);
@@ -365,6 +369,7 @@ Tensor<T> stddev(const Tensor<T>& x, const Axes& axes, VarOptions options, Locat
 
 template <Real T>
 Tensor<T> prod(const Tensor<T>& x, const Axes& axes, bool keepdims, Location at) {
+  const CallSite call(at);
   const AxisSet set = axis_set("prod", x, axes);
   Tensor<T> y = x;
   AxisSet left = set;
@@ -380,6 +385,7 @@ Tensor<T> prod(const Tensor<T>& x, const Axes& axes, bool keepdims, Location at)
 
 template <Real T>
 Tensor<T> amax(const Tensor<T>& x, const Axes& axes, bool keepdims, Location at) {
+  const CallSite call(at);
   const AxisSet set = axis_set("amax", x, axes);
   check_not_empty("amax", x.shape(), set);
   return apply(Extreme<T, true>{set, keepdims}, at, x);
@@ -387,6 +393,7 @@ Tensor<T> amax(const Tensor<T>& x, const Axes& axes, bool keepdims, Location at)
 
 template <Real T>
 Tensor<T> amin(const Tensor<T>& x, const Axes& axes, bool keepdims, Location at) {
+  const CallSite call(at);
   const AxisSet set = axis_set("amin", x, axes);
   check_not_empty("amin", x.shape(), set);
   return apply(Extreme<T, false>{set, keepdims}, at, x);
@@ -394,11 +401,13 @@ Tensor<T> amin(const Tensor<T>& x, const Axes& axes, bool keepdims, Location at)
 
 template <Real T>
 Tensor<T> logsumexp(const Tensor<T>& x, const Axes& axes, bool keepdims, Location at) {
+  const CallSite call(at);
   return apply(LogSumExp<T>{axis_set("logsumexp", x, axes), keepdims}, at, x);
 }
 
 template <Real T>
 Tensor<T> norm(const Tensor<T>& x, double p, const Axes& axes, bool keepdims, Location at) {
+  const CallSite call(at);
   const AxisSet set = axis_set("norm", x, axes);
   if (p != 1 && p != 2 && p != std::numeric_limits<double>::infinity())
     throw ValueError(fmt::format("norm: p is {}; it must be 1, 2 or infinity", p));
@@ -407,24 +416,29 @@ Tensor<T> norm(const Tensor<T>& x, double p, const Axes& axes, bool keepdims, Lo
 
 template <Real T>
 Tensor<T> cumsum(const Tensor<T>& x, std::int64_t axis, Location at) {
+  const CallSite call(at);
   check_defined("cumsum", x);
   return apply(CumSum<T>{normalize_axis("cumsum", axis, x.shape())}, at, x);
 }
 
 template <Real T>
-Indices argmax(const Tensor<T>& x) {
+Indices argmax(const Tensor<T>& x, Location at) {
+  const CallSite call(at);
   return place_of_extreme("argmax", Fold::maximum, x, axis_set("argmax", x, {}), false);
 }
 template <Real T>
-Indices argmax(const Tensor<T>& x, std::int64_t axis, bool keepdims) {
+Indices argmax(const Tensor<T>& x, std::int64_t axis, bool keepdims, Location at) {
+  const CallSite call(at);
   return place_of_extreme("argmax", Fold::maximum, x, axis_set("argmax", x, axis), keepdims);
 }
 template <Real T>
-Indices argmin(const Tensor<T>& x) {
+Indices argmin(const Tensor<T>& x, Location at) {
+  const CallSite call(at);
   return place_of_extreme("argmin", Fold::minimum, x, axis_set("argmin", x, {}), false);
 }
 template <Real T>
-Indices argmin(const Tensor<T>& x, std::int64_t axis, bool keepdims) {
+Indices argmin(const Tensor<T>& x, std::int64_t axis, bool keepdims, Location at) {
+  const CallSite call(at);
   return place_of_extreme("argmin", Fold::minimum, x, axis_set("argmin", x, axis), keepdims);
 }
 
@@ -439,10 +453,10 @@ Indices argmin(const Tensor<T>& x, std::int64_t axis, bool keepdims) {
   template Tensor<T> logsumexp(const Tensor<T>&, const Axes&, bool, Location);    \
   template Tensor<T> norm(const Tensor<T>&, double, const Axes&, bool, Location); \
   template Tensor<T> cumsum(const Tensor<T>&, std::int64_t, Location);            \
-  template Indices argmax(const Tensor<T>&);                                      \
-  template Indices argmax(const Tensor<T>&, std::int64_t, bool);                  \
-  template Indices argmin(const Tensor<T>&);                                      \
-  template Indices argmin(const Tensor<T>&, std::int64_t, bool);
+  template Indices argmax(const Tensor<T>&, Location);                                      \
+  template Indices argmax(const Tensor<T>&, std::int64_t, bool, Location);                  \
+  template Indices argmin(const Tensor<T>&, Location);                                      \
+  template Indices argmin(const Tensor<T>&, std::int64_t, bool, Location);
 #include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

@@ -80,17 +80,19 @@ Tensor<T> cumsum(const Tensor<T>& x, std::int64_t axis, Location at = Location::
 /// Where the largest element stands, as an index of the flattened array; the first of several. A NaN counts
 /// as largest.
 template <Real T>
-Indices argmax(const Tensor<T>& x);
+Indices argmax(const Tensor<T>& x, Location at = Location::current());
 /// The same along an axis.
 template <Real T>
-Indices argmax(const Tensor<T>& x, std::int64_t axis, bool keepdims = false);
+Indices argmax(const Tensor<T>& x, std::int64_t axis, bool keepdims = false,
+               Location at = Location::current());
 template <Real T, std::same_as<bool> Keepdims>
 Indices argmax(const Tensor<T>& x, Keepdims) = delete;  // the axis comes first
 /// Where the smallest element stands. A NaN counts as smallest.
 template <Real T>
-Indices argmin(const Tensor<T>& x);
+Indices argmin(const Tensor<T>& x, Location at = Location::current());
 template <Real T>
-Indices argmin(const Tensor<T>& x, std::int64_t axis, bool keepdims = false);
+Indices argmin(const Tensor<T>& x, std::int64_t axis, bool keepdims = false,
+               Location at = Location::current());
 template <Real T, std::same_as<bool> Keepdims>
 Indices argmin(const Tensor<T>& x, Keepdims) = delete;
 

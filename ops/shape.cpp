@@ -191,12 +191,14 @@ Shape resolved(const Shape& from, const IntList& extents) {
 
 template <TypedArray X>
 X reshape(const X& x, const IntList& shape, Location at) {
+  const CallSite call(at);
   check_defined("reshape", x);
   return viewed(x, resolved(x.shape(), shape), at);
 }
 
 template <TypedArray X>
 X flatten(const X& x, std::int64_t start, std::int64_t end, Location at) {
+  const CallSite call(at);
   check_defined("flatten", x);
   if (x.rank() == 0 && start >= -1 && start <= 0 && end >= -1 && end <= 0) return viewed(x, {1}, at);
   const std::size_t first = normalize_axis("flatten", start, x.shape()),
@@ -212,6 +214,7 @@ X flatten(const X& x, std::int64_t start, std::int64_t end, Location at) {
 
 template <TypedArray X>
 X squeeze(const X& x, Location at) {
+  const CallSite call(at);
   check_defined("squeeze", x);
   Shape shape;
   for (const std::int64_t extent : x.shape())
@@ -221,6 +224,7 @@ X squeeze(const X& x, Location at) {
 
 template <TypedArray X>
 X squeeze(const X& x, std::int64_t axis, Location at) {
+  const CallSite call(at);
   check_defined("squeeze", x);
   if (x.rank() == 0 && (axis == 0 || axis == -1)) return x;
   const std::size_t at_axis = normalize_axis("squeeze", axis, x.shape());
@@ -231,6 +235,7 @@ X squeeze(const X& x, std::int64_t axis, Location at) {
 
 template <TypedArray X>
 X unsqueeze(const X& x, std::int64_t axis, Location at) {
+  const CallSite call(at);
   check_defined("unsqueeze", x);
   const auto rank = static_cast<std::int64_t>(x.rank());
   if (axis < -rank - 1 || axis > rank)
@@ -244,6 +249,7 @@ X unsqueeze(const X& x, std::int64_t axis, Location at) {
 
 template <TypedArray X>
 X expand(const X& x, const IntList& extents, Location at) {
+  const CallSite call(at);
   check_defined("expand", x);
   const auto fail = [&](std::string_view why) {
     throw ShapeError(
@@ -268,6 +274,7 @@ X expand(const X& x, const IntList& extents, Location at) {
 
 template <TypedArray X>
 X permute(const X& x, const IntList& axes, Location at) {
+  const CallSite call(at);
   check_defined("permute", x);
   std::array<bool, Shape::max_rank> named{};
   Axes order{};
@@ -291,6 +298,7 @@ X permute(const X& x, const IntList& axes, Location at) {
 
 template <TypedArray X>
 X transpose(const X& x, std::int64_t a, std::int64_t b, Location at) {
+  const CallSite call(at);
   check_defined("transpose", x);
   if (x.rank() == 0 && a >= -1 && a <= 0 && b >= -1 && b <= 0) return x;
   Axes axes;
@@ -301,6 +309,7 @@ X transpose(const X& x, std::int64_t a, std::int64_t b, Location at) {
 
 template <TypedArray X>
 X flip(const X& x, const IntList& axes, Location at) {
+  const CallSite call(at);
   check_defined("flip", x);
   Flip op;
   for (const std::int64_t axis : axes)
@@ -312,6 +321,7 @@ X flip(const X& x, const IntList& axes, Location at) {
 
 template <Real T>
 Tensor<T> pad(const Tensor<T>& x, const IntList& padding, double value, Location at) {
+  const CallSite call(at);
   check_defined("pad", x);
   const auto text = [&] {
     return fmt::format("pad: [{}] around shape {}", fmt::join(padding, ", "), to_string(x.shape()));

@@ -265,6 +265,7 @@ Range resolved(const Slice& s, std::int64_t axis, std::int64_t extent) {
 
 template <TypedArray X>
 X narrow(const X& x, std::int64_t axis, std::int64_t start, std::int64_t length, Location at) {
+  const CallSite call(at);
   check_defined("narrow", x);
   const std::size_t along = normalize_axis("narrow", axis, x.shape());
   const std::int64_t extent = x.shape()[along], first = start < 0 ? start + extent : start;
@@ -279,6 +280,7 @@ X narrow(const X& x, std::int64_t axis, std::int64_t start, std::int64_t length,
 
 template <TypedArray X>
 X select(const X& x, std::int64_t axis, std::int64_t index, Location at) {
+  const CallSite call(at);
   check_defined("select", x);
   const std::size_t along = normalize_axis("select", axis, x.shape());
   const std::int64_t extent = x.shape()[along], first = index < 0 ? index + extent : index;
@@ -290,6 +292,7 @@ X select(const X& x, std::int64_t axis, std::int64_t index, Location at) {
 
 template <TypedArray X>
 X slice(const X& x, const std::vector<Slice>& slices, Location at) {
+  const CallSite call(at);
   check_defined("slice", x);
   if (slices.size() > x.rank())
     throw ShapeError(fmt::format("slice: {} slices of shape {}, which has {} axes", slices.size(),
@@ -305,6 +308,7 @@ X slice(const X& x, const std::vector<Slice>& slices, Location at) {
 
 template <TypedArray X>
 std::vector<X> split(const X& x, const std::vector<std::int64_t>& sizes, std::int64_t axis, Location at) {
+  const CallSite call(at);
   check_defined("split", x);
   const std::size_t along = normalize_axis("split", axis, x.shape());
   Starts starts{0};
@@ -323,6 +327,7 @@ std::vector<X> split(const X& x, const std::vector<std::int64_t>& sizes, std::in
 
 template <TypedArray X>
 std::vector<X> split(const X& x, std::int64_t size, std::int64_t axis, Location at) {
+  const CallSite call(at);
   check_defined("split", x);
   const std::int64_t extent = x.shape()[normalize_axis("split", axis, x.shape())];
   if (size <= 0)
@@ -336,6 +341,7 @@ std::vector<X> split(const X& x, std::int64_t size, std::int64_t axis, Location 
 
 template <TypedArray X>
 std::vector<X> chunk(const X& x, std::int64_t count, std::int64_t axis, Location at) {
+  const CallSite call(at);
   check_defined("chunk", x);
   const std::int64_t extent = x.shape()[normalize_axis("chunk", axis, x.shape())];
   if (count <= 0) throw ValueError(fmt::format("chunk: {} parts; give a positive number", count));
@@ -345,6 +351,7 @@ std::vector<X> chunk(const X& x, std::int64_t count, std::int64_t axis, Location
 
 template <TypedArray X>
 std::vector<X> unbind(const X& x, std::int64_t axis, Location at) {
+  const CallSite call(at);
   check_defined("unbind", x);
   const std::size_t along = normalize_axis("unbind", axis, x.shape());
   const std::int64_t extent = x.shape()[along];
@@ -360,6 +367,7 @@ std::vector<X> unbind(const X& x, std::int64_t axis, Location at) {
 
 template <TypedArray X>
 PoolVector<X> detail::rows(const X& x, Location at) {
+  const CallSite call(at);
   const std::int64_t extent = x.shape()[0];
   if (extent > max_parts) {
     PoolVector<X> result;

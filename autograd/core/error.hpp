@@ -2,13 +2,17 @@
 #pragma once
 
 #include <stdexcept>
+#include <string>
+#include <string_view>
 
 namespace xgrad {
 
 /// Base of all, and thrown itself where memory is short. The text says what was being done, the shapes or
-/// value met, and what to do about it.
+/// value met, what to do about it, and where the op was called, in which named_scope.
 struct Error : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  explicit Error(const std::string& text);
+  /// Adds to the text what one who passes the error on knows besides: `catch (Error& e) { e.add("…"); throw; }`.
+  void add(std::string_view remark);
 };
 
 /// Shapes, axes or sizes that do not fit together.

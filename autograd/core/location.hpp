@@ -1,6 +1,7 @@
 // Where in the user's program an op was called.
 #pragma once
 
+#include <cstdint>
 #include <source_location>
 #include <string>
 
@@ -11,7 +12,9 @@ namespace xgrad {
 using Location = std::source_location;
 
 namespace detail {
-/// " (called in FILE:LINE, FUNCTION)", or nothing where that is not known.
+/// " (called in FILE:LINE, FUNCTION; in decoder.out; time step 3)": the later parts by the number of a
+/// named_scope, or this thread's present one. Nothing where neither is known.
+std::string describe(const Location& at, std::uint32_t scope);
 std::string describe(const Location& at);
 }  // namespace detail
 

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -53,6 +54,7 @@ struct ThreadState {
   StorageArena* arena = nullptr;         // where storages are made then
   bool registered = false;               // known to the registry that sums the counters
   bool ended = false;                    // its clean-up has run; only static destructors come here now
+  const std::source_location* call_site = nullptr;  // of the op under way, see call_site.hpp
   bool* values_read = nullptr;           // while a vjp is recorded: whether it has read elements, see op_node.hpp
   Engine* engine = nullptr;              // the backward pass under way, the innermost of several
   std::uint32_t scope = 0;               // annotation of nodes made now, see scope.hpp

@@ -9,6 +9,7 @@
 
 #include <xgrad/autograd/array/kernel_list.hpp>
 #include <xgrad/autograd/array/profile.hpp>
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
 
@@ -35,6 +36,7 @@ Engine::~Engine() {
 }
 
 void Engine::backward(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds) {
+  const CallSite call(at_);
   const recording_scope recording(options_.create_graph);
   seed(outputs, seeds);
   if (Leaf::any_hooked()) [[unlikely]]
@@ -116,7 +118,7 @@ inline void Engine::visit(Node& node) {
     throw GraphError(
         fmt::format("backward: the graph of '{}' was freed by an earlier backward through it{}; pass "
                     "{{.retain_graph = true}} to the earlier one, or detach() what is carried over",
-                    node.name(), describe(node.location_)));
+                    node.name(), node.where()));
   if (in_replay()) [[unlikely]]
     node.check_inside_replay();
   const bool frees_graph = !options_.retain_graph && !options_.create_graph;

@@ -7,6 +7,7 @@
 #include <span>
 
 #include <xgrad/autograd/array/kernel_list.hpp>
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/autograd/tape/node.hpp>
 #include <xgrad/autograd/tape/run_formula.hpp>
@@ -84,7 +85,10 @@ struct Call {
       wanted |= 1u << k;
       reads |= info.reads[k];
     }
-    if (!alike) common = common_shape(info, arguments);
+    if (!alike) {
+      const CallSite call(at);
+      common = common_shape(info, arguments);
+    }
     shape = alike ? &some->shape() : &common;
     dtype = some->dtype();
     reads &= bit(info.leaf_gradient(0)) - 1;

@@ -27,7 +27,7 @@ void FormulaNode::throw_changed(const SavedTensor& saved) {
                   "compute with clone() of it, "
                   "or change it after backward",
                   info_.name, input ? "input" : "result", input ? saved.leaf : saved.leaf - info_.inputs,
-                  to_string(saved_shape(saved)), describe(location())));
+                  to_string(saved_shape(saved)), where()));
 }
 
 void FormulaNode::backward(std::span<GradientSlot> gradients, GradientSink& sink) {

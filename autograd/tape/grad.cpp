@@ -1,6 +1,7 @@
 // grad(): gradients of some inputs, returned.
 #include <fmt/format.h>
 
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/engine.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
@@ -24,6 +25,7 @@ namespace detail {
 
 std::vector<AnyTensor> grad(std::span<const AnyTensor> outputs, std::span<const AnyTensor> inputs,
                             const GradOptions& options, Location at) {
+  const CallSite call(at);
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (!inputs[i].defined() || !inputs[i].requires_grad())
       throw GraphError(

@@ -53,6 +53,16 @@ std::unique_lock<std::mutex> Leaf::locked() const {
   return single_threaded() ? std::unique_lock(mutex_, std::defer_lock) : std::unique_lock(mutex_);
 }
 
+std::string Leaf::label() const {
+  const auto lock = locked();
+  return label_;
+}
+
+void Leaf::set_label(std::string_view name) {
+  const auto lock = locked();
+  if (name.size() > label_.size()) label_ = name;
+}
+
 AnyTensor Leaf::grad() const {
   const auto lock = locked();
   return grad_;

@@ -8,7 +8,6 @@
 
 #include <xgrad/autograd/array/kernel_list.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/core/location.hpp>
 
 namespace xgrad {
 
@@ -101,7 +100,7 @@ void Node::check_inside_replay() const {
     throw GraphError(fmt::format(
         "backward: inside the function of a Replay, the pass reaches '{}', which was recorded before it{}; "
         "compute it inside the function, or detach() its result",
-        name(), describe(location_)));
+        name(), where()));
 }
 
 }  // namespace xgrad

@@ -9,10 +9,12 @@
 #include <mutex>
 #include <source_location>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include <xgrad/autograd/array/any_tensor.hpp>
+#include <xgrad/autograd/core/location.hpp>
 #include <xgrad/autograd/core/thread_state.hpp>
 
 namespace xgrad {
@@ -64,6 +66,8 @@ class Node {
   std::uint64_t sequence() const { return sequence_; }
   std::source_location location() const { return location_; }
   std::uint32_t scope() const { return scope_; }
+  /// Where it was recorded, for an error's text: see describe().
+  std::string where() const { return describe(location_, scope_); }
   DType dtype() const { return dtype_; }
   bool is_leaf() const { return leaf_; }
 
@@ -167,6 +171,10 @@ class Leaf final : public Node {
   /// Sets the gradient unless it is that already.
   void bind_grad(const AnyTensor& value);
 
+  /// Its longest name in a module: "decoder.out.weight"; empty before any gave it one.
+  std::string label() const;
+  void set_label(std::string_view name);
+
   /// Adds a whole backward pass's gradient.
   void accumulate(GradientSlot slot);
 
@@ -182,6 +190,7 @@ class Leaf final : public Node {
   Shape shape_;
   mutable std::mutex mutex_;
   AnyTensor grad_;
+  std::string label_;
 };
 
 /// AnyTensor::requires_grad, where a call would be too much.

@@ -72,7 +72,7 @@ AnyTensor RecordedOp::unpack(std::size_t i, bool recorded) {
         name(), i, saved_count_));
   const SavedValue& saved = saved_[i];
   if (!saved.tensor.defined()) return {};
-  if (saved.tensor.version() != saved.version) changed_in_place(name(), saved, location());
+  if (saved.tensor.version() != saved.version) changed_in_place(name(), saved, where());
   AnyTensor value = saved.tensor;
   if (recorded && saved.origin == SavedValue::Origin::output)
     value.attach(Ref<Node>::share(this), saved.index);
@@ -98,10 +98,10 @@ void RecordedOp::check_recorded(std::size_t i, const AnyTensor& gradient) const 
                   "that was not recorded, so that gradients of it would be wrong{}; write the vjp with ops, "
                   "or its loop as the "
                   "forward of another struct op, which vjp applies",
-                  name(), i, describe(location())));
+                  name(), i, where()));
 }
 
-void changed_in_place(std::string_view op, const SavedValue& saved, Location at) {
+void changed_in_place(std::string_view op, const SavedValue& saved, const std::string& where) {
   throw GraphError(
       fmt::format("backward of '{}': {} of shape {} was changed in place after the op saved it{}; compute "
                   "with clone() of it, or "
@@ -110,7 +110,7 @@ void changed_in_place(std::string_view op, const SavedValue& saved, Location at)
                   saved.origin == SavedValue::Origin::input    ? fmt::format("input {}", saved.index)
                   : saved.origin == SavedValue::Origin::output ? "its result"
                                                                : "a saved value",
-                  to_string(saved.tensor.shape()), describe(at)));
+                  to_string(saved.tensor.shape()), where));
 }
 
 void undefined_input(std::string_view op, std::size_t index) {

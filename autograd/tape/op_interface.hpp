@@ -29,7 +29,7 @@ struct SavedValue {
   const Node* node = nullptr;  // that it had: this tells an input from another that is its detached copy
 };
 
-[[noreturn]] void changed_in_place(std::string_view op, const SavedValue& saved, Location at);
+[[noreturn]] void changed_in_place(std::string_view op, const SavedValue& saved, const std::string& where);
 [[noreturn]] void undefined_input(std::string_view op, std::size_t index);
 
 template <class Op>

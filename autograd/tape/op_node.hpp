@@ -9,6 +9,7 @@
 
 #include <xgrad/autograd/array/diagnostics.hpp>
 #include <xgrad/autograd/array/profile.hpp>
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/autograd/tape/op_interface.hpp>
 
@@ -157,6 +158,7 @@ auto run_forward(Op& op, Saver<T>& saver, const In&... in) {
 
 template <Real T, class Op, class... In>
 auto compute_and_record(Op&& op, Location at, std::span<const AnyTensor* const> inputs, const In&... in) {
+  const CallSite call(at);
   bool needed = false;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i]->defined()) undefined_input(Op::name, i);

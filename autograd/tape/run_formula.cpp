@@ -133,6 +133,7 @@ void compute_flat(const auto& call, const double* constants, AnyTensor& result) 
 template <class Plan>
 [[gnu::noinline]] void run_planned(const auto& call, std::span<AnyTensor> outputs,
                                    FormulaConstants constants) {
+  const CallSite here(call.at);
   KeptValues kept;
   Plan plan(*call.shape, constants.forward);
   std::array<NumberCell, max_inputs> cells;

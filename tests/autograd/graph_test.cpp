@@ -1,7 +1,7 @@
 // Graphs as text: ops, shapes, attributes, names, module paths and time steps.
 #include <xgrad/autograd/tape/graph.hpp>
 
-#include <xgrad/autograd/array/scope.hpp>
+#include <xgrad/autograd/core/scope.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>

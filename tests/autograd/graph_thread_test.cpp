@@ -5,7 +5,7 @@
 #include <thread>
 
 #include <xgrad/autograd/array/replay.hpp>
-#include <xgrad/autograd/array/scope.hpp>
+#include <xgrad/autograd/core/scope.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/graph.hpp>
 #include <xgrad/autograd/tape/mode.hpp>

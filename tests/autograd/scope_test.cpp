@@ -1,5 +1,5 @@
 // Scopes: what the text of a graph says of where its ops were recorded.
-#include <xgrad/autograd/array/scope.hpp>
+#include <xgrad/autograd/core/scope.hpp>
 
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/create.hpp>

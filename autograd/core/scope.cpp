@@ -1,5 +1,5 @@
 // The table of module paths.
-#include <xgrad/autograd/array/scope.hpp>
+#include <xgrad/autograd/core/scope.hpp>
 
 #include <fmt/format.h>
 
