@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string_view>
-#include <type_traits>
+#include <vector>
 
 #include <xgrad/autograd/core/dtype.hpp>
 
@@ -40,12 +40,6 @@ struct Boolean {
   operator bool() const { return byte != 0; }
 };
 
-template <class V>
-inline constexpr DType held_as =
-    std::is_same_v<V, double>                                                            ? DType::float64
-    : std::is_same_v<V, float> || std::is_same_v<V, Half> || std::is_same_v<V, BFloat16> ? DType::float32
-                                                                                         : DType::int64;
-
 /// Values of type V become values of To, which is no smaller; `from` may be the end of `to`'s memory.
 template <class V, class To>
 void convert_values(const std::byte* from, std::size_t count, std::byte* to) {
@@ -68,16 +62,14 @@ struct ElementFormat {
   Convert to_dtype, to_double;
 };
 
-template <class V>
+template <class V, class Held = std::int64_t>
 constexpr ElementFormat element_format(std::string_view safetensors, std::string_view npy) {
-  using Held = std::conditional_t<held_as<V> == DType::float32, float,
-                                  std::conditional_t<held_as<V> == DType::float64, double, std::int64_t>>;
-  return {safetensors, npy, sizeof(V), held_as<V>, convert_values<V, Held>, convert_values<V, double>};
+  return {safetensors, npy, sizeof(V), dtype_of<Held>, convert_values<V, Held>, convert_values<V, double>};
 }
 
 inline constexpr ElementFormat element_formats[] = {
-    element_format<float>("F32", "<f4"),         element_format<double>("F64", "<f8"),
-    element_format<Half>("F16", "<f2"),          element_format<BFloat16>("BF16", ""),
+    element_format<float, float>("F32", "<f4"),  element_format<double, double>("F64", "<f8"),
+    element_format<Half, float>("F16", "<f2"),   element_format<BFloat16, float>("BF16", ""),
     element_format<std::int64_t>("I64", "<i8"),  element_format<std::int32_t>("I32", "<i4"),
     element_format<std::int16_t>("I16", "<i2"),  element_format<std::int8_t>("I8", "|i1"),
     element_format<std::uint64_t>("U64", "<u8"), element_format<std::uint32_t>("U32", "<u4"),
@@ -88,6 +80,14 @@ inline constexpr ElementFormat element_formats[] = {
 constexpr const ElementFormat* find_format(std::string_view ElementFormat::* names, std::string_view name) {
   const auto found = std::ranges::find(element_formats, name, names);
   return found == std::end(element_formats) || name.empty() ? nullptr : found;
+}
+
+/// All of these names, for messages.
+inline std::vector<std::string_view> format_names(std::string_view ElementFormat::* names) {
+  std::vector<std::string_view> known;
+  for (const ElementFormat& format : element_formats)
+    if (!(format.*names).empty()) known.push_back(format.*names);
+  return known;
 }
 
 }  // namespace xgrad::nn::detail

@@ -217,12 +217,9 @@ NpyArray read_array(const FileName& file) {
   const std::string text = read_header(file, in, offset);
   Header header = HeaderParser(file, text).parse();
   const ElementFormat* const format = detail::find_format(&ElementFormat::npy, header.descr);
-  if (!format) {
-    std::vector<std::string_view> known;
-    for (const ElementFormat& f : detail::element_formats)
-      if (!f.npy.empty()) known.push_back(f.npy);
-    fail(file, "expected values of type {}, found {}", fmt::join(known, ", "), printable(header.descr));
-  }
+  if (!format)
+    fail(file, "expected values of type {}, found {}",
+         fmt::join(detail::format_names(&ElementFormat::npy), ", "), printable(header.descr));
   const std::size_t count = element_count(file, header.shape, format->size);
   if (in.size() - offset != count * format->size)
     fail(file, "shape {} of {} takes {} bytes, found {}", tuple_text(header.shape), header.descr,

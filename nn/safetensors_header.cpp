@@ -146,11 +146,9 @@ class HeaderReader {
   void set_format(const std::string& type) {
     if (entry().format) fail(file_, "'{}': the header names 'dtype' twice", name());
     entry().format = find_format(&ElementFormat::safetensors, type);
-    if (entry().format) return;
-    std::vector<std::string_view> known;
-    for (const ElementFormat& format : element_formats) known.push_back(format.safetensors);
-    fail(file_, "'{}': expected values of type {}, found {}", name(), fmt::join(known, ", "),
-         printable(type));
+    if (!entry().format)
+      fail(file_, "'{}': expected values of type {}, found {}", name(),
+           fmt::join(format_names(&ElementFormat::safetensors), ", "), printable(type));
   }
 
   void add_extent(std::uint64_t n) {
