@@ -13,18 +13,15 @@ peers=(python3-torch libtorch-dev)
 
 installed() { [[ " $(dpkg-query -W -f='${db:Status-Status} ' "$1" 2>/dev/null)" == *" installed "* ]]; }
 clang_versions=(16 17 18 19 20 21 22)
-clang_found() {
+clang_there() {
   for version in "${clang_versions[@]}"; do
-    if command -v "clang++-$version" >/dev/null; then return 0; fi
+    if command -v "clang++-$version" >/dev/null; then echo "$version"; return 0; fi
   done
   return 1
 }
-clang_package() {  # the oldest that will do: on Debian 12 the one that the project is tested with
+clang_to_install() {  # the oldest that will do: on Debian 12 the one that the project is tested with
   for version in "${clang_versions[@]}"; do
-    if [[ $(apt-cache policy "clang-$version") == *"Candidate: "[0-9]* ]]; then
-      echo "clang-$version"
-      return 0
-    fi
+    if [[ $(apt-cache policy "clang-$version") == *"Candidate: "[0-9]* ]]; then echo "$version"; return 0; fi
   done
   echo "setup: this distribution has no clang 16 or newer" >&2
   return 1
@@ -42,8 +39,10 @@ if ! command -v apt-get dpkg-query >/dev/null; then
   echo "setup: no apt-get here, so nothing is installed; the names at Debian are: ${wanted[*]}"
   exit 0
 fi
-clang_found && need_clang=no
 packages=()
+if [[ $need_clang == yes ]] && version=$(clang_there); then
+  need_clang=no wanted+=("libclang-rt-$version-dev")  # sanitizers and libFuzzer
+fi
 for package in "${wanted[@]}"; do
   installed "$package" || packages+=("$package")
 done
@@ -59,7 +58,8 @@ fi
 echo "setup: asking the distribution for its list of packages"
 "${as_root[@]}" apt-get update -qq || echo "setup: the list could not be brought up to date, going on with what is there"
 if [[ $need_clang == yes ]]; then
-  packages+=("$(clang_package)")
+  version=$(clang_to_install)
+  packages+=("clang-$version" "libclang-rt-$version-dev")
 fi
 echo "setup: installing ${packages[*]}"
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" </dev/null
