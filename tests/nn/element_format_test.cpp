@@ -9,12 +9,15 @@
 #include <vector>
 
 #include <xgrad/autograd/array/indices.hpp>
+#include <xgrad/autograd/array/replay.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/nn/npy.hpp>
 #include <xgrad/nn/safetensors.hpp>
+#include <xgrad/ops/index.hpp>
 #include "catch.hpp"
 #include "program.hpp"
+#include "tensors.hpp"
 
 namespace {
 
@@ -131,6 +134,19 @@ TEST_CASE("npy: Fortran order is read as rows") {
   CHECK(from_npy("<f4", "(3, 4, 1, 2)", bytes_of(values), "True").data == expected);
   CHECK(from_npy("<f8", "()", bytes_of<double>({3}), "True").data == std::vector<double>{3});
   CHECK(from_npy("<f8", "(2, 0)", "", "True").data.empty());
+}
+
+TEST_CASE("integers that a Replay's function reads from a file are the same in every run") {
+  const TemporaryFolder folder;
+  nn::save_safetensors(folder / "x", {{"x", Indices{2, 0}}});
+  Tensor<> weights{{1, 2}, {3, 4}, {5, 6}};
+  Replay step([&] {
+    const Indices rows(nn::load_safetensors(folder / "x").tensors[0].tensor);
+    return embedding(weights, rows) * 2;
+  });
+  step();
+  weights.assign(weights * 10);
+  CHECK(list(step()) == std::vector<float>{100, 120, 20, 40});
 }
 
 // As PyTorch's BatchNorm1d: its counter is an I64 of shape [].
