@@ -3,6 +3,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/xgrad)
 
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(TARGETS xgrad EXPORT xgrad-targets)
 install(EXPORT xgrad-targets NAMESPACE xgrad:: DESTINATION ${package_dir})
 install(DIRECTORY autograd ops nn optim models DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/xgrad

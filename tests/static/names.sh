@@ -9,7 +9,7 @@ fail() { echo "$1"; failed=1; }
 folders='autograd|ops|nn|optim|models|examples|tests|benchmarks|scripts|docs|cmake'
 while IFS=: read -r page path; do
   compgen -G "${path//\`/}" >/dev/null || fail "$page names ${path}, which is not there"
-done < <(grep -oE "\`($folders)/[^\` ]*\`" README.md docs/*.md)
+done < <(grep -oE "\`($folders)/[^\` ]*\`" ./*.md docs/*.md)
 
 while IFS='|' read -r _ file names _; do
   file=${file//[\` ]/}
