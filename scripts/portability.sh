@@ -21,6 +21,8 @@ skip() { say "skipped: $*"; exit 77; }
 [[ $EUID -eq 0 ]] || skip "this needs root"
 command -v debootstrap >/dev/null || skip "debootstrap is missing (apt-get install debootstrap)"
 unshare --mount --pid --fork true 2>/dev/null || skip "this machine allows no mounts"
+[[ $release != noble || -e /usr/share/keyrings/ubuntu-archive-keyring.gpg ]] ||
+  say "without Ubuntu's keyring its base system is taken unchecked"
 [[ -z $(git status --porcelain) ]] || say "what is not committed is left out"
 
 # Its processes and mounts live in namespaces that end with it, however it ends; so the folder has no mount in it here.
@@ -55,8 +57,9 @@ inside() {
     echo "== $name: $step"
     run $step || { echo "portability: $name: failed: $step"; return 1; }
   done
-  echo "portability: $name: passed with" $(run dpkg-query -W -f '${Package} ${Version}, ' g++ cmake catch2 libfmt-dev \
-    libxtensor-dev libxtensor-blas-dev libxsimd-dev libopenblas-pthread-dev nlohmann-json3-dev)
+  run dpkg-query -W -f '${Package} ${Version}\n' g++ cmake catch2 libfmt-dev libxtensor-dev libxtensor-blas-dev \
+    libxsimd-dev libopenblas-pthread-dev nlohmann-json3-dev
+  echo "portability: $name: passed with these versions"
 }
 
 [[ -z $cache ]] || mkdir -p "$cache/packages" "$cache/objects"
