@@ -14,7 +14,8 @@ echo "== installed, find_package"
 configure -S "$source/tests/package" -B "$scratch/found" -DCMAKE_PREFIX_PATH="$scratch/prefix"
 "$cmake" --build "$scratch/found"
 "$scratch/found/uses_xgrad"
-if grep -rlF -e "$source" -e "$build" "$scratch/prefix/include" "$scratch/prefix/lib/cmake"; then
+# Whole paths: a source folder /xgrad is not named by lib/cmake/xgrad.
+if grep -rlP "(?<![\w.}/-])(\Q$source\E|\Q$build\E)(?![\w.-])" "$scratch/prefix/include" "$scratch/prefix/lib/cmake"; then
   echo "installed files (above) name the source or the build folder"
   exit 1
 fi
