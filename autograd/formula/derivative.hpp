@@ -1,26 +1,34 @@
 // The derivative of each primitive, and from them the adjoint program of a formula.
 #pragma once
 
-#include <xgrad/autograd/formula/symbol.hpp>
+#include <xgrad/autograd/formula/regions.hpp>
 
 namespace xgrad::detail {
 
 /// Leaves of an adjoint program, in this order: the formula's inputs, its outputs, what it kept, the
 /// gradients of its outputs. Its results are the gradients of the inputs.
+///
+/// A branch of where() that is not taken sends nothing, whatever NaN or infinity is computed on it: what a
+/// step sends is cut to its region where it leaves it.
 class AdjointBuilder {
  public:
-  /// The adjoint of `forward`, whose last `forward.kept` outputs are values kept for this very purpose; with
-  /// `kept_gradients` they have gradients too.
-  static constexpr Program make(const Program& forward, bool kept_gradients = false) {
-    AdjointBuilder self(forward, forward.output_count - (kept_gradients ? 0 : forward.kept));
+  /// The adjoint of `forward`, whose last `forward.kept` outputs are values kept for this very purpose. The
+  /// one that is `recorded`, to be differentiated again, takes their gradients too.
+  static constexpr Program make(const Program& forward, bool recorded = false) {
+    AdjointBuilder self(forward, recorded);
+    self.find_regions();
     self.propagate();
     return self.finish();
   }
 
  private:
   // The forward constants keep their places, so that captured ones can be put there.
-  constexpr AdjointBuilder(const Program& forward, int gradients) : forward_(forward), gradients_(gradients) {
+  constexpr AdjointBuilder(const Program& forward, bool recorded)
+      : forward_(forward),
+        gradients_(forward.output_count - (recorded ? 0 : forward.kept)),
+        recorded_(recorded) {
     values_.fill(-1);
+    smooth_values_.fill(-1);
     adjoints_.fill(-1);
     builder_.program.constants = forward.constants;
     builder_.program.constant_count = forward.constant_count;
@@ -29,28 +37,99 @@ class AdjointBuilder {
 
   using Table = std::array<std::int16_t, Program::max_instructions>;
 
+  static constexpr std::int16_t& entry(Table& table, std::int16_t step) {
+    return table[static_cast<std::size_t>(step)];
+  }
+  constexpr const Instruction& forward(std::int16_t step) const {
+    return forward_.code[static_cast<std::size_t>(step)];
+  }
+  constexpr std::int16_t region_of(std::int16_t step) {
+    const std::int16_t region = entry(regions_of_, step);
+    return region == Regions::none ? Regions::all : region;
+  }
   constexpr Symbol at(std::int16_t step) { return {builder_, step}; }
   constexpr Symbol number(double value) { return builder_.constant(value); }
+  constexpr Symbol gradient(int output) {
+    return builder_.input(forward_.inputs + forward_.output_count + output);
+  }
 
   // The value of a forward step: a saved leaf where there is one, else computed again.
   constexpr Symbol value(std::int16_t step) {
-    auto& known = values_[static_cast<std::size_t>(step)];
-    if (known < 0) known = recompute(step).step;
-    return at(known);
+    return known(values_, step, [this](std::int16_t operand) { return value(operand); });
   }
 
-  constexpr Symbol recompute(std::int16_t step) {
-    const Instruction& i = forward_.code[static_cast<std::size_t>(step)];
+  // The same, for an adjoint that is run as ops of their own. Each of those sends 0 on where it gets 0 if its
+  // derivatives are finite there: so outside its region a step computes with 1/2, where those of every
+  // primitive are.
+  constexpr Symbol smooth_value(std::int16_t step) {
+    if (!recorded_) return value(step);
+    return known(smooth_values_, step, [&](std::int16_t operand) {
+      return is_linear(forward(step).op) ? smooth_value(operand) : operand_of(step, operand);
+    });
+  }
+  constexpr Symbol operand_of(std::int16_t step, std::int16_t operand) {
+    const Symbol x = smooth_value(operand);
+    const bool varies = builder_.program.code[static_cast<std::size_t>(x.step)].op != Opcode::constant;
+    return recorded_ && varies ? regions_.within(region_of(step), Regions::all, x, 0.5) : x;
+  }
+  static constexpr bool is_linear(Opcode op) {
+    return op == Opcode::neg || op == Opcode::identity || op == Opcode::add || op == Opcode::sub ||
+           op == Opcode::where;
+  }
+
+  constexpr Symbol known(Table& values, std::int16_t step, auto operand) {
+    if (const std::int16_t found = entry(values, step); found >= 0) return at(found);
+    const Symbol result = recompute(step, operand);
+    entry(values, step) = result.step;
+    return result;
+  }
+  constexpr Symbol recompute(std::int16_t step, auto operand) {
+    const Instruction& i = forward(step);
     if (i.op == Opcode::input) return builder_.input(i.a);
     if (i.op == Opcode::constant) return builder_.emit(i);
     for (int k = 0; k < forward_.output_count; ++k)
       if (forward_.outputs[static_cast<std::size_t>(k)] == step) return builder_.input(forward_.inputs + k);
-    return builder_.apply(i.op, value(i.a), i.b < 0 ? Symbol{} : value(i.b), i.c < 0 ? Symbol{} : value(i.c));
+    const Symbol a = i.op == Opcode::where ? value(i.a) : operand(i.a);  // conditions are as in forward
+    return builder_.apply(i.op, a, i.b < 0 ? Symbol{} : operand(i.b), i.c < 0 ? Symbol{} : operand(i.c));
   }
 
-  constexpr void send(std::int16_t step, Symbol contribution) {
-    auto& sum = adjoints_[static_cast<std::size_t>(step)];
-    sum = sum < 0 ? contribution.step : (at(sum) + contribution).step;
+  // The regions of all steps, from the results down. One that is no branch's, or an input, counts everywhere;
+  // with several results, each counts where it has a gradient.
+  constexpr void find_regions() {
+    bool branches = false;
+    for (int s = 0; s < forward_.instructions; ++s)
+      branches |= forward(static_cast<std::int16_t>(s)).op == Opcode::where;
+    regions_of_.fill(branches ? Regions::none : Regions::all);
+    if (!branches) return;
+    const auto join = [&](std::int16_t step, std::int16_t region) {
+      entry(regions_of_, step) = regions_.either(entry(regions_of_, step), region);
+    };
+    const int results = forward_.output_count - forward_.kept;
+    for (int k = 0; k < results; ++k)
+      join(forward_.outputs[static_cast<std::size_t>(k)],
+           results == 1 ? Regions::all : regions_.part(Regions::all, gradient(k) != 0, true));
+    for (auto s = static_cast<std::int16_t>(forward_.instructions - 1); s >= 0; --s) {
+      const Instruction& i = forward(s);
+      const std::int16_t region = entry(regions_of_, s);
+      if (i.op == Opcode::input) entry(regions_of_, s) = Regions::all;
+      if (region == Regions::none || arity(i.op) == 0 || is_flat(i.op)) continue;
+      const bool branch = i.op == Opcode::where;
+      if (!branch) join(i.a, region);
+      if (i.b >= 0) join(i.b, branch ? regions_.part(region, value(i.a), true) : region);
+      if (i.c >= 0) join(i.c, regions_.part(region, value(i.a), false));
+    }
+  }
+  static constexpr bool is_flat(Opcode op) { return op == Opcode::sign || is_comparison(op); }
+
+  constexpr void send(std::int16_t step, Symbol contribution, std::int16_t from) {
+    const bool nothing = builder_.is_literal(contribution, 0);
+    if (const std::int16_t to = region_of(step); from != to && !nothing)
+      contribution = regions_.within(from, regions_.common(from, to), contribution, 0);
+    auto& sum = entry(adjoints_, step);
+    if (sum < 0 || builder_.is_literal(at(sum), 0))
+      sum = contribution.step;
+    else if (!nothing)
+      sum = (at(sum) + contribution).step;
   }
 
   constexpr Symbol times(Symbol a, Symbol b) {
@@ -60,26 +139,33 @@ class AdjointBuilder {
   }
 
   constexpr void propagate() {
-    for (int k = 0; k < gradients_; ++k)
-      send(forward_.outputs[static_cast<std::size_t>(k)],
-           builder_.input(forward_.inputs + forward_.output_count + k));
-    for (int s = forward_.instructions - 1; s >= 0; --s) {
-      const auto step = static_cast<std::int16_t>(s);
-      const std::int16_t adjoint = adjoints_[static_cast<std::size_t>(s)];
-      const Instruction& i = forward_.code[static_cast<std::size_t>(s)];
-      if (adjoint >= 0 && arity(i.op) > 0) rule(i, step, at(adjoint));
+    for (int k = 0; k < gradients_; ++k) {
+      const std::int16_t output = forward_.outputs[static_cast<std::size_t>(k)];
+      send(output, gradient(k), region_of(output));
+    }
+    for (auto s = static_cast<std::int16_t>(forward_.instructions - 1); s >= 0; --s) {
+      const std::int16_t adjoint = entry(adjoints_, s);
+      const Instruction& i = forward(s);
+      if (adjoint >= 0 && arity(i.op) > 0) rule(i, s, at(adjoint));
     }
   }
 
   // One line for each primitive: what the adjoint g of r = op(x, y) sends to x and to y.
   constexpr void rule(const Instruction& i, std::int16_t step, Symbol g) {
     const std::int16_t a = i.a, b = i.b;
-    const auto x = [&] { return value(a); };
-    const auto y = [&] { return value(b); };
-    const auto r = [&] { return value(step); };
+    const std::int16_t region = region_of(step);
+    const auto send = [&](std::int16_t to, Symbol u) { return this->send(to, u, region); };
+    const auto x = [&] { return operand_of(step, a); };
+    const auto y = [&] { return operand_of(step, b); };
+    const auto r = [&] { return operand_of(step, step); };
     const auto op = [&](Opcode code, Symbol u) { return builder_.apply(code, u); };
     const auto where = [&](Symbol c, Symbol u, Symbol v) { return builder_.apply(Opcode::where, c, u, v); };
     const auto tie = [&](Symbol wins) { return where(wins, g, where(x() == y(), g * 0.5, number(0))); };
+    if (builder_.is_literal(g, 0)) {  // passed on by itself, for 0 times what may be infinite is not 0
+      for (const std::int16_t operand : {i.op == Opcode::where ? i.c : a, b, i.c})
+        if (operand >= 0 && !is_comparison(i.op)) send(operand, g);
+      return;
+    }
     switch (i.op) {
       case Opcode::neg:
         return send(a, -g);
@@ -150,11 +236,13 @@ class AdjointBuilder {
       case Opcode::minimum:
         return send(a, tie(x() < y())), send(b, tie(x() > y()));
       case Opcode::where:
-        send(b, where(x(), g, number(0)));
-        send(i.c, where(x(), number(0), g));
+        this->send(b, g, regions_.part(region, value(a), true));
+        this->send(i.c, g, regions_.part(region, value(a), false));
         return;
+      case Opcode::sign:
+        return send(a, number(0));
       default:
-        return;  // sign and comparisons are flat
+        return;  // comparisons
     }
   }
 
@@ -219,8 +307,10 @@ class AdjointBuilder {
  private:
   const Program& forward_;
   int gradients_;
+  bool recorded_;
   Builder builder_;
-  Table values_{}, adjoints_{};
+  Regions regions_{builder_};
+  Table values_{}, smooth_values_{}, regions_of_{}, adjoints_{};
 };
 
 }  // namespace xgrad::detail

@@ -5,14 +5,11 @@
 
 namespace xgrad::detail {
 
-std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTensor> leaves,
+std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTensor> leaves, DType dtype,
                                 const double* constants, Location at, std::uint32_t wanted) {
   const auto needed = steps_for(program, wanted);
   std::vector<AnyTensor> tensors(static_cast<std::size_t>(program.instructions));
   std::vector<double> numbers(tensors.size());
-  DType dtype = DType::float32;
-  for (const AnyTensor& leaf : leaves)
-    if (leaf.defined()) dtype = leaf.dtype();
   const auto operand = [&](std::int16_t step) {
     const auto i = static_cast<std::size_t>(step);
     return tensors[i].defined() ? FormulaArgument{&tensors[i]} : FormulaArgument{nullptr, numbers[i]};

@@ -81,7 +81,7 @@ struct Call {
               (a.tensor == some || a.tensor->shape() == some->shape());
       blocked = blocked || a.blocks > 1;
       if (a.donated && is_once(k)) donated |= 1u << k;
-      if (!recording || !needs_gradient(*a.tensor)) continue;
+      if (!recording || !(info.differentiable >> k & 1) || !needs_gradient(*a.tensor)) continue;
       wanted |= 1u << k;
       reads |= info.reads[k];
     }

@@ -265,7 +265,7 @@ void FormulaNode::backward_recorded(std::span<GradientSlot> gradients, GradientS
     if (reads & bit(leaf)) leaves[static_cast<std::size_t>(leaf)] = recorded_leaf(leaf, gradients);
   Constants merged;
   const Program& adjoint = *info_.recorded_adjoint;
-  auto results = evaluate(adjoint, leaves, constants(adjoint, merged), location(), wanted);
+  auto results = evaluate(adjoint, leaves, dtype(), constants(adjoint, merged), location(), wanted);
   for (int k = 0; k < info_.inputs; ++k) {
     if (!(wanted & (1u << k))) continue;
     const auto i = static_cast<std::size_t>(k);

@@ -42,7 +42,7 @@ Tensor<T> run_formula(const FormulaInfo& info, std::initializer_list<FormulaArgu
 }
 
 /// A program run step by step with recorded ops: its wanted results (a bit each), others undefined.
-std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTensor> leaves,
+std::vector<AnyTensor> evaluate(const Program& program, std::span<const AnyTensor> leaves, DType dtype,
                                 const double* constants, Location at, std::uint32_t wanted = ~0u);
 
 [[noreturn]] void other_destinations(std::string_view formula, std::size_t results, std::size_t destinations);

@@ -312,9 +312,10 @@ TEST_CASE("formula: a constant result, an unused input, the input itself", "[for
   CHECK(same(x).data() != x.data());
   CHECK(gradcheck(same, {x}));
   CHECK(gradcheck(flat, {x}));
-  auto w = x.clone().set_requires_grad();
-  const auto [g] = grad(unused(y, w), {w}, {.grad_outputs = {ones<double>({3, 4})}, .allow_unused = true});
+  auto v = y.clone().set_requires_grad(), w = x.clone().set_requires_grad();
+  const auto [g] = grad(unused(v, w), {w}, {.grad_outputs = {ones<double>({3, 4})}, .allow_unused = true});
   CHECK_FALSE(g.defined());
+  CHECK_FALSE(unused(y, w).requires_grad());
 }
 
 TEST_CASE("formula: sixteen inputs", "[formula]") {
