@@ -79,7 +79,7 @@ template <detail::Elementwise X>
 constexpr auto abs(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::abs>(at, std::forward<X>(x));
 }
-/// -1, 0 or 1; its gradient is 0.
+/// -1, 0 or 1, and NaN for NaN (PyTorch has 0 there); its gradient is 0.
 template <detail::Elementwise X>
 constexpr auto sign(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::sign>(at, std::forward<X>(x));
@@ -184,6 +184,11 @@ template <detail::Elementwise X>
 constexpr auto erf(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::erf>(at, std::forward<X>(x));
 }
+/// 1 - erf(x), with all its digits where that is small
+template <detail::Elementwise X>
+constexpr auto erfc(X&& x, Location at = Location::current()) {
+  return detail::elementwise<detail::Opcode::erfc>(at, std::forward<X>(x));
+}
 
 /// max(x, 0)
 template <detail::Elementwise X>
@@ -222,7 +227,8 @@ constexpr auto clamp(X&& x, double low, double high, Location at = Location::cur
   return detail::elementwise<formulas::Clamp>(at, std::forward<X>(x), low, high);
 }
 
-/// a to the power of b. The gradient by b is 0 where the power is 0.
+/// a to the power of b. A number's derivatives by a are right to every order, at 0 too; the gradient by b is
+/// 0 where the power is 0, and where a is 0 and b at least that, as in PyTorch.
 template <class A, class B>
 requires detail::ElementwiseArguments<A, B>
 constexpr auto pow(A&& a, B&& b, Location at = Location::current()) {
@@ -234,7 +240,8 @@ requires detail::ElementwiseArguments<A, B>
 constexpr auto atan2(A&& y, B&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::atan2>(at, std::forward<A>(y), std::forward<B>(x));
 }
-/// The larger one; NaN if either is; where they are equal each gets half the gradient
+/// The larger one; NaN if either is; where they are equal each gets half the gradient, and with a NaN both
+/// get all of it, as in PyTorch
 template <class A, class B>
 requires detail::ElementwiseArguments<A, B>
 constexpr auto maximum(A&& a, B&& b, Location at = Location::current()) {

@@ -25,8 +25,7 @@ struct Elu {
   static constexpr const char* name = "elu";
   static constexpr std::size_t inputs = 2;
   constexpr Symbol operator()(Symbol x, Symbol alpha) const {
-    return where(x > 0, x,
-                 alpha * apply(detail::Opcode::expm1, where(x > 0, 0, x)));  // never expm1 of a large number
+    return where(x > 0, x, alpha * apply(detail::Opcode::expm1, x));
   }
 };
 
@@ -34,7 +33,8 @@ struct Gelu {
   static constexpr const char* name = "gelu";
   static constexpr std::size_t inputs = 1;
   constexpr Symbol operator()(Symbol x) const {
-    return 0.5 * x * (1 + apply(detail::Opcode::erf, x * 0.70710678118654752440));
+    // Not of 1 + erf, which has no digits left where x is below -5.
+    return 0.5 * x * apply(detail::Opcode::erfc, x * -0.70710678118654752440);
   }
 };
 

@@ -160,7 +160,11 @@ class AdjointBuilder {
     const auto r = [&] { return operand_of(step, step); };
     const auto op = [&](Opcode code, Symbol u) { return builder_.apply(code, u); };
     const auto where = [&](Symbol c, Symbol u, Symbol v) { return builder_.apply(Opcode::where, c, u, v); };
-    const auto tie = [&](Symbol wins) { return where(wins, g, where(x() == y(), g * 0.5, number(0))); };
+    const auto unless = [&](Symbol loses) { return where(loses, number(0), where(x() == y(), g * 0.5, g)); };
+    const auto cosine = [&] {  // of the arc with this sine; precise near 1, and its derivative near 0
+      const Symbol u = x();
+      return op(Opcode::sqrt, where(op(Opcode::abs, u) < 0.5, 1 - u * u, (1 - u) * (1 + u)));
+    };
     if (builder_.is_literal(g, 0)) {  // passed on by itself, for 0 times what may be infinite is not 0
       for (const std::int16_t operand : {i.op == Opcode::where ? i.c : a, b, i.c})
         if (operand >= 0 && !is_comparison(i.op)) send(operand, g);
@@ -184,7 +188,7 @@ class AdjointBuilder {
       case Opcode::exp:
         return send(a, g * r());
       case Opcode::expm1:
-        return send(a, g * (r() + 1));
+        return send(a, g * op(Opcode::exp, x()));  // r + 1 has no digits left where r is near -1
       case Opcode::log:
         return send(a, g / x());
       case Opcode::log1p:
@@ -196,9 +200,9 @@ class AdjointBuilder {
       case Opcode::tan:
         return send(a, g * (1 + r() * r()));
       case Opcode::asin:
-        return send(a, g / op(Opcode::sqrt, (1 - x()) * (1 + x())));
+        return send(a, g / cosine());
       case Opcode::acos:
-        return send(a, -g / op(Opcode::sqrt, (1 - x()) * (1 + x())));
+        return send(a, -g / cosine());
       case Opcode::atan:
         return send(a, g / (1 + x() * x()));
       case Opcode::sinh:
@@ -212,7 +216,10 @@ class AdjointBuilder {
       case Opcode::softplus:
         return send(a, g * op(Opcode::sigmoid, x()));
       case Opcode::erf:
-        return send(a, g * (1.1283791670955126 * op(Opcode::exp, -(x() * x()))));  // 2 / sqrt(pi)
+      case Opcode::erfc: {
+        const double factor = i.op == Opcode::erf ? 1.1283791670955126 : -1.1283791670955126;  // 2 / sqrt(pi)
+        return send(a, g * (factor * op(Opcode::exp, -(x() * x()))));
+      }
       case Opcode::add:
         return send(a, g), send(b, g);
       case Opcode::sub:
@@ -223,18 +230,21 @@ class AdjointBuilder {
         const Symbol q = g / y();
         return send(a, q), send(b, -q * r());
       }
-      case Opcode::pow:  // the limits at an exponent of 0 and a base of 0, as in PyTorch
-        send(a, where(y() == 0.0, number(0), g * (y() * builder_.apply(Opcode::pow, x(), y() - 1.0))));
-        send(b, where(r() == 0.0, number(0), g * (r() * op(Opcode::log, x()))));
+      case Opcode::pow: {
+        // At a base of 0 the derivatives by x end with the last power; those by y are 0, as in PyTorch.
+        const Symbol less = where(y() == 0, number(0), y() - 1), limit = where(x() == 0, y() >= 0, r() == 0);
+        send(a, g * (y() * builder_.apply(Opcode::pow, x(), less)));
+        send(b, g * (r() * op(Opcode::log, where(limit, number(1), x()))));
         return;
+      }
       case Opcode::atan2: {
         const Symbol q = g / (x() * x() + y() * y());
         return send(a, q * y()), send(b, -q * x());
       }
       case Opcode::maximum:
-        return send(a, tie(x() > y())), send(b, tie(x() < y()));
+        return send(a, unless(x() < y())), send(b, unless(x() > y()));
       case Opcode::minimum:
-        return send(a, tie(x() < y())), send(b, tie(x() > y()));
+        return send(a, unless(x() > y())), send(b, unless(x() < y()));
       case Opcode::where:
         this->send(b, g, regions_.part(region, value(a), true));
         this->send(i.c, g, regions_.part(region, value(a), false));

@@ -276,6 +276,8 @@ class FormulaLoop {
       return k::softplus(v[i.a]);
     else if constexpr (i.op == Opcode::erf)
       return k::erf(v[i.a]);
+    else if constexpr (i.op == Opcode::erfc)
+      return k::erfc(v[i.a]);
     else if constexpr (i.op == Opcode::pow)
       return k::pow(v[i.a], v[i.b]);
     else if constexpr (i.op == Opcode::atan2)

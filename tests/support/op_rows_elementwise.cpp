@@ -83,6 +83,7 @@ void add_functions(OpTable& table) {
   add_unary(table, "sigmoid", [](const auto& x) { return sigmoid(x); }, {.low = -4, .high = 4});
   add_unary(table, "softplus", [](const auto& x) { return softplus(x); }, {.low = -8, .high = 8});
   add_unary(table, "erf", [](const auto& x) { return erf(x); });
+  add_unary(table, "erfc", [](const auto& x) { return erfc(x); });
   add_unary(table, "relu", [](const auto& x) { return relu(x); }, {.kinks = {0}});
   add_unary(table, "leaky_relu", [](const auto& x) { return leaky_relu(x, 0.1); }, {.kinks = {0}});
   add_unary(table, "elu", [](const auto& x) { return elu(x, 1.5); }, {.kinks = {0}});
