@@ -189,6 +189,12 @@ template <detail::Elementwise X>
 constexpr auto erfc(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::erfc>(at, std::forward<X>(x));
 }
+/// -x log(x), the entropy of a probability x (torch.special.entr): 0 at 0, where its derivative is infinite;
+/// -infinity below
+template <detail::Elementwise X>
+constexpr auto entr(X&& x, Location at = Location::current()) {
+  return detail::elementwise<formulas::Entr>(at, std::forward<X>(x));
+}
 
 /// max(x, 0)
 template <detail::Elementwise X>
@@ -233,6 +239,13 @@ template <class A, class B>
 requires detail::ElementwiseArguments<A, B>
 constexpr auto pow(A&& a, B&& b, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::pow>(at, std::forward<A>(a), std::forward<B>(b));
+}
+/// a log(b), which is 0 where a is 0, unless b is NaN (torch.xlogy). Where a is 0 and b at most that, both
+/// gradients are 0.
+template <class A, class B>
+requires detail::ElementwiseArguments<A, B>
+constexpr auto xlogy(A&& a, B&& b, Location at = Location::current()) {
+  return detail::elementwise<formulas::Xlogy>(at, std::forward<A>(a), std::forward<B>(b));
 }
 /// The angle of the point (x, y), in radians
 template <class A, class B>

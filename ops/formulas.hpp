@@ -3,6 +3,8 @@
 // struct.
 #pragma once
 
+#include <limits>
+
 #include <xgrad/autograd/formula/list.hpp>
 
 namespace xgrad::formulas {
@@ -61,6 +63,25 @@ struct Clamp {
   }
 };
 
+struct Xlogy {
+  static constexpr const char* name = "xlogy";
+  static constexpr std::size_t inputs = 2;
+  constexpr Symbol operator()(Symbol x, Symbol y) const {
+    const Symbol no_log = where(x == 0, where(y <= 0, 1, y == std::numeric_limits<double>::infinity()), 0);
+    return x * apply(detail::Opcode::log, where(no_log, 1, y));
+  }
+};
+
+struct Entr {
+  static constexpr const char* name = "entr";
+  static constexpr std::size_t inputs = 1;
+  constexpr Symbol operator()(Symbol x) const {
+    const Symbol at_zero = apply(detail::Opcode::sqrt, x);  // which is 0 there, too, and as steep
+    return where(x > 0, -x * apply(detail::Opcode::log, x),
+                 where(x < 0, -std::numeric_limits<double>::infinity(), at_zero));
+  }
+};
+
 // Losses, by element: x is the prediction, y the target.
 
 struct SquaredError {
@@ -84,7 +105,7 @@ struct BinaryCrossEntropy {  // of a logit x: softplus(x) - x y without cancella
   }
 };
 
-using All =
-    List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, SquaredError, AbsoluteError, BinaryCrossEntropy>;
+using All = List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, Xlogy, Entr, SquaredError, AbsoluteError,
+                 BinaryCrossEntropy>;
 
 }  // namespace xgrad::formulas

@@ -55,6 +55,24 @@ TEST_CASE("the gradients of pow at 0, by both operands, are PyTorch's") {
   CHECK(off(by_exponent, {2}, {0, 0}) == "");
 }
 
+TEST_CASE("xlogy and entr, and their derivatives, at 0") {
+  const D a{0, 0, 0, 2, 0, 0, not_a_number, 3}, b{0, 2, -1, 0, not_a_number, inf, 2, 2};
+  CHECK(off(xlogy(a, b), {8}, {0, 0, 0, -inf, not_a_number, 0, not_a_number, 3 * std::log(2.0)}) == "");
+  const D x = leaf({0, 0, 0, 3}), y = leaf({0, 2, -1, 2});
+  auto [gx, gy] = grad(sum(xlogy(x, y)), {x, y}, {.create_graph = true});
+  CHECK(off(gx.detach(), {4}, {0, std::log(2.0), 0, std::log(2.0)}) == "");
+  CHECK(off(gy.detach(), {4}, {0, 0, 0, 1.5}) == "");
+  auto [hx, hy] = grad(sum(gx + gy), {x, y});
+  CHECK(off(hx, {4}, {0, 0.5, 0, 0.5}) == "");
+  CHECK(off(hy, {4}, {0, 0.5, 0, 0.5 - 0.75}) == "");
+
+  CHECK(off(entr(D{0, -1, not_a_number, 0.5, inf}), {5},
+            {0, -inf, not_a_number, 0.5 * std::log(2.0), -inf}) == "");
+  CHECK(off_derivatives([](const D& t) { return entr(t); }, D{0, 0.5},
+                        {{inf, std::log(2.0) - 1}, {-inf, -2}}) == "");
+  CHECK(off(xlogy(2, D{1, 0}), {2}, {0, -inf}) == "");
+}
+
 TEST_CASE("with a NaN maximum and minimum send their gradient to both, as PyTorch's do") {
   const D a = leaf({not_a_number, 1, 2}), b = leaf({1, not_a_number, 1});
   for (const auto& [y, want_a, want_b] : {std::tuple{maximum(a, b), Vector{1, 1, 1}, Vector{1, 1, 0}},

@@ -84,6 +84,7 @@ void add_functions(OpTable& table) {
   add_unary(table, "softplus", [](const auto& x) { return softplus(x); }, {.low = -8, .high = 8});
   add_unary(table, "erf", [](const auto& x) { return erf(x); });
   add_unary(table, "erfc", [](const auto& x) { return erfc(x); });
+  add_unary(table, "entr", [](const auto& x) { return entr(x); }, {.low = 0.2, .high = 3});
   add_unary(table, "relu", [](const auto& x) { return relu(x); }, {.kinks = {0}});
   add_unary(table, "leaky_relu", [](const auto& x) { return leaky_relu(x, 0.1); }, {.kinks = {0}});
   add_unary(table, "elu", [](const auto& x) { return elu(x, 1.5); }, {.kinks = {0}});
@@ -93,6 +94,8 @@ void add_functions(OpTable& table) {
   add_unary(table, "clamp", [](const auto& x) { return clamp(x, -0.5, 1); }, {.kinks = {-0.5, 1}});
 
   add_binary(table, "pow", [](const auto& a, const auto& b) { return pow(a, b); }, {.low = 0.3, .high = 3});
+  add_binary(table, "xlogy", [](const auto& a, const auto& b) { return xlogy(a, b); },
+             {.low = 0.3, .high = 3}, {.low = 0.4, .high = 3});
   add_binary(table, "atan2", [](const auto& a, const auto& b) { return atan2(a, b); }, {.low = 0.3},
              {.low = 0.4});
   add_binary(
