@@ -82,6 +82,13 @@ struct Entr {
   }
 };
 
+// g / y, and 0 where y is 0, as are its derivatives: for gradients that are set to 0 there.
+struct RatioOrZero {
+  static constexpr const char* name = "ratio_or_zero";
+  static constexpr std::size_t inputs = 2;
+  constexpr Symbol operator()(Symbol g, Symbol y) const { return where(y == 0, 0, g / y); }
+};
+
 // Losses, by element: x is the prediction, y the target.
 
 struct SquaredError {
@@ -105,7 +112,7 @@ struct BinaryCrossEntropy {  // of a logit x: softplus(x) - x y without cancella
   }
 };
 
-using All = List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, Xlogy, Entr, SquaredError, AbsoluteError,
-                 BinaryCrossEntropy>;
+using All = List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, Xlogy, Entr, RatioOrZero, SquaredError,
+                 AbsoluteError, BinaryCrossEntropy>;
 
 }  // namespace xgrad::formulas

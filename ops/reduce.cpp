@@ -152,10 +152,9 @@ struct Var {
 
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& x) const {
     const Tensor<T> centre = fold(Fold::sum, x, axes) / folded(x.shape(), axes);
-    Tensor<T> y =
-        in_shape(fold(Fold::sum_squares, x, axes, centre), result_shape(x.shape(), axes, options.keepdims));
-    y = y / divisor(x.shape());
-    if (root) y = sqrt(y);
+    const Tensor<T> y = in_shape(fold(root ? Fold::norm : Fold::sum_squares, x, axes, centre) /
+                                     (root ? std::sqrt(divisor(x.shape())) : divisor(x.shape())),
+                                 result_shape(x.shape(), axes, options.keepdims));
     save(x);
     save(centre);
     if (root) save(y);
@@ -163,9 +162,8 @@ struct Var {
   }
   Gradients<T> vjp(const Saved<T>& saved, Tensor<T> g) const {
     const Tensor<T> x = saved[0];
-    g = g * (2 / divisor(x.shape()));
-    if (root)
-      g = g / where(saved[2] == 0, 1, 2 * saved[2]);  // a deviation of 0: so are the differences below
+    g = g * ((root ? 1 : 2) / divisor(x.shape()));
+    if (root) g = elementwise<formulas::RatioOrZero>(Location::current(), g, saved[2]);
     const Tensor<T> centre = saved.recording() ? mean(x, axes.list(), true) : saved[1];
     return {(x - centre) * kept(g, x.shape(), axes)};
   }
@@ -220,8 +218,9 @@ struct Product {
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     const Tensor<T> x = saved[0], y = saved[1];
     const Shape& shape = x.shape();
-    // A Replay could not decide anew in every run.
-    if (x.elements() == 0 || (!in_replay() && all_normal(y))) return {g * y / x};
+    // A Replay could not decide anew in every run; differentiated, y / x loses digits where x is small.
+    const bool divides = !in_replay() && !saved.recording() && all_normal(y);
+    if (x.elements() == 0 || divides) return {g * y / x};
     const Run run = innermost(shape, axes);
     const std::int64_t outer = shape.elements(0, run.first), extent = folded(shape, axes);
     const auto others = products_of_others(reshape(x, {outer, extent, shape.elements() / (outer * extent)}));
@@ -229,12 +228,12 @@ struct Product {
   }
 };
 
-// Where x attains the extreme y: 1 divided by the number of such places.
+// Where x attains the extreme y: 1 divided by the number of such places; NaN where y is NaN.
 template <Real T>
 Tensor<T> shares(const Tensor<T>& x, const Tensor<T>& y, AxisSet axes) {
   const no_grad scope;  // flat wherever there is a derivative
   const Tensor<T> hit = x == y;
-  return hit / maximum(sum(hit, axes.list(), true), 1);
+  return hit / sum(hit, axes.list(), true);
 }
 
 template <Real T, bool largest>
@@ -287,9 +286,8 @@ struct Norm {
   double p;
 
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& x) const {
-    Tensor<T> y = fold(p == 1 ? Fold::sum_abs : p == 2 ? Fold::sum_squares : Fold::max_abs, x, axes);
-    if (p == 2) y = sqrt(y);
-    y = in_shape(y, result_shape(x.shape(), axes, keepdims));
+    const Fold kind = p == 1 ? Fold::sum_abs : p == 2 ? Fold::norm : Fold::max_abs;
+    const Tensor<T> y = in_shape(fold(kind, x, axes), result_shape(x.shape(), axes, keepdims));
     save(x);
     save(y);
     return y;
@@ -297,7 +295,7 @@ struct Norm {
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
     const Tensor<T> x = saved[0], y = kept(saved[1], x.shape(), axes), each = kept(g, x.shape(), axes);
     if (p == 1) return {sign(x) * each};
-    if (p == 2) return {x * (each / where(y == 0, 1, y))};
+    if (p == 2) return {x * elementwise<formulas::RatioOrZero>(Location::current(), each, y)};
     return {shares(abs(x.detach()), y.detach(), axes) * sign(x) * each};
   }
 };

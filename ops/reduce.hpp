@@ -43,7 +43,7 @@ Tensor<T> var(const Tensor<T>& x, const Axes& axes = {}, VarOptions options = {}
               Location at = Location::current());
 
 /// The standard deviation, sqrt(var); PyTorch and NumPy call it std, which beside `using namespace xgrad`
-/// would hide the standard library's namespace. Its gradient is 0 where it is 0.
+/// would hide the standard library's namespace. Its derivatives, of every order, are 0 where it is 0.
 template <Real T>
 Tensor<T> stddev(const Tensor<T>& x, const Axes& axes = {}, VarOptions options = {},
                  Location at = Location::current());
@@ -53,7 +53,8 @@ template <Real T>
 Tensor<T> prod(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false,
                Location at = Location::current());
 
-/// The largest element; NaN where there is one. Elements that tie share the gradient evenly.
+/// The largest element; NaN where there is one, and then all elements' gradients are NaN, as in PyTorch.
+/// Elements that tie share the gradient evenly.
 template <Real T>
 Tensor<T> amax(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false,
                Location at = Location::current());
@@ -67,8 +68,9 @@ template <Real T>
 Tensor<T> logsumexp(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false,
                     Location at = Location::current());
 
-/// The p-norm of the elements, for p = 1, 2 or infinity. Its gradient is 0 where it is 0; for p = infinity
-/// elements that tie share it. Throws ValueError for another p.
+/// The p-norm of the elements, for p = 1, 2 or infinity. Its derivatives, of every order, are 0 where it is 0
+/// (PyTorch's second ones are NaN); for p = infinity elements that tie share the gradient, and of a NaN all
+/// is NaN. Throws ValueError for another p.
 template <Real T>
 Tensor<T> norm(const Tensor<T>& x, double p = 2, const Axes& axes = {}, bool keepdims = false,
                Location at = Location::current());

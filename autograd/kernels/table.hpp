@@ -23,9 +23,10 @@ namespace xgrad::kernels {
 
 using Extents = std::span<const std::int64_t>;
 
-/// What is folded: a sum of x, |x|, (x - centre)² or exp(x - centre), a product, or an extreme of x or |x|.
-enum class Fold { sum, sum_abs, sum_squares, sum_exp, product, maximum, minimum, max_abs };
-constexpr int fold_kinds = 8;
+/// What is folded: a sum of x, |x|, (x - centre)² or exp(x - centre), a product, an extreme of x or |x|, or the
+/// root of the sum of (x - centre)², whatever the size of the squares.
+enum class Fold { sum, sum_abs, sum_squares, sum_exp, product, maximum, minimum, max_abs, norm };
+constexpr int fold_kinds = 9;
 
 /// How folds of parts are folded on.
 constexpr Fold rest_of(Fold kind) {

@@ -212,12 +212,51 @@ void fold(const T* x, const T* centre, T* out, std::int64_t outer, std::int64_t 
   }
 }
 
+// The norm of x - centre, `step` apart, where the sum of squares is too large or too small for a T.
+template <class T>
+[[gnu::noinline, gnu::cold]] T scaled_norm(const T* x, std::int64_t extent, std::int64_t step, T centre) {
+  const auto difference = [&](std::int64_t i) { return double(x[i * step]) - double(centre); };
+  double largest = 0, squares = 0;
+  for (std::int64_t i = 0; i < extent; ++i) {
+    const double d = __builtin_fabs(difference(i));
+    if (d != d) return static_cast<T>(d);
+    largest = std::max(largest, d);
+  }
+  if (largest == 0 || largest > std::numeric_limits<double>::max()) return static_cast<T>(largest);
+  for (std::int64_t i = 0; i < extent; ++i) squares += (difference(i) / largest) * (difference(i) / largest);
+  return static_cast<T>(largest * __builtin_sqrt(squares));
+}
+
+template <class T>
+void fold_norm(const T* x, const T* centre, T* out, std::int64_t outer, std::int64_t extent,
+               std::int64_t inner) {
+  fold<Fold::sum_squares>(x, centre, out, outer, extent, inner);
+  // Below this, squares that count may have lost digits, or vanished.
+  constexpr T smallest = sizeof(T) == 4 ? T(1e-30) : T(1e-290), largest = std::numeric_limits<T>::max();
+  const std::int64_t count = outer * inner;
+  for (std::int64_t k = 0; k < count; k += width<T>) {
+    const auto n = static_cast<std::size_t>(std::min(width<T>, count - k));
+    const Batch<T> squares = load_partial(out + k, n, T(1));
+    store_partial(out + k, kernels::XGRAD_ARCH::sqrt(squares), n);
+    if (all((squares >= Batch<T>(smallest)) & (squares <= Batch<T>(largest)))) [[likely]]
+      continue;
+    T lane[lanes<T>];
+    store(lane, squares);
+    for (std::size_t j = 0; j < n; ++j)
+      if (const std::int64_t at = k + static_cast<std::int64_t>(j);
+          !(lane[j] >= smallest && lane[j] <= largest))
+        out[at] = scaled_norm(x + at / inner * extent * inner + at % inner, extent, inner,
+                              centre ? centre[at] : T(0));
+  }
+}
+
 }  // namespace
 
 extern constexpr Part fold_loops = [](Table& table) {
   table.each([]<class T>(KernelsOf<T>& k) {
-    k.fold = {fold<Fold::sum, T>,     fold<Fold::sum_abs, T>, fold<Fold::sum_squares, T>, fold<Fold::sum_exp, T>,
-              fold<Fold::product, T>, fold<Fold::maximum, T>, fold<Fold::minimum, T>,     fold<Fold::max_abs, T>};
+    k.fold = {fold<Fold::sum, T>,     fold<Fold::sum_abs, T>, fold<Fold::sum_squares, T>,
+              fold<Fold::sum_exp, T>, fold<Fold::product, T>, fold<Fold::maximum, T>,
+              fold<Fold::minimum, T>, fold<Fold::max_abs, T>, fold_norm<T>};
   });
 };
 

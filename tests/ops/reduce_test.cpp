@@ -9,6 +9,7 @@
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include "catch.hpp"
+#include "derivatives.hpp"
 #include "near.hpp"
 #include "reference_math.hpp"
 #include "tensors.hpp"
@@ -99,11 +100,58 @@ TEST_CASE("gradients of gradients do not fail where the first is 0") {
     auto [h] = grad(sum(g * D{1, 2, 3}), {leaf});
     for (const double v : h.values()) CHECK(std::isfinite(v));
   }
+  const std::vector<std::vector<double>> zero(3, {0, 0, 0});
+  CHECK(off_derivatives([](const D& t) { return norm(t); }, D{0, 0, 0}, zero) == "");
+  CHECK(off_derivatives([](const D& t) { return stddev(t); }, D{2, 2, 2}, zero) == "");
   // prod of (a, b, 0, c): the second derivative by the zero and another is the product of the rest.
   const D leaf = (D{2, 3, 0, 5}).set_requires_grad();
   auto [g] = grad(prod(leaf), {leaf}, {.create_graph = true});
   auto [h] = grad(sum(g * D{0, 0, 1, 0}), {leaf});
   CHECK(off(h, {4}, {15, 10, 0, 6}) == "");
+}
+
+TEMPLATE_TEST_CASE("prod's second derivative keeps its digits beside a tiny element", "", float, double) {
+  using V = Tensor<TestType>;
+  const V leaf = V{1e-12, 1.7, -2}.set_requires_grad();
+  const V g = grad(prod(leaf), leaf, {.create_graph = true});
+  const V h = grad(sum(g * V{-0.3, 0.7, 1}), leaf);
+  CHECK(off(h, {3}, {-2 * 0.7 + 1.7, -2 * -0.3 + 1e-12, -0.3 * 1.7 + 0.7e-12}, 1e-6) == "");
+}
+
+TEMPLATE_TEST_CASE("norm and stddev neither overflow nor vanish", "", float, double) {
+  using T = TestType;
+  using V = Tensor<T>;
+  const double limit = sizeof(T) == 4 ? 1e-6 : 1e-14;
+  for (const double size : {1e20, 1e-20, 1e-25, 1e-36, 1e36}) {
+    INFO(size);
+    const V a = V{{3, 4, 0}, {-3, 0, 0}, {1, -2, 2}} * size;
+    const std::vector<double> norms{5 * size, 3 * size, 3 * size};
+    CHECK(off(norm(a, 2, 1), {3}, norms, limit) == "");
+    CHECK(off(norm(V(a.view({3, 1, 3})), 2, {0, 2}), {1}, {std::sqrt(43.0) * size}, limit) == "");
+    CHECK(off(norm(transpose(a, 0, 1), 2, 0), {3}, norms, limit) == "");
+    CHECK(off(stddev(a, 1, {.correction = 0}), {3},
+              {std::sqrt(26.0) / 3 * size, std::sqrt(2.0) * size, std::sqrt(26.0) / 3 * size}, limit) == "");
+    const V g = gradient([](const V& t) { return norm(t, 2, 1); }, a);
+    CHECK(off(g, {3, 3}, {0.6, 0.8, 0, -1, 0, 0, 1. / 3, -2. / 3, 2. / 3}, limit) == "");
+    const V s = gradient([](const V& t) { return stddev(t, 1, {.correction = 0}); }, a);
+    CHECK(off(s, {3, 3},
+              {2 / std::sqrt(234.0), 5 / std::sqrt(234.0), -7 / std::sqrt(234.0), -2 / std::sqrt(18.0),
+               1 / std::sqrt(18.0), 1 / std::sqrt(18.0), 2 / std::sqrt(234.0), -7 / std::sqrt(234.0),
+               5 / std::sqrt(234.0)},
+              limit) == "");
+  }
+  CHECK(norm(V{std::numeric_limits<T>::max(), 0}).item() == std::numeric_limits<T>::max());
+  CHECK(norm(V{std::numeric_limits<T>::denorm_min(), 0}).item() == std::numeric_limits<T>::denorm_min());
+  CHECK(off(norm(V{{T(inf), 1}, {T(inf), T(not_a_number)}, {0, 0}}, 2, 1), {3}, {inf, not_a_number, 0}) ==
+        "");
+}
+
+TEST_CASE("a NaN shows in the gradients of the extremes") {
+  const auto all = {not_a_number, not_a_number, not_a_number};
+  const D spoilt{1, not_a_number, 3};
+  CHECK(off(gradient([](const D& t) { return amax(t); }, spoilt), {3}, all) == "");
+  CHECK(off(gradient([](const D& t) { return amin(t); }, spoilt), {3}, all) == "");
+  CHECK(off(gradient([](const D& t) { return norm(t, inf); }, spoilt), {3}, all) == "");
 }
 
 TEST_CASE("logsumexp neither overflows nor loses infinities") {

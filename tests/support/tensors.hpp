@@ -61,9 +61,9 @@ inline Tensor<double> leaf(std::initializer_list<xgrad::detail::NestedList<doubl
 inline Tensor<double> weighted(const Tensor<double>& y) { return sum(y * (counted(y.shape()) + 1)); }
 
 /// The gradient of the sum of f's result by its argument, at a point.
-template <class F>
-Tensor<double> gradient(F f, const Tensor<double>& at) {
-  const Tensor<double> x = at.detach().clone().set_requires_grad();
+template <class F, Real T>
+Tensor<T> gradient(F f, const Tensor<T>& at) {
+  const Tensor<T> x = at.detach().clone().set_requires_grad();
   auto [g] = grad(sum(f(x)), {x});
   return g;
 }
