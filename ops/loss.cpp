@@ -9,6 +9,7 @@
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/index.hpp>
+#include <xgrad/ops/integer.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/reduce.hpp>
 #include <xgrad/ops/softmax.hpp>
@@ -56,45 +57,61 @@ struct Targets {
 struct TargetCheck {
   std::string_view op;
   Shape input;
+  std::int64_t rows, classes;
   const std::int64_t* targets;
   ClassLossOptions options;
   std::int64_t* used;
 
   void operator()() const {
-    const std::int64_t rows = input.elements(0, input.rank() - 1);
     std::int64_t bad = -1;
-    kernels::on(Device::cpu())
-        .count_targets(targets, {rows, options.ignore_index}, input.back(), used, &bad);
+    kernels::on(Device::cpu()).count_targets(targets, {rows, options.ignore_index}, classes, used, &bad);
     if (bad >= 0)
       throw ValueError(fmt::format(
           "{}: target {} at position {} is no class of input {}: they are 0 to {}; ignore_index is {}", op,
-          targets[bad], bad, to_string(input), input.back() - 1, options.ignore_index));
-    if (*used == 0 && options.reduction == Reduction::mean)
-      throw ValueError(fmt::format(
-          "{}: {} of input {}, and the mean of no losses is undefined; skip the batch, or use "
-          "Reduction::sum",
-          op, rows == 0 ? "there are no rows" : "every target is ignored", to_string(input)));
+          targets[bad], bad, to_string(input), classes - 1, options.ignore_index));
+    if (*used == 0 && options.reduction == Reduction::mean && options.error_if_none)
+      throw ValueError(
+          fmt::format("{}: {} of input {}, and the mean of no losses is undefined; skip the batch, use "
+                      "Reduction::sum, or pass {{.error_if_none = false}} for PyTorch's NaN",
+                      op, rows == 0 ? "there are no rows" : "every target is ignored", to_string(input)));
   }
 };
 
-Targets checked(std::string_view op, const AnyTensor& x, const Indices& targets, ClassLossOptions options) {
+// Which axis of x holds the classes.
+std::size_t class_axis(std::string_view op, const AnyTensor& x, const ClassLossOptions& options) {
   check_defined(op, x);
   if (x.rank() == 0)
     throw ShapeError(fmt::format("{}: input of shape [] has no axis of classes; pass [N, C]", op));
+  return normalize_axis(op, options.axis, x.shape());
+}
+
+template <Real T>
+Tensor<T> classes_last(const Tensor<T>& x, std::size_t axis, Location at) {
+  std::vector<std::int64_t> order;
+  for (std::size_t a = 0; a < x.rank(); ++a)
+    if (a != axis) order.push_back(static_cast<std::int64_t>(a));
+  order.push_back(static_cast<std::int64_t>(axis));
+  return permute(x, order, at);
+}
+
+Targets checked(std::string_view op, const AnyTensor& x, std::size_t axis, const Indices& targets,
+                ClassLossOptions options) {
   Shape rows = x.shape();
-  rows.erase(rows.rank() - 1);
+  rows.erase(axis);
   if (targets.shape() != rows)
     throw ShapeError(fmt::format(
-        "{}: input {} takes targets of shape {}, not {}; the classes are the last axis, and every row "
-        "has one target",
-        op, to_string(x.shape()), to_string(rows), to_string(targets.shape())));
-  const bool computed = computed_in_replay(op, targets, x.shape().back());
+        "{}: input {} takes targets of shape {}, not {}; the classes are {}, and every row has one target",
+        op, to_string(x.shape()), to_string(rows), to_string(targets.shape()),
+        axis + 1 == x.rank() ? std::string("the last axis") : fmt::format("axis {}", axis)));
+  const std::int64_t classes = x.shape()[axis];
+  const bool computed = computed_in_replay(op, targets, classes);
   if (computed && options.ignore_index >= 0)
     detail::refuse_in_replay(op,
                              "targets that the function computes cannot be ignored; give no ignore_index, or "
                              "compute them before each run and assign() them");
   const Indices used(detail::empty_for_values({}, DType::int64));
-  const TargetCheck check{op, x.shape(), reads(targets).address, options, writes(used).address};
+  const TargetCheck check{op,      x.shape(),           rows.elements(), classes, reads(targets).address,
+                          options, writes(used).address};
   check();
   if (!detail::in_replay()) return {targets, options, used, *check.used == rows.elements()};
   if (!computed) this_thread.replay->append_check(check, {&targets, &used});
@@ -181,7 +198,12 @@ Tensor<T> elementwise_loss(std::string_view op, const Tensor<T>& input, const Te
 template <Real T>
 Tensor<T> cross_entropy(const Tensor<T>& logits, const Indices& targets, ClassLossOptions options,
                         Location at) {
-  return apply(CrossEntropy<T>{checked("cross_entropy", logits, targets, options)}, at, logits);
+  constexpr std::string_view op = "cross_entropy";
+  const std::size_t axis = class_axis(op, logits, options);
+  const auto fused = [&](const Tensor<T>& x) {
+    return apply(CrossEntropy<T>{checked(op, logits, axis, targets, options)}, at, x);
+  };
+  return axis + 1 < logits.rank() ? fused(classes_last(logits, axis, at)) : fused(logits);
 }
 
 template <Real T>
@@ -189,16 +211,20 @@ Tensor<T> nll_loss(const Tensor<T>& log_probabilities, const Indices& targets, C
                    Location at) {
   const CallSite call(at);
   constexpr std::string_view op = "nll_loss";
-  const Targets t = checked(op, log_probabilities, targets, options);
+  const std::size_t axis = class_axis(op, log_probabilities, options);
+  const Targets t = checked(op, log_probabilities, axis, targets, options);
+  const Tensor<T> rows =
+      axis + 1 == log_probabilities.rank() ? log_probabilities : classes_last(log_probabilities, axis, at);
   Shape column = targets.shape();
   column.push_back(1);
-  Tensor<T> picked = reshape(
-      gather(log_probabilities, -1, reshape(t.classes(op, log_probabilities.shape().back()), column), at),
-      targets.shape(), at);
+  Tensor<T> picked =
+      reshape(gather(rows, -1, reshape(t.classes(op, rows.shape().back()), column), at), targets.shape(), at);
   const Tensor<T> weights = t.weights<T>(op);
   if (!t.all_used) picked = where(weights, picked, 0, at);  // an ignored row may hold an infinity
   const Tensor<T> losses = picked * (-weights);
-  return options.reduction == Reduction::none ? losses : sum(losses, {}, false, at);
+  if (options.reduction == Reduction::none) return losses;
+  const Tensor<T> total = sum(losses, {}, false, at);
+  return t.mean() && !options.error_if_none ? total + 0 / to_tensor<T>(t.used) : total;  // NaN for no rows
 }
 
 template <Real T>

@@ -13,13 +13,15 @@ enum class Reduction { none, mean, sum };
 struct ClassLossOptions {
   Reduction reduction = Reduction::mean;
   std::int64_t ignore_index =
-      -100;  ///< rows with this target count for nothing, nor does the mean count them
+      -100;                   ///< rows with this target count for nothing, nor does the mean count them
+  std::int64_t axis = -1;     ///< that of the classes; in PyTorch axis 1
+  bool error_if_none = true;  ///< for the mean of no rows; else it is NaN, and the gradient 0, as in PyTorch
 };
 
 /// -log(softmax(logits)[target]). The classes are the last axis: logits [N, C] with targets [N], or sequences
-/// [T, N, C] with [T, N] (PyTorch has the classes second there), or any shape [..., C] with [...]. Throws
-/// ShapeError where the shapes do not fit, ValueError for a target that is no class, and for the mean of a
-/// batch that is empty or ignored altogether.
+/// [T, N, C] with [T, N], or any shape [..., C] with [...]. With `.axis = 1` they are PyTorch's: [N, C, T]
+/// with [N, T]. Throws ShapeError where the shapes do not fit, ValueError for a target that is no class, and,
+/// unless `error_if_none` is off, for the mean of a batch that is empty or ignored altogether.
 template <Real T>
 Tensor<T> cross_entropy(const Tensor<T>& logits, const Indices& targets, ClassLossOptions options = {},
                         Location at = Location::current());

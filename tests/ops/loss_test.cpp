@@ -74,6 +74,39 @@ TEST_CASE("sequences have their classes last") {
   CHECK(off(nll_loss(log_softmax(x), t), {}, {1.0044849762690313}) == "");
 }
 
+TEST_CASE("the classes may lie on another axis, such as PyTorch's") {
+  const D x = transpose(D(sin(arange<double>(24)).view({2, 3, 4})), 1, 2);
+  const Indices t{{1, 3, 0}, {2, 2, 1}};
+  const std::vector<double> each{1.097834169104879,  0.6064804795504745, 0.649213904866266,
+                                 0.9138744228176968, 1.7683114889633957, 0.9911953923114764};
+  CHECK(off(cross_entropy(x, t, {.axis = 1}), {}, {1.0044849762690313}) == "");
+  CHECK(off(cross_entropy(x, t, {.reduction = Reduction::none, .axis = -2}), {2, 3}, each) == "");
+  CHECK(off(nll_loss(log_softmax(x, 1), t, {.reduction = Reduction::none, .axis = 1}), {2, 3}, each) == "");
+  CHECK(off(cross_entropy(transpose(logits, 0, 1), targets, {.axis = 0}), {}, {5.876467736678237}) == "");
+  CHECK_THROWS_WITH(
+      cross_entropy(x, Indices{{1, 2}}, {.axis = 1}),
+      Contains("input [2, 4, 3] takes targets of shape [2, 3], not [1, 2]; the classes are axis 1"));
+  CHECK_THROWS_WITH(cross_entropy(x, Indices{{1, 3, 0}, {2, 4, 1}}, {.axis = 1}),
+                    Contains("target 4 at position 4 is no class of input [2, 4, 3]: they are 0 to 3"));
+  CHECK_THROWS_AS(cross_entropy(x, t, {.axis = 3}), ShapeError);
+}
+
+TEST_CASE("the mean of no losses can be PyTorch's NaN") {
+  const ClassLossOptions options{.error_if_none = false};
+  const Indices none{-100, -100, -100, -100, -100};
+  const std::vector<double> zero(20, 0.0);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const auto& loss :
+       {std::function<D(const D&, const Indices&)>(
+            [&](const D&x, const Indices&t) { return cross_entropy(x, t, options); }),
+        {[&](const D&x, const Indices&t) { return nll_loss(log_softmax(x), t, options); }}}) {
+    CHECK(off(loss(logits, none), {}, {nan}) == "");
+    CHECK(off(gradient([&](const D& x) { return loss(x, none); }, logits), {5, 4}, zero) == "");
+    CHECK(off(loss(zeros<double>({0, 4}), Indices(Shape{0}, {})), {}, {nan}) == "");
+    CHECK(off(loss(logits, targets), {}, {5.876467736678237}) == "");
+  }
+}
+
 TEST_CASE("the fused cross-entropy is its parts, to the second derivative") {
   Generator generator(3);
   for (const Shape& shape : {Shape{1, 2}, Shape{7, 65}, Shape{4, 3, 33}, Shape{70, 5}, Shape{3, 1000}})

@@ -1,6 +1,7 @@
 // Rows of the table of ops: losses and dropout.
 #include <xgrad/ops/dropout.hpp>
 #include <xgrad/ops/loss.hpp>
+#include <xgrad/ops/shape.hpp>
 #include "op_table.hpp"
 
 namespace xgrad::testing {
@@ -34,6 +35,17 @@ void add_class_losses(OpTable& table) {
           op([=](const auto& x) { return nll_loss(x[0], some_targets(x[0].shape(), skip), {reduction}); });
       table.add(row);
     }
+  for (const auto reduction : {Reduction::mean, Reduction::none})
+    for (const auto* name : {"cross_entropy", "nll_loss"})
+      table.add(
+          {.name = name,
+           .note = std::string("classes on axis 1, ") + (reduction == Reduction::mean ? "mean" : "none"),
+           .function = op([=](const auto& x) {
+             const Indices targets = some_targets(transpose(x[0], 1, -1).shape(), 2);
+             const ClassLossOptions options{.reduction = reduction, .axis = 1};
+             return name[0] == 'c' ? cross_entropy(x[0], targets, options) : nll_loss(x[0], targets, options);
+           }),
+           .cases = {{{3, 4}}, {{2, 5, 3}}, {{2, 1, 4}}}});
   // The gradients of two losses come together in one array: the second is added in place.
   table.add({.name = "cross_entropy",
              .note = "twice from the same logits",
