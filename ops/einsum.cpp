@@ -166,7 +166,7 @@ void take_diagonals(Term<T>& term, Location at) {
     }
 }
 
-// Drops what an ellipsis broadcasts: axes of extent 1 beside longer ones.
+// Drops what is broadcast: axes of extent 1 beside longer ones.
 template <Real T>
 void drop_broadcast(Term<T>& term, const Extents& extents, Location at) {
   Term<T> rest;
@@ -264,18 +264,22 @@ std::vector<Term<T>> read(const Equation& equation, std::span<const Tensor<T>> o
   std::vector<Term<T>> terms;
   for (std::size_t i = 0; i < operands.size(); ++i) {
     terms.push_back({operands[i], equation.term(i, operands[i].shape())});
-    for (std::size_t axis = 0; axis < terms[i].labels.size(); ++axis) {
-      const int label = terms[i].labels[axis];
+    const Labels& labels = terms[i].labels;
+    for (std::size_t axis = 0; axis < labels.size(); ++axis) {
+      const int label = labels[axis];
       std::int64_t& extent = extents[static_cast<std::size_t>(label)];
-      const std::int64_t here = operands[i].shape()[axis];
-      const bool broadcasts = label >= first_ellipsis && (here == 1 || extent == 1);
-      if (extent != -1 && extent != here && !broadcasts)
+      const auto first = static_cast<std::size_t>(std::ranges::find(labels, label) - labels.begin());
+      const bool diagonal = first < axis;
+      const std::int64_t here = operands[i].shape()[axis],
+                         elsewhere = diagonal ? operands[i].shape()[first] : extent;
+      const bool broadcasts = !diagonal && (here == 1 || elsewhere == 1);
+      if (elsewhere != -1 && elsewhere != here && !broadcasts)
         equation.template fail<ShapeError>(
             fmt::format("operand {} of shape {} has {} elements along {}, which has {} elsewhere", i,
                         to_string(operands[i].shape()), here,
                         label < first_ellipsis ? fmt::format("'{}'", Equation::letter(label))
                                                : fmt::format("axis {}, in the ellipsis", axis),
-                        extent));
+                        elsewhere));
       if (extent == -1 || extent == 1) extent = here;
     }
   }
@@ -316,8 +320,8 @@ Tensor<T> einsum(std::string_view text, std::span<const Tensor<T>> operands, Loc
         if (cost(terms[i], terms[j], extents) < cost(terms[first], terms[second], extents))
           first = i, second = j;
     // The one whose own axes come first in the result goes to the left: that may spare a copy at the end.
-    const auto own = std::ranges::find_if(
-        result, [&a = terms[first].labels, &b = terms[second].labels](int label) {
+    const auto own =
+        std::ranges::find_if(result, [&a = terms[first].labels, &b = terms[second].labels](int label) {
           return contains(a, label) != contains(b, label);
         });
     const bool swap = own != result.end() && contains(terms[second].labels, *own);

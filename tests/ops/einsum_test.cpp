@@ -11,6 +11,7 @@
 #include <xgrad/autograd/tape/gradcheck.hpp>
 #include <xgrad/autograd/tape/graph.hpp>
 #include <xgrad/ops/reduce.hpp>
+#include <xgrad/ops/shape.hpp>
 #include "catch.hpp"
 
 using namespace xgrad;
@@ -202,6 +203,20 @@ TEST_CASE("an ellipsis stands for the other axes, which broadcast") {
   CHECK(gradgradcheck(f, {c2, d2}));
 }
 
+TEST_CASE("an extent of 1 broadcasts along its letter") {
+  Generator random(7);
+  const auto a = randn<double>({2, 1}, random), b = randn<double>({3, 4}, random),
+             c = randn<double>({1, 4}, random), s = randn<double>({1, 1}, random);
+  const Tensor<double> wide = expand(a, {2, 3}), high = expand(c, {3, 4});
+  check_equal(einsum("ij,jk->ik", {a, b}), by_definition("ij,jk->ik", {wide, b}));
+  check_equal(einsum("ij,jk->kij", {a, b}), by_definition("ij,jk->kij", {wide, b}));
+  check_equal(einsum("jk,ij", {b, a}), by_definition("jk,ij->ik", {b, wide}));
+  check_equal(einsum("jk,jk->", {b, c}), by_definition("jk,jk->", {b, high}));
+  check_equal(einsum("ij,jk,jk->i", {a, c, b}), by_definition("ij,jk,jk->i", {wide, high, b}));
+  check_equal(einsum("ii,ik->k", {s, b}), by_definition("ik,ik->k", {expand(s, {3, 4}), b}));
+  CHECK(einsum("ij,j->i", {a, zeros<double>({0})}).shape() == Shape{2});
+}
+
 TEST_CASE("an infinity beside the diagonal does not matter") {
   const double inf = std::numeric_limits<double>::infinity();
   CHECK(einsum("ii->", {Tensor<double>{{1, inf}, {inf, 2}}}).item() == 3);
@@ -236,7 +251,7 @@ TEST_CASE("einsum refuses what does not fit, with the reason") {
   CHECK_THROWS_WITH(
       einsum("ij,jk->ik", {a, b}),
       "einsum \"ij,jk->ik\": operand 1 of shape [4, 5] has 4 elements along 'j', which has 3 elsewhere");
-  CHECK_THROWS_AS(einsum("ij,jk->ik", {ones<double>({2, 1}), a}), ShapeError);  // a letter does not broadcast
+  CHECK_THROWS_AS(einsum("ii->i", {ones<double>({1, 3})}), ShapeError);  // a diagonal does not broadcast
   CHECK_THROWS_WITH(
       einsum("ii->i", {a}),
       "einsum \"ii->i\": operand 0 of shape [2, 3] has 3 elements along 'i', which has 2 elsewhere");

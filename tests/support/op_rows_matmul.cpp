@@ -88,6 +88,7 @@ void add_matmul_rows(OpTable& table) {
   add_einsum(table, "iij,jk->k", {{{2, 2, 3}, {3, 2}}});
   add_einsum(table, "i,i,j->ji", {{{3}, {3}, {3}}});
   add_einsum(table, "...ij,...j->...i", {{{2, 1, 2, 3}, {2, 3}}});
+  add_einsum(table, "ij,jk->ik", {{{2, 1}, {3, 4}}, {{2, 3}, {1, 4}}, {{1, 1}, {3, 2}}});
   add_einsum(table, "ii", {{{3, 3}}});
 
   table.exempt("packing", "a switch");
