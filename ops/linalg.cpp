@@ -124,11 +124,12 @@ struct Solve {
 template <Real T>
 struct Inv {
   static constexpr std::string_view name = "inv";
+  std::string_view asked_by = name;
   Tensor<T> forward(Saver<T>& save, const Tensor<T>& a) const {
     Tensor<T> y = empty<T>(a.shape());
     for_each_matrix(a, [&](std::int64_t i, const T* matrix) {
       if (!kernels_of(a).inverse(rows_of(a), matrix, elements_of(y) + (matrix - a.data())))
-        no_result("inv", a, i, singular);
+        no_result(asked_by, a, i, singular);
     });
     save(y);
     return y;
@@ -138,6 +139,12 @@ struct Inv {
     return {-matmul(matmul(y, g, {.transpose_a = true}), y, {.transpose_b = true})};
   }
 };
+
+// For the gradient of `op`, which an error names.
+template <Real T>
+Tensor<T> inverse_transposed(std::string_view op, const Tensor<T>& a) {
+  return transposed(apply(Inv<T>{op}, Location::current(), a));
+}
 
 template <Real T>
 bool has_zero(const Tensor<T>& x) {
@@ -150,7 +157,7 @@ template <Real T>
 Tensor<T> cofactors(const Tensor<T>& a, const Tensor<T>& determinant) {
   // A determinant may also be 0 because it is too small to represent.
   if (!has_zero(determinant) || !has_zero(slogdet(a.detach()).sign))
-    return per_matrix(determinant) * transposed(inv(a));
+    return per_matrix(determinant) * inverse_transposed("backward of 'det'", a);
   const std::int64_t n = rows_of(a);
   const Tensor<T> identity = eye<T>(n);
   Tensor<T> m = Tensor<T>(broadcast_to(identity, a.shape()));
@@ -198,7 +205,7 @@ struct Slogdet {
     if (const auto zero = std::ranges::find(signs, T(0)); zero != signs.end())
       no_result("backward of 'slogdet'", a, zero - signs.begin(),
                 "is singular; the logarithm has no gradient there");
-    return {per_matrix(g[1]) * transposed(inv(a))};
+    return {per_matrix(g[1]) * inverse_transposed("backward of 'slogdet'", a)};
   }
 };
 

@@ -21,7 +21,7 @@ template <Real T>
 Tensor<T> inv(const Tensor<T>& a, Location at = Location::current());
 
 /// The determinant. At a singular matrix its gradient is computed from powers of the matrix: exact in theory,
-/// of use up to a dozen rows.
+/// of use up to a dozen rows. At one that is not finite backward throws ValueError.
 template <Real T>
 Tensor<T> det(const Tensor<T>& a, Location at = Location::current());
 

@@ -162,6 +162,19 @@ TEST_CASE("slogdet of a singular matrix") {
   CHECK_FALSE(a.grad().defined());
 }
 
+TEST_CASE("backward through a determinant that is not finite names it") {
+  auto a = stack({eye<double>(2), full<double>({2, 2}, std::numeric_limits<double>::quiet_NaN())})
+               .detach()
+               .set_requires_grad();
+  CHECK(std::isnan(det(a).values()[1]));
+  CHECK_THROWS_AS(sum(det(a)).backward(), ValueError);
+  CHECK_THROWS_WITH(sum(det(a)).backward(),
+                    "backward of 'det': matrix 1 of the stack of shape [2, 2, 2] is "
+                    "singular (or not finite)");
+  CHECK_THROWS_WITH(sum(slogdet(a).logabsdet).backward(),
+                    Contains("backward of 'slogdet': matrix 1 of the stack"));
+}
+
 TEST_CASE("empty matrices and empty stacks") {
   CHECK(inv(zeros<double>({0, 0})).shape() == Shape{0, 0});
   CHECK(det(zeros<double>({0, 0})).item() == 1);
