@@ -33,7 +33,8 @@ void Adam<T>::step() {
                      decoupled_ ? 1 - lr * o.weight_decay : 1};
   std::int64_t corrected = 0;  // the step count that the first two are for, which is nearly always the same
   this->update(
-      o.amsgrad ? in_place<formulas::AdamUpdate<true>, T>() : in_place<formulas::AdamUpdate<false>, T>(),
+      choose([](auto... b) { return in_place<formulas::AdamUpdate<b...>, T>(); }, o.amsgrad,
+             !decoupled_ && o.weight_decay > 0),
       [&](std::int64_t t) -> const auto& {
         if (t != corrected) {
           const double root = std::sqrt(1 - std::pow(o.betas[1], static_cast<double>(t)));

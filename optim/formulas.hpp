@@ -2,6 +2,8 @@
 // the numbers of a step, the gradient, then what the results go over, in their order.
 #pragma once
 
+#include <type_traits>
+
 #include <xgrad/autograd/core/storage.hpp>
 #include <xgrad/autograd/formula/list.hpp>
 #include <xgrad/autograd/formula/trace.hpp>
@@ -12,19 +14,23 @@ namespace xgrad::optim::formulas {
 
 using xgrad::formulas::apply, xgrad::formulas::List, xgrad::formulas::where;
 
+// The weight decay is left out where there is none: 0 times an infinite parameter is NaN.
+
+template <bool decays>
 struct SGDUpdate {
   static constexpr std::size_t numbers = 2, inputs = 2;
   constexpr auto operator()(Symbol lr, Symbol decay, Symbol g, Symbol p) const {
-    return p - lr * (g + decay * p);
+    if constexpr (decays) g += decay * p;
+    return p - lr * g;
   }
 };
 
-template <bool nesterov>
+template <bool nesterov, bool decays>
 struct MomentumUpdate {
   static constexpr std::size_t numbers = 5, inputs = 3;
   constexpr auto operator()(Symbol lr, Symbol decay, Symbol momentum, Symbol keep, Symbol fresh, Symbol g,
                             Symbol p, Symbol v) const {
-    g += decay * p;
+    if constexpr (decays) g += decay * p;
     v = keep * v + fresh * g;
     return outputs(p - lr * (nesterov ? g + momentum * v : v), v);
   }
@@ -32,13 +38,13 @@ struct MomentumUpdate {
 
 // With r = √(1 - β₂ᵗ), by which PyTorch divides √v: step_size is r lr / (1 - β₁ᵗ), and eps is multiplied by
 // r, which spares that division.
-template <bool amsgrad>
+template <bool amsgrad, bool decays>
 struct AdamUpdate {
   static constexpr std::size_t numbers = 8, inputs = amsgrad ? 5 : 4;
   constexpr auto operator()(Symbol step_size, Symbol eps, Symbol beta1, Symbol rest1, Symbol beta2,
                             Symbol rest2, Symbol decay, Symbol shrink, Symbol g, Symbol p, Symbol m, Symbol v,
                             auto... largest) const {
-    g += decay * p;
+    if constexpr (decays) g += decay * p;
     m = beta1 * m + rest1 * g;
     v = beta2 * v + rest2 * g * g;
     SymbolList<inputs - 1> after{{p, m, v, largest...}};
@@ -50,19 +56,19 @@ struct AdamUpdate {
 };
 
 // After the mean square come the mean, if it is centered, and the momentum.
-template <bool centered, bool momentum>
+template <bool centered, bool momentum, bool decays>
 struct RMSpropUpdate {
-  static constexpr std::size_t numbers = 6, inputs = 3 + centered + momentum;
+  static constexpr std::size_t numbers = 7, inputs = 3 + centered + momentum;
   constexpr auto operator()(Symbol lr, Symbol alpha, Symbol rest, Symbol eps, Symbol decay, Symbol keep,
-                            Symbol g, Symbol p, Symbol square, auto... state) const {
-    g += decay * p;
+                            Symbol zero, Symbol g, Symbol p, Symbol square, auto... state) const {
+    if constexpr (decays) g += decay * p;
     square = alpha * square + rest * g * g;
     SymbolList<inputs - 1> after{{p, square, state...}};
     auto& x = after.results;
     Symbol second = square;
     if constexpr (centered) {
       x[2] = alpha * x[2] + rest * g;
-      second -= x[2] * x[2];
+      second = apply(xgrad::detail::Opcode::maximum, second - x[2] * x[2], zero);  // it may round below
     }
     Symbol change = g / (apply(xgrad::detail::Opcode::sqrt, second) + eps);
     if constexpr (momentum) change = x.back() = keep * x.back() + change;
@@ -84,9 +90,14 @@ struct Clamp {  // NaN stays
   }
 };
 
-using All = List<SGDUpdate, MomentumUpdate<false>, MomentumUpdate<true>, AdamUpdate<false>, AdamUpdate<true>,
-                 RMSpropUpdate<false, false>, RMSpropUpdate<false, true>, RMSpropUpdate<true, false>,
-                 RMSpropUpdate<true, true>, Scale, Clamp>;
+using All =
+    List<SGDUpdate<false>, SGDUpdate<true>, MomentumUpdate<false, false>, MomentumUpdate<false, true>,
+         MomentumUpdate<true, false>, MomentumUpdate<true, true>, AdamUpdate<false, false>,
+         AdamUpdate<false, true>, AdamUpdate<true, false>, AdamUpdate<true, true>,
+         RMSpropUpdate<false, false, false>, RMSpropUpdate<false, false, true>,
+         RMSpropUpdate<false, true, false>, RMSpropUpdate<false, true, true>,
+         RMSpropUpdate<true, false, false>, RMSpropUpdate<true, false, true>,
+         RMSpropUpdate<true, true, false>, RMSpropUpdate<true, true, true>, Scale, Clamp>;
 
 }  // namespace xgrad::optim::formulas
 
@@ -106,6 +117,16 @@ kernels::InPlaceFormula in_place() {
       xgrad::detail::ForwardProgram<F, F::inputs, F::numbers>::program;
   static_assert(program.constant_count == F::numbers, "pass a literal of the formula as one of its numbers");
   return {&program, kernels::update_loops()[formulas::All::index<F>()][static_cast<std::size_t>(dtype_of<T>)]};
+}
+
+/// f() of choices that are known when the program runs, as constants: `choose(f, true)` is
+/// f(std::true_type()).
+constexpr auto choose(auto f) { return f(); }
+constexpr auto choose(auto f, bool first, auto... rest) {
+  const auto after = [&](auto constant) {
+    return choose([&](auto... others) { return f(constant, others...); }, rest...);
+  };
+  return first ? after(std::true_type()) : after(std::false_type());
 }
 
 }  // namespace xgrad::optim

@@ -19,16 +19,12 @@ RMSprop<T>::RMSprop(std::vector<Tensor<T>> parameters, RMSpropOptions options)
 
 template <Real T>
 void RMSprop<T>::step() {
-  using namespace formulas;
   const auto& o = options_;
-  const bool momentum = o.momentum > 0;
-  const auto centered =
-      momentum ? in_place<RMSpropUpdate<true, true>, T>() : in_place<RMSpropUpdate<true, false>, T>();
-  const auto plain =
-      momentum ? in_place<RMSpropUpdate<false, true>, T>() : in_place<RMSpropUpdate<false, false>, T>();
-  const std::array numbers{this->lr(), o.alpha, 1 - o.alpha, o.eps, o.weight_decay, o.momentum};
+  const auto formula = choose([](auto... b) { return in_place<formulas::RMSpropUpdate<b...>, T>(); },
+                              o.centered, o.momentum > 0, o.weight_decay > 0);
+  const std::array numbers{this->lr(), o.alpha, 1 - o.alpha, o.eps, o.weight_decay, o.momentum, 0.0};
   this->update(
-      o.centered ? centered : plain, [&](std::int64_t) -> const auto& { return numbers; });
+      formula, [&](std::int64_t) -> const auto& { return numbers; });
 }
 
 #define XGRAD_INSTANTIATE(T) template class RMSprop<T>;

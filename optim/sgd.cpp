@@ -23,12 +23,13 @@ void SGD<T>::step() {
   const std::array plain{lr, decay};
   if (momentum == 0)
     return this->update(
-        in_place<formulas::SGDUpdate, T>(), [&](std::int64_t) -> const auto& { return plain; });
+        choose([](auto decays) { return in_place<formulas::SGDUpdate<decays>, T>(); }, decay > 0),
+        [&](std::int64_t) -> const auto& { return plain; });
   const std::array first{lr, decay, momentum, 0.0, 1.0},
       later{lr, decay, momentum, momentum, 1 - options_.dampening};
   this->update(
-      options_.nesterov ? in_place<formulas::MomentumUpdate<true>, T>()
-                        : in_place<formulas::MomentumUpdate<false>, T>(),
+      choose([](auto... b) { return in_place<formulas::MomentumUpdate<b...>, T>(); }, options_.nesterov,
+             decay > 0),
       [&](std::int64_t t) -> const auto& { return t == 1 ? first : later; });
 }
 

@@ -1,6 +1,8 @@
 // Optimizers against PyTorch's numbers, step by step, and what they refuse.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include <xgrad/autograd/array/replay.hpp>
@@ -96,6 +98,38 @@ void check_all() {
 
 TEST_CASE("every step of every optimizer is PyTorch's, in double") { check_all<double>(); }
 TEST_CASE("every step of every optimizer is PyTorch's, in float") { check_all<float>(); }
+
+TEST_CASE("RMSprop: a centered mean square that rounds below 0 is 0") {
+  // Constant gradients, whose variance vanishes.
+  auto p = zeros({60}).set_requires_grad();
+  p.set_grad(linspace(0.1, 6, 60));
+  for (const double momentum : {0.0, 0.9}) {
+    optim::RMSprop optimizer(std::vector{p}, {.lr = 1e-3, .momentum = momentum, .centered = true});
+    for (int t = 0; t < 3000; ++t) optimizer.step();
+    CHECK(std::ranges::all_of(p.values(), [](float x) { return std::isfinite(x); }));
+  }
+}
+
+TEMPLATE_TEST_CASE("an infinite parameter stays infinite, unless it decays", "", float, double) {
+  using P = std::vector<Tensor<TestType>>;
+  using optim::Adam, optim::AdamW, optim::RMSprop, optim::SGD;
+  const auto after = [](auto make) {
+    P p{Tensor<TestType>{INFINITY, 1}.set_requires_grad()};
+    auto optimizer = make(p);
+    for (int t = 0; t < 3; ++t) p[0].set_grad(Tensor<TestType>{1, 1}), optimizer.step();
+    CHECK(std::isfinite(p[0].values()[1]));
+    return p[0].values()[0];
+  };
+  CHECK(after([](P& p) { return SGD(p); }) == INFINITY);
+  CHECK(after([](P& p) { return SGD(p, {.momentum = 0.9, .dampening = 0.1}); }) == INFINITY);
+  CHECK(after([](P& p) { return SGD(p, {.momentum = 0.9, .nesterov = true}); }) == INFINITY);
+  CHECK(after([](P& p) { return Adam(p); }) == INFINITY);
+  CHECK(after([](P& p) { return Adam(p, {.amsgrad = true}); }) == INFINITY);
+  CHECK(after([](P& p) { return AdamW(p); }) == INFINITY);
+  CHECK(after([](P& p) { return RMSprop(p); }) == INFINITY);
+  CHECK(after([](P& p) { return RMSprop(p, {.momentum = 0.9, .centered = true}); }) == INFINITY);
+  CHECK(std::isnan(after([](P& p) { return SGD(p, {.weight_decay = 0.1}); })));  // as in PyTorch
+}
 
 // Tails of every length, against the same update one element at a time.
 TEMPLATE_TEST_CASE("the loops treat all elements alike and write nothing after them", "", float, double) {
