@@ -11,16 +11,19 @@
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/kernels/table.hpp>
 #include <xgrad/optim/formulas.hpp>
+#include <xgrad/optim/optimizer.hpp>
 
 namespace xgrad::optim {
 
 namespace {
 
-void check_call(const char* name, double limit) {
+template <Real T>
+void check_call(const char* name, const std::vector<Tensor<T>>& parameters, double limit) {
   if (xgrad::detail::in_replay())
     xgrad::detail::refuse_in_replay(
         name, "it would decide by the gradients once, not in every run; call it after each");
   if (!(limit >= 0)) throw ValueError(fmt::format("{}: the limit is {}; it is at least 0", name, limit));
+  detail::check_given_once(name, parameters);
 }
 
 // A formula of one number on each gradient in place. One that is itself recorded, for gradients of gradients,
@@ -55,7 +58,7 @@ std::string culprit(const std::vector<Tensor<T>>& parameters) {
 template <Real T>
 double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm, ClipOptions options) {
   const xgrad::detail::ProfiledOp timed("clip_grad_norm");
-  check_call("clip_grad_norm", max_norm);
+  check_call("clip_grad_norm", parameters, max_norm);
   double squares = 0;
   for (const Tensor<T>& p : parameters)
     if (const Tensor<T> gradient = p.grad(); gradient.defined())
@@ -76,7 +79,7 @@ double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm,
 template <Real T>
 void clip_grad_value(const std::vector<Tensor<T>>& parameters, double clip_value) {
   const xgrad::detail::ProfiledOp timed("clip_grad_value");
-  check_call("clip_grad_value", clip_value);
+  check_call("clip_grad_value", parameters, clip_value);
   change(parameters, in_place<formulas::Clamp, T>(), clip_value);
 }
 

@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 
 namespace xgrad::optim {
 
@@ -28,11 +28,8 @@ Optimizer<T>::Optimizer(const char* name, std::vector<Tensor<T>> parameters, dou
           p.node() ? fmt::format("is the result of '{}', not a leaf; optimize what it was computed from",
                                  p.op_name())
                    : std::string("takes no gradient; call set_requires_grad() on it first")));
-    const auto same = [&](const Tensor<T>& q) { return q.node() == p.node(); };
-    if (std::count_if(parameters_.begin(), parameters_.begin() + static_cast<std::ptrdiff_t>(k), same))
-      throw ValueError(
-          fmt::format("{}: parameter {} of shape {} is given twice", name, k, xgrad::to_string(p.shape())));
   }
+  detail::check_given_once(name, parameters_);
 }
 
 template <Real T>
@@ -96,9 +93,23 @@ void check_option(const char* optimizer, const char* option, double value, doubl
             : fmt::format("{}: {} is {}; it is finite and at least {}", optimizer, option, value, low));
 }
 
+template <Real T>
+void check_given_once(const char* name, const std::vector<Tensor<T>>& parameters) {
+  for (const Tensor<T>& p : parameters) {
+    const auto* const node = p.node();
+    if (!node) continue;
+    for (const Tensor<T>* q = parameters.data(); q != &p; ++q)
+      if (q->node() == node && node->is_leaf())
+        throw ValueError(fmt::format("{}: parameter {} of shape {} is given twice; give each once", name,
+                                     &p - parameters.data(), xgrad::to_string(p.shape())));
+  }
+}
+
 }  // namespace detail
 
-#define XGRAD_INSTANTIATE(T) template class Optimizer<T>;
+#define XGRAD_INSTANTIATE(T)   \
+  template class Optimizer<T>; \
+  template void detail::check_given_once(const char*, const std::vector<Tensor<T>>&);
 #include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::optim

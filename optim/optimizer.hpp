@@ -121,6 +121,10 @@ namespace detail {
 void check_option(const char* optimizer, const char* option, double value, double low = 0,
                   double high = 1e300);
 
+// Throws ValueError naming the caller and the parameter that is in the list twice.
+template <Real T>
+void check_given_once(const char* name, const std::vector<Tensor<T>>& parameters);
+
 }  // namespace detail
 
 extern template class Optimizer<float>;

@@ -1,10 +1,19 @@
 // The sum of squares of an array.
+#include <limits>
+
 #include <xgrad/autograd/kernels/simd.hpp>
 #include <xgrad/ops/kernels/cpu.hpp>
 
 namespace xgrad::kernels::XGRAD_ARCH {
 
 namespace {
+
+// In double, for squares that a float does not hold.
+[[gnu::noinline, gnu::cold]] double wide_sum(std::int64_t n, const float* x) {
+  double sum[4] = {};
+  for (std::int64_t i = 0; i < n; ++i) sum[i % 4] += double(x[i]) * double(x[i]);
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
 
 template <class T>
 double sum(std::int64_t n, const T* x) {
@@ -26,6 +35,9 @@ double sum(std::int64_t n, const T* x) {
     }
     total += static_cast<double>(reduce_add<T>((sum[0] + sum[1]) + (sum[2] + sum[3])));
   }
+  if constexpr (sizeof(T) == 4)
+    if (!(total > 1e-30 && total <= std::numeric_limits<double>::max())) [[unlikely]]
+      return wide_sum(n, x);
   return total;
 }
 

@@ -93,6 +93,29 @@ TEST_CASE("a norm that is not finite is an error that names the parameter, and c
   CHECK_THROWS_WITH(optim::clip_grad_norm(q, 1), Contains("their squares overflow"));
 }
 
+TEST_CASE("in float the norm is that of numbers whose squares a float does not hold") {
+  for (const float size : {1e20f, 1e-25f}) {
+    const auto x = zeros({3}).set_requires_grad(), y = zeros({1}).set_requires_grad();
+    Tensor<>(x).set_grad(Tensor<>{2, -1, 2} * size);
+    Tensor<>(y).set_grad(Tensor<>{4} * size);
+    CHECK(optim::clip_grad_norm(std::vector{x, y}, 1e30) ==
+          Approx(5.0 * static_cast<double>(size)).epsilon(1e-6));
+    optim::clip_grad_norm(std::vector{x, y}, 0.5);
+    if (size > 1) CHECK(allclose(x.grad(), Tensor<>{0.2, -0.1, 0.2}, 1e-6, 0));
+  }
+}
+
+TEST_CASE("a parameter given twice would be scaled twice: it is refused") {
+  const auto p = parameters();
+  const D before(detail::copy_of(p[0].grad()));
+  const std::vector<D> twice{p[0], p[1], p[0], D{1}, D{1}};
+  CHECK_THROWS_AS(optim::clip_grad_norm(twice, 1e-3), ValueError);
+  CHECK_THROWS_WITH(optim::clip_grad_norm(twice, 1e-3),
+                    "clip_grad_norm: parameter 2 of shape [3, 7] is given twice; give each once");
+  CHECK_THROWS_WITH(optim::clip_grad_value(twice, 1e-3), Contains("clip_grad_value: parameter 2"));
+  CHECK(allclose(p[0].grad(), before, 0, 0));
+}
+
 TEST_CASE("limits below 0 are refused") {
   CHECK_THROWS_WITH(optim::clip_grad_norm(parameters(), -1), Contains("clip_grad_norm: the limit is -1"));
   CHECK_THROWS_WITH(optim::clip_grad_value(parameters(), std::nan("")),
