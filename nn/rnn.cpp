@@ -34,6 +34,11 @@ void check_options(Cell cell, std::int64_t input_size, std::int64_t hidden_size,
     throw ValueError(fmt::format("{}: at least one layer is needed, got {}", name, options.layers));
   if (!(options.dropout >= 0 && options.dropout <= 1))
     throw ValueError(fmt::format("{}: dropout is a probability in [0, 1], got {}", name, options.dropout));
+  if (options.dropout > 0 && options.layers == 1)
+    throw ValueError(fmt::format(
+        "{0}: dropout acts between layers, and there is one; give it .layers = 2 or more, or put an "
+        "nn::Dropout{{{1}}} after it",
+        name, options.dropout));
   if (options.nonlinearity != Nonlinearity::tanh &&
       (options.nonlinearity != Nonlinearity::relu || cell != Cell::rnn))
     throw ValueError(fmt::format("{}: {}", name,

@@ -73,7 +73,7 @@ struct Recurrent {
 
   Recurrent() = default;
   /// Parameters uniform in ±1/sqrt(hidden). Throws ValueError for sizes below 1, no layers, a dropout outside
-  /// [0, 1].
+  /// [0, 1], or one that has no two layers to lie between.
   Recurrent(Cell cell, std::int64_t in, std::int64_t hidden, const RecurrentOptions& options = {},
             Generator& generator = default_generator());
 

@@ -252,10 +252,13 @@ TEST_CASE("parameters have PyTorch's names, shapes and order") {
   CHECK(nn::count_parameters(nn::GRU<>(3, 5)) == 3 * 5 * (3 + 5 + 2));
   CHECK(nn::count_parameters(nn::RNN<>(3, 5, {.bias = false})) == 5 * (3 + 5));
   CHECK(nn::to_string(lstm) == "LSTM(3, 5, num_layers=2)");
-  CHECK(nn::to_string(nn::RNN<>(
-            3, 5,
-            {.dropout = 0.5, .batch_first = true, .bias = false, .nonlinearity = nn::Nonlinearity::relu})) ==
-        "RNN(3, 5, bias=False, batch_first=True, dropout=0.5, nonlinearity=relu)");
+  CHECK(nn::to_string(nn::RNN<>(3, 5,
+                                {.layers = 2,
+                                 .dropout = 0.5,
+                                 .batch_first = true,
+                                 .bias = false,
+                                 .nonlinearity = nn::Nonlinearity::relu})) ==
+        "RNN(3, 5, num_layers=2, bias=False, batch_first=True, dropout=0.5, nonlinearity=relu)");
 }
 
 TEST_CASE("the same generator makes the same parameters") {
@@ -323,6 +326,11 @@ TEST_CASE("recurrent networks refuse what does not fit") {
   CHECK_THROWS_WITH(nn::RNN<>(2, 3, {.layers = 0}), Contains("at least one layer"));
   CHECK_THROWS_WITH(nn::RNN<>(2, 3, {.dropout = 1.5}),
                     Contains("dropout is a probability in [0, 1], got 1.5"));
+  CHECK_THROWS_AS(nn::LSTM<>(2, 3, {.dropout = 0.5}), ValueError);
+  CHECK_THROWS_WITH(
+      nn::GRU<>(2, 3, {.dropout = 0.5}),
+      "GRU: dropout acts between layers, and there is one; give it .layers = 2 or more, or put an "
+      "nn::Dropout{0.5} after it");
   CHECK_THROWS_WITH(nn::RNN<>(2, 3, {.nonlinearity = nn::Nonlinearity::sigmoid}), Contains("tanh or relu"));
   CHECK_THROWS_WITH(nn::GRU<>(2, 3, {.nonlinearity = nn::Nonlinearity::relu}),
                     Contains("only RNN takes one"));
