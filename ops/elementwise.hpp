@@ -267,6 +267,11 @@ constexpr auto minimum(A&& a, B&& b, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::minimum>(at, std::forward<A>(a), std::forward<B>(b));
 }
 /// `yes` where the condition is not 0, else `no`. No gradient to the condition.
+///
+/// In a formula a branch that is not taken sends nothing. Between tensors, where each branch has been
+/// computed by ops of its own, it sends a gradient of 0; and an op before it, whose derivative is infinite or
+/// NaN, makes NaN of that: in `where(x > 0, sqrt(x), x)` it does at -1, as in PyTorch. Write such a branch as
+/// a formula: `formula("root", [](auto x) { return where(x > 0, sqrt(x), x); })`.
 template <class C, class A, class B>
 requires detail::ElementwiseArguments<C, A, B>
 constexpr auto where(C&& condition, A&& yes, B&& no, Location at = Location::current()) {
