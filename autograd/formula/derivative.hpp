@@ -54,18 +54,13 @@ class AdjointBuilder {
   }
 
   // The value of a forward step: a saved leaf where there is one, else computed again.
-  constexpr Symbol value(std::int16_t step) {
-    return known(values_, step, [this](std::int16_t operand) { return value(operand); });
-  }
+  constexpr Symbol value(std::int16_t step) { return known(step, values_, false); }
 
   // The same, for an adjoint that is run as ops of their own. Each of those sends 0 on where it gets 0 if its
   // derivatives are finite there: so outside its region a step computes with 1/2, where those of every
   // primitive are.
   constexpr Symbol smooth_value(std::int16_t step) {
-    if (!recorded_) return value(step);
-    return known(smooth_values_, step, [&](std::int16_t operand) {
-      return is_linear(forward(step).op) ? smooth_value(operand) : operand_of(step, operand);
-    });
+    return recorded_ ? known(step, smooth_values_, true) : value(step);
   }
   constexpr Symbol operand_of(std::int16_t step, std::int16_t operand) {
     const Symbol x = smooth_value(operand);
@@ -77,20 +72,26 @@ class AdjointBuilder {
            op == Opcode::where;
   }
 
-  constexpr Symbol known(Table& values, std::int16_t step, auto operand) {
+  constexpr Symbol known(std::int16_t step, Table& values, bool smooth) {
     if (const std::int16_t found = entry(values, step); found >= 0) return at(found);
-    const Symbol result = recompute(step, operand);
+    const Symbol result = recompute(step, smooth);
     entry(values, step) = result.step;
     return result;
   }
-  constexpr Symbol recompute(std::int16_t step, auto operand) {
+  constexpr Symbol recompute(std::int16_t step, bool smooth) {
     const Instruction& i = forward(step);
     if (i.op == Opcode::input) return builder_.input(i.a);
     if (i.op == Opcode::constant) return builder_.emit(i);
     for (int k = 0; k < forward_.output_count; ++k)
       if (forward_.outputs[static_cast<std::size_t>(k)] == step) return builder_.input(forward_.inputs + k);
+    const auto operand = [&](std::int16_t x) {
+      if (x < 0) return Symbol();
+      if (!smooth) return value(x);
+      return is_linear(i.op) ? smooth_value(x) : operand_of(step, x);
+    };
     const Symbol a = i.op == Opcode::where ? value(i.a) : operand(i.a);  // conditions are as in forward
-    return builder_.apply(i.op, a, i.b < 0 ? Symbol{} : operand(i.b), i.c < 0 ? Symbol{} : operand(i.c));
+    const Symbol b = operand(i.b), c = operand(i.c);
+    return builder_.apply(i.op, a, b, c);
   }
 
   // The regions of all steps, from the results down. One that is no branch's, or an input, counts everywhere;
