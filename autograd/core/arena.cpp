@@ -26,7 +26,7 @@ Storage* StorageArena::make(std::int64_t elements, DType type) {
     retain();
     return new (place->storage())
         Storage(layout.bytes, static_cast<std::ptrdiff_t>(layout.offset), type, Device::cpu(), true);
-  } catch (const std::bad_alloc&) {
+  } catch (const pool::OutOfMemory&) {
     Storage::out_of_memory(elements, layout.bytes);
   }
 }

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <new>
 #include <utility>
 
+#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/core/thread_state.hpp>
 
 namespace xgrad::detail::pool {
@@ -36,9 +38,31 @@ inline constexpr std::size_t small_limit = 512;    // up to here a class for eac
 /// then three times as slow.
 enum class Use : std::uint8_t { data, node };
 
+inline constexpr std::size_t small_classes = 33;  // 16, 32, … 512 bytes, for each use
+inline constexpr std::size_t all_small_classes = 2 * small_classes;
+inline constexpr std::size_t classes = all_small_classes + 4 * 40;
+
+struct FreeBlock {
+  FreeBlock* next;
+};
+
+/// The free blocks of a thread, which no other sees. A list that is full is set aside; when another is, the
+/// first goes to all threads.
+struct FreeLists {
+  std::array<FreeBlock*, classes> first{}, full{};
+  std::array<std::uint32_t, classes> room{};  // how many more blocks `first` takes in before it is full
+  ThreadState* owner = nullptr;
+  FreeLists* next = nullptr;  // of another thread
+};
+
+/// Thrown where memory is short.
+struct OutOfMemory : Error {
+  using Error::Error;
+};
+
 constexpr std::size_t small_class(std::size_t bytes) { return std::max<std::size_t>((bytes + 15) / 16, 1); }
 constexpr std::size_t small_class(std::size_t bytes, Use use) {
-  return small_class(bytes) + static_cast<std::size_t>(use) * ThreadState::small_classes;
+  return small_class(bytes) + static_cast<std::size_t>(use) * small_classes;
 }
 
 constexpr std::int64_t small_bytes(std::size_t bytes) {
@@ -58,18 +82,22 @@ inline void prefetch_after(const void* first, const void* last, Use use) {
 
 void* allocate_slowly(std::size_t bytes, Use use);  // for large blocks, and where none is free
 void deallocate_slowly(void* memory, std::size_t bytes, Use use) noexcept;
+void set_aside(FreeLists& lists, std::size_t index) noexcept;
 
-/// Memory of at least `bytes` bytes, aligned to 64 when `bytes` is more than 512, else to 16.
+/// Memory of at least `bytes` bytes, aligned to 64 when `bytes` is more than 512, else to 16. Throws
+/// OutOfMemory.
 inline void* allocate(std::size_t bytes, Use use = Use::data) {
   ThreadState& thread = this_thread;
   const std::size_t index = small_class(bytes, use);
   if (bytes > small_limit) [[unlikely]]
     return allocate_slowly(bytes, use);
-  ThreadState::FreeBlock* const block = thread.free[index];
+  FreeLists& lists = *thread.lists;
+  FreeBlock* const block = lists.first[index];
   if (!block) [[unlikely]]
     return allocate_slowly(bytes, use);
   const std::int64_t live = thread.count_bytes(small_bytes(bytes));
-  thread.free[index] = block->next;
+  lists.first[index] = block->next;
+  ++lists.room[index];
   if (live > in_cache && block->next) prefetch_after(block, block->next->next, use);
   return block;
 }
@@ -80,10 +108,13 @@ inline void deallocate(void* memory, std::size_t bytes, Use use = Use::data) noe
   if (!cached || bytes > small_limit || !thread.registered) [[unlikely]]
     return deallocate_slowly(memory, bytes, use);
   const std::size_t index = small_class(bytes, use);
-  ThreadState::FreeBlock* const last = thread.free[index];
-  if (thread.count(thread.live_bytes, -small_bytes(bytes)) > in_cache && last)
-    prefetch_after(last->next, memory, use);
-  thread.free[index] = new (memory) ThreadState::FreeBlock{last};
+  FreeLists& lists = *thread.lists;
+  FreeBlock* const last = lists.first[index];
+  const std::int64_t live = thread.count(thread.live_bytes, -small_bytes(bytes));
+  if (live > in_cache && last) prefetch_after(last->next, memory, use);
+  lists.first[index] = new (memory) FreeBlock{last};
+  if (--lists.room[index] == 0) [[unlikely]]
+    set_aside(lists, index);
 }
 
 /// Lets an STL container live in the pool.
@@ -118,7 +149,8 @@ LiveCounts live_counts();
 /// Starts a new peak for the calling thread at what it has in use now.
 void reset_peak_bytes();
 
-/// Gives the calling thread's cached large blocks back to the system.
+/// Gives cached blocks of more than 512 bytes back to the system (PyTorch's torch.cuda.empty_cache): all but
+/// those up to 64 KB that other threads keep, 128 KB of each size at most.
 void empty_cache() noexcept;
 
 }  // namespace xgrad

@@ -3,10 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <new>
-
 #include <xgrad/autograd/core/arena.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/core/short_memory.hpp>
 
 namespace xgrad::detail {
 
@@ -18,10 +17,12 @@ void Storage::too_large(std::int64_t elements) {
 }
 
 void Storage::out_of_memory(std::int64_t elements, std::size_t bytes) {
-  throw Error(
-      fmt::format("out of memory: a tensor of {} elements takes {} bytes, and {} are in use by tensors and "
-                  "graphs; check its shape, take smaller batches, or keep fewer tensors and graphs",
-                  elements, bytes, live_counts().bytes));
+  throw_short_of_memory([&] {
+    return fmt::format(
+        "out of memory: a tensor of {} elements takes {} bytes, and {} are in use by tensors and "
+        "graphs; check its shape, take smaller batches, or keep fewer tensors and graphs",
+        elements, bytes, live_counts().bytes);
+  });
 }
 
 Storage* Storage::make(std::int64_t elements, DType type) {
@@ -31,7 +32,7 @@ Storage* Storage::make(std::int64_t elements, DType type) {
   try {
     return new (pool::allocate(layout.bytes))
         Storage(layout.bytes, static_cast<std::ptrdiff_t>(layout.offset), type, Device::cpu(), false);
-  } catch (const std::bad_alloc&) {
+  } catch (const pool::OutOfMemory&) {
     out_of_memory(elements, layout.bytes);
   }
 }

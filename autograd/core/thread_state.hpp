@@ -1,9 +1,8 @@
-// What each thread keeps: its pool, its counters, and the modes it is in. One thread_local, found once per
-// op.
+// What each thread keeps: its counters, the modes it is in, and where its free memory is. One thread_local,
+// found once per op.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +18,11 @@
 namespace xgrad {
 class profile;
 }
+
+namespace xgrad::detail::pool {
+struct FreeLists;
+extern constinit FreeLists no_lists;  // all empty, for a thread that has none
+}  // namespace xgrad::detail::pool
 
 namespace xgrad::detail {
 
@@ -39,35 +43,25 @@ class StorageArena;
 class KernelList;
 
 struct ThreadState {
-  static constexpr std::size_t small_classes = 33;  // 16, 32, … 512 bytes, for each use
-  static constexpr std::size_t all_small_classes = 2 * small_classes;
-  static constexpr std::size_t large_classes = 4 * 40;
-
-  struct FreeBlock {
-    FreeBlock* next;
-  };
-
-  bool recording = true;                 // grad mode
-  bool anomaly = false;                  // look for the first non-finite value
-  xgrad::profile* profile = nullptr;     // times ops, see profile.hpp
-  KernelList* replay = nullptr;          // of the Replay whose function runs now, see kernel_list.hpp
-  StorageArena* arena = nullptr;         // where storages are made then
-  bool registered = false;               // known to the registry that sums the counters
-  bool ended = false;                    // its clean-up has run; only static destructors come here now
+  bool recording = true;              // grad mode
+  bool anomaly = false;               // look for the first non-finite value
+  bool registered = false;            // has lists of its own, and is known to the registry of the pool
+  bool ended = false;                 // its clean-up has run; only static destructors come here now
+  bool burying = false;               // the loop that ends `dead` is running
+  std::uint32_t scope = 0;            // annotation of nodes made now, see scope.hpp
+  xgrad::profile* profile = nullptr;  // times ops, see profile.hpp
+  KernelList* replay = nullptr;       // of the Replay whose function runs now, see kernel_list.hpp
+  StorageArena* arena = nullptr;      // where storages are made then
   const std::source_location* call_site = nullptr;  // of the op under way, see call_site.hpp
-  bool* values_read = nullptr;           // while a vjp is recorded: whether it has read elements, see op_node.hpp
-  Engine* engine = nullptr;              // the backward pass under way, the innermost of several
-  std::uint32_t scope = 0;               // annotation of nodes made now, see scope.hpp
-  std::uint64_t sequence = 1;            // number of the next node
+  bool* values_read = nullptr;        // while a vjp is recorded: whether it has read elements, see op_node.hpp
+  Engine* engine = nullptr;           // the backward pass under way, the innermost of several
+  std::uint64_t sequence = 1;         // number of the next node
+  Node* dead = nullptr;               // nodes that wait for their end
+  pool::FreeLists* lists = &pool::no_lists;
 
   // Written by the owning thread only, read by any: plain loads and stores, no read-modify-write.
   std::atomic<std::int64_t> live_nodes{0}, live_bytes{0}, reserved_bytes{0};
   std::int64_t peak_bytes = 0;
-
-  std::array<FreeBlock*, all_small_classes + large_classes> free{};
-  std::array<std::uint8_t, all_small_classes> doublings{};  // of the slab that a class gets next
-  Node* dead = nullptr;                                     // nodes that wait for their end
-  bool burying = false;                                     // the loop that ends them is running
 
   // These return the new count.
   std::int64_t count_bytes(std::int64_t change) {
@@ -82,9 +76,13 @@ struct ThreadState {
   }
 };
 
+// A library that is loaded by dlopen gets its initial-exec thread_locals from a few hundred bytes that every
+// process has to spare; any other model costs up to 15 ns an access.
+static_assert(sizeof(ThreadState) <= 128);
+
 // constinit and trivially destructible: access needs no guard. Clean-up is arranged when a thread first comes
 // to the pool.
-extern constinit thread_local ThreadState this_thread;
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local ThreadState this_thread;
 
 /// Gives a setting of this thread another value until the end of the scope.
 template <auto setting>
