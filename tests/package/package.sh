@@ -14,6 +14,7 @@ echo "== installed, find_package"
 configure -S "$source/tests/package" -B "$scratch/found" -DCMAKE_PREFIX_PATH="$scratch/prefix"
 "$cmake" --build "$scratch/found"
 "$scratch/found/uses_xgrad"
+bash "$source/tests/plugin/plugin.sh" "$scratch/found/plugin_host" "$scratch/found/libplugin.so"
 # Whole paths: a source folder /xgrad is not named by lib/cmake/xgrad.
 if grep -rlP "(?<![\w.}/-])(\Q$source\E|\Q$build\E)(?![\w.-])" "$scratch/prefix/include" "$scratch/prefix/lib/cmake"; then
   echo "installed files (above) name the source or the build folder"
@@ -34,3 +35,5 @@ configure -S "$source/tests/package" -B "$scratch/part" -DXGRAD_SOURCE="$source"
   -DXGRAD_WARNINGS=ON -DXGRAD_WERROR="$(sed -n 's/^XGRAD_WERROR:BOOL=//p' "$build/CMakeCache.txt")"
 "$cmake" --build "$scratch/part"
 "$scratch/part/uses_xgrad"
+bash "$source/tests/plugin/plugin.sh" "$scratch/part/plugin_host" "$scratch/part/libplugin.so" \
+  "$scratch/part/xgrad/libxgrad.so"
