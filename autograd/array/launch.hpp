@@ -29,6 +29,9 @@ template <class T>
 T* address_of(const AnyTensor& x, std::int64_t offset) {
   return x.defined() ? reinterpret_cast<T*>(x.storage()->data()) + x.offset() + offset : nullptr;
 }
+inline std::byte* first_byte(const AnyTensor& x) {
+  return x.defined() ? const_cast<std::byte*>(x.bytes()) : nullptr;
+}
 
 }  // namespace detail
 
@@ -54,7 +57,7 @@ auto writes(const X& x, std::int64_t offset = 0) {
 }
 
 /// An array that a kernel changes, though ops may have read it: its version is raised, and a graph that saved
-/// it refuses to go backward.
+/// it refuses to go backward. Null for an undefined array.
 template <ElementType T>
 detail::ChangedOperand<T> changes(const AnyTensor& x) {
   return {{x.storage().get(), detail::address_of<T>(x, 0)}};
@@ -66,13 +69,13 @@ auto changes(const X& x) {
 
 /// The same for kernels that take bytes.
 inline detail::KernelOperand<const std::byte*> reads_bytes(const AnyTensor& x) {
-  return {x.storage().get(), x.bytes()};
+  return {x.storage().get(), detail::first_byte(x)};
 }
 inline detail::KernelOperand<std::byte*> writes_bytes(const AnyTensor& x) {
-  return {x.storage().get(), const_cast<std::byte*>(x.bytes())};
+  return {x.storage().get(), detail::first_byte(x)};
 }
 inline detail::ChangedOperand<std::byte> changes_bytes(const AnyTensor& x) {
-  return {{x.storage().get(), const_cast<std::byte*>(x.bytes())}};
+  return {{x.storage().get(), detail::first_byte(x)}};
 }
 
 namespace detail {
@@ -88,7 +91,7 @@ Pointer passed(const KernelOperand<Pointer>& operand) {
 }
 template <class T>
 T* passed(const ChangedOperand<T>& operand) {
-  operand.storage->raise_version();
+  if (operand.storage) operand.storage->raise_version();
   return operand.address;
 }
 
@@ -104,7 +107,7 @@ void hold(const KernelOperand<Pointer>& operand) {
 }
 template <class T>
 void hold(const ChangedOperand<T>& operand) {
-  hold_in_replay(operand.storage);
+  hold(static_cast<const KernelOperand<T*>&>(operand));
 }
 
 template <class F, class... A>
