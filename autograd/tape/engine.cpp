@@ -46,8 +46,13 @@ void Engine::backward(std::span<const AnyTensor> outputs, std::span<const AnyTen
   if (in_replay()) [[unlikely]]
     for (LeafSlot& entry : leaves_)
       if (entry.slot.value.defined()) entry.leaf->repeat_in_replay(true);
+  Leaf::Sums sums;
+  for (LeafSlot& entry : leaves_)
+    if (entry.slot.value.defined() && entry.leaf->prepare(entry.slot.value, sums))
+      entry.sum = static_cast<std::uint32_t>(sums.size());
   for (LeafSlot& entry : leaves_)  // only now, so that an exception on the way changes no gradient
-    if (entry.slot.value.defined()) entry.leaf->accumulate(std::move(entry.slot));
+    if (entry.slot.value.defined())
+      entry.leaf->accumulate(entry.slot.value, entry.sum ? &sums[entry.sum - 1] : nullptr);
 }
 
 void Engine::seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds) {

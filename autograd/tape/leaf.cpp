@@ -73,12 +73,13 @@ void Leaf::set_grad(AnyTensor value) {
     repeat_in_replay(false);
   const auto lock = locked();
   grad_ = std::move(value);
+  ++changes_;
 }
 
 void Leaf::bind_grad(const AnyTensor& value) {
   const auto lock = locked();
   if (grad_.storage().get() != value.storage().get() || grad_.offset() != value.offset() || grad_.node())
-    grad_ = value;
+    grad_ = value, ++changes_;
 }
 
 namespace {
@@ -104,20 +105,43 @@ void Leaf::repeat_in_replay(bool adds) {
   list.add_effect(this, std::make_unique<GradientEffect>(*this));
 }
 
-void Leaf::accumulate(GradientSlot slot) {
+namespace {
+
+// Whether another gradient can be added to this one where it lies: nothing else reads it there.
+inline bool adds_in_place(const AnyTensor& gradient) {
+  return !gradient.node() && gradient.unique() && may_overwrite(gradient);
+}
+
+AnyTensor plus(const AnyTensor& a, const AnyTensor& b) {
+  return run_formula(primitive(Opcode::add), {{&a}, {&b}}, Location::current());
+}
+
+}  // namespace
+
+bool Leaf::prepare(AnyTensor& gradient, Sums& sums) const {
   const auto lock = locked();
-  AnyTensor& value = slot.value;
-  const bool recorded = value.node() != nullptr || (grad_.defined() && grad_.node());
-  if (!grad_.defined())
-    grad_ = recorded || (value.unique() && may_overwrite(value))
-                ? std::move(value)
-                : copy_of(value);  // nothing else writes into a gradient
-  else if (recorded)
-    grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());
-  else if (grad_.unique() && may_overwrite(grad_))
-    add_into(grad_, value);
+  if (grad_.defined() && (gradient.node() || grad_.node())) {
+    sums.push_back({plus(grad_, gradient), changes_});
+    return true;
+  }
+  if (!gradient.node() && !adds_in_place(gradient) && !(grad_.defined() && adds_in_place(grad_)))
+    gradient = copy_of(gradient);  // nothing else writes into what a leaf has
+  return false;
+}
+
+void Leaf::accumulate(AnyTensor& gradient, Sum* sum) {
+  const auto lock = locked();
+  if (sum && sum->changes == changes_)
+    grad_ = std::move(sum->value);
+  else if (!grad_.defined())
+    grad_ = gradient.node() || gradient.unique() ? std::move(gradient) : copy_of(gradient);
+  else if (adds_in_place(grad_) && !gradient.node())
+    add_into(grad_, gradient);
+  else if (adds_in_place(gradient) && !grad_.node())
+    add_into(gradient, grad_), grad_ = std::move(gradient);
   else
-    grad_ = run_formula(primitive(Opcode::add), {{&grad_}, {&value}}, Location::current());
+    grad_ = plus(grad_, gradient);
+  ++changes_;
 }
 
 }  // namespace xgrad::detail

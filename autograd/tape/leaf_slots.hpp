@@ -13,6 +13,7 @@ struct LeafSlot {
   explicit LeafSlot(Ref<Leaf> of) : leaf(std::move(of)) {}
   Ref<Leaf> leaf;
   GradientSlot slot;
+  std::uint32_t sum = 0;  // its place among the sums, plus one
   bool hooks_ran = false;
 };
 

@@ -175,8 +175,17 @@ class Leaf final : public Node {
   std::string label() const;
   void set_label(std::string_view name);
 
-  /// Adds a whole backward pass's gradient.
-  void accumulate(GradientSlot slot);
+  /// The gradient with a recorded one added to it, and after how many changes that was.
+  struct Sum {
+    AnyTensor value;
+    std::uint32_t changes;
+  };
+  using Sums = std::vector<Sum, pool::Allocator<Sum>>;
+  /// Adds a whole backward pass's gradient, in two steps: whatever needs memory is done in the first, so that
+  /// the second cannot fail, unless another thread changes the gradient in between. Returns whether it added
+  /// a sum for the second one to take.
+  bool prepare(AnyTensor& gradient, Sums& sums) const;
+  void accumulate(AnyTensor& gradient, Sum* sum);
 
   /// Inside the function of a Replay: has every run leave this leaf with the gradient that the function
   /// leaves it with. Throws GraphError where one from outside is added to: kernels would do so again and
@@ -191,6 +200,7 @@ class Leaf final : public Node {
   mutable std::mutex mutex_;
   AnyTensor grad_;
   std::string label_;
+  std::uint32_t changes_ = 0;  // of grad_
 };
 
 /// AnyTensor::requires_grad, where a call would be too much.
