@@ -15,8 +15,10 @@
 
 namespace xgrad::detail {
 
-[[gnu::always_inline]] inline void Engine::free_slots(Node& node, std::size_t outputs) noexcept {
+// Frees the slots, and leaves the node to other passes; a selection does so at its own end.
+[[gnu::always_inline]] inline void Engine::leave(Node& node, std::size_t outputs) noexcept {
   GradientSlot* const slots = std::exchange(node.slots_, nullptr);
+  if (!selection_.active()) pass_.release(node);
   if (!slots) return;
   if (outputs == 1 && !free_slot_) {
     if (slots->value.defined()) *slots = {};
@@ -30,8 +32,9 @@ namespace xgrad::detail {
 
 Engine::~Engine() {
   this_thread.engine = outer_;
-  if (next_) free_slots(*next_, next_->outputs());  // these two only after an exception
-  for (const Queued& queued : heap_) free_slots(*queued.node, queued.node->outputs());
+  if (next_) leave(*next_, next_->outputs());  // these two only after an exception
+  for (const Queued& queued : heap_) leave(*queued.node, queued.node->outputs());
+  for (const Ref<Node>& node : readers_) pass_.release(*node);
   if (free_slot_) pool::deallocate(free_slot_, sizeof(GradientSlot));
 }
 
@@ -99,7 +102,7 @@ inline Ref<Node> Engine::take_newest() {
 void Engine::run() {
   for (;;) {
     // Deferred gradients may wait for more of their kind, but not for hooks, which may change what they read.
-    if (const Node* next = newest(); !pending_.empty() && !(next && next->batches_ && !next->hooked_))
+    if (const Node* next = newest(); !pending_.empty() && !(next && next->batches_ && !next->has_hooks()))
       flush_pending();
     if (!newest()) return;
     visit(*take_newest());
@@ -110,43 +113,44 @@ inline void Engine::visit(Node& node) {
   struct Slots {  // freed however the visit ends
     Engine& engine;
     Node& node;
-    std::size_t outputs;  // read early: it shares a word with `released_`, and would wait for that write
-    ~Slots() { engine.free_slots(node, outputs); }
+    std::size_t outputs;
+    ~Slots() { engine.leave(node, outputs); }
   } cleanup{*this, node, node.outputs()};
   const std::span<GradientSlot> slots(node.slots_, cleanup.outputs);
-  if (node.hooked_) run_hooks(node, slots);
+  if (node.has_hooks()) run_hooks(node, slots);
   if (selection_.active()) {
     selection_.capture(node, slots);
     if (!selection_.visits(node)) return;
   }
-  if (node.released_)
+  if (node.has(Node::released))
     throw GraphError(
         fmt::format("backward: the graph of '{}' was freed by an earlier backward through it{}; pass "
                     "{{.retain_graph = true}} to the earlier one, or detach() what is carried over",
                     node.name(), node.where()));
   if (in_replay()) [[unlikely]]
     node.check_inside_replay();
-  const bool frees_graph = !options_.retain_graph && !options_.create_graph;
+  const bool frees = frees_graph();
   const ProfiledOp timed(this_thread.profile ? node.name() : std::string_view(), true);
-  GradientSink sink(*this, node, options_.create_graph, frees_graph, selection_.active());
+  GradientSink sink(*this, node, options_.create_graph, frees, selection_.active());
   node.backward(slots, sink);
   if (!unread_.empty()) [[unlikely]]
     settle_leaves(node);
-  if (frees_graph) free_graph(node);
+  if (frees) free_graph(node);
 }
 
 // How many edges of the graph lead to each leaf that has a hook.
 void Engine::count_readers() {
-  PoolVector<Node*> nodes;
   std::unordered_set<const Node*> seen;
   const auto enter = [&](Node* node) {
-    if (node && !node->is_leaf() && seen.insert(node).second) nodes.push_back(node);
+    if (!node || node->is_leaf() || !seen.insert(node).second) return;
+    readers_.push_back(Ref<Node>::share(node));
+    pass_.claim(*node);
   };
   for (const AnyTensor& output : outputs_) enter(output.node());
-  for (std::size_t i = 0; i < nodes.size(); ++i)
-    for (const Edge& edge : nodes[i]->edges()) {
+  for (std::size_t i = 0; i < readers_.size(); ++i)
+    for (const Edge& edge : readers_[i]->edges()) {
       enter(edge.node.get());
-      if (edge.node && edge.node->is_leaf() && edge.node->hooked_) ++unread_[edge.node.get()];
+      if (edge.node && edge.node->is_leaf() && edge.node->has_hooks()) ++unread_[edge.node.get()];
     }
 }
 
@@ -166,7 +170,7 @@ void Engine::settle_leaves(Node& read_by) {
 // Those of leaves that some node read and never sent a gradient to, or that are outputs themselves.
 void Engine::run_leaf_hooks() {
   for (LeafSlot& entry : leaves_)
-    if (entry.leaf->hooked_ && !entry.hooks_ran) run_hooks(*entry.leaf, {&entry.slot, 1});
+    if (entry.leaf->has_hooks() && !entry.hooks_ran) run_hooks(*entry.leaf, {&entry.slot, 1});
 }
 
 void Engine::run_hooks(Node& node, std::span<GradientSlot> slots) {
@@ -190,7 +194,7 @@ void Engine::run_hooks(Node& node, std::span<GradientSlot> slots) {
 inline void Engine::free_graph(Node& node) {
   if (node.unshared()) return;
   node.release_saved();
-  node.released_ = true;
+  node.set(Node::released);
   for (const AnyTensor& output : outputs_)
     if (output.node() == &node) [[unlikely]]
       for (Edge& edge : node.edges()) edge.node = {};

@@ -6,6 +6,7 @@
 
 #include <xgrad/autograd/tape/leaf_slots.hpp>
 #include <xgrad/autograd/tape/node.hpp>
+#include <xgrad/autograd/tape/pass.hpp>
 #include <xgrad/autograd/tape/selection.hpp>
 #include <xgrad/autograd/tape/sink.hpp>
 #include <xgrad/autograd/tape/tensor.hpp>
@@ -17,8 +18,11 @@ class Engine {
   Engine(BackwardOptions options, Location at)
       : options_(options),
         at_(at),
-        outer_(std::exchange(this_thread.engine, this)),
-        selection_(outer_ ? &outer_->selection_ : nullptr) {}
+        outer_(this_thread.engine),
+        pass_(outer_ ? &outer_->pass_ : nullptr),
+        selection_(pass_, outer_ ? &outer_->selection_ : nullptr) {
+    this_thread.engine = this;
+  }
   Engine(const Engine&) = delete;
   ~Engine();
 
@@ -44,6 +48,8 @@ class Engine {
     DeferredGradient gradient;
   };
 
+  bool frees_graph() const { return !options_.retain_graph && !options_.create_graph; }
+
   // The loop.
   void seed(std::span<const AnyTensor> outputs, std::span<const AnyTensor> seeds);
   void run();
@@ -58,14 +64,15 @@ class Engine {
 
   // The nodes to visit.
   void enqueue(Ref<Node> node);
-  void push(Ref<Node> node);
+  void push(Ref<Node>&& node);
+  void claim(Node& node);
   Node* newest() const { return next_ || heap_.empty() ? next_.get() : heap_.front().node.get(); }
   Ref<Node> take_newest();
 
   // The gradients on their way (sink.cpp): those of a node's outputs hang on the node until its visit.
   GradientSlot* slot(const Edge& edge);
   GradientSlot* take_slots(std::size_t outputs);
-  void free_slots(Node& node, std::size_t outputs) noexcept;
+  void leave(Node& node, std::size_t outputs) noexcept;
   void add(const Edge& edge, GradientSlot&& gradient, Location at);
   void accumulate(const Edge& edge, GradientSlot&& gradient, Location at);  // the same, inline
   GradientSlot& destination(const Edge& edge, bool& accumulate, GradientSlot* reusable);
@@ -79,6 +86,7 @@ class Engine {
   BackwardOptions options_;
   Location at_;
   Engine* outer_;  // the pass of which a hook started this one
+  Pass pass_;
   Selection selection_;
   std::span<const AnyTensor> outputs_;
   // Nodes to visit, kept until then: a graph that backward() frees ends after the pass, node by node. The
@@ -89,6 +97,7 @@ class Engine {
   GradientSlot* free_slot_ = nullptr;  // an empty one, for the next node of one output
   PoolVector<Pending> pending_;
   LeafSlots leaves_;
+  PoolVector<Ref<Node>> readers_;                        // claimed to count the edges to hooked leaves
   std::unordered_map<const Node*, std::size_t> unread_;  // hooked leaves: edges to them not yet visited
 };
 

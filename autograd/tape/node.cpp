@@ -61,8 +61,8 @@ std::uint64_t Node::add_hook(std::uint32_t output, GradientHook function) {
   HookTable& table = hook_table();
   const std::lock_guard lock(table.mutex);
   table.hooks[this].push_back({output, ++table.last_id, [own](const AnyTensor& g) { return (*own)(g); }});
-  if (!hooked_) table.hooked_leaves += leaf_;
-  hooked_ = true;
+  if (!has(hooked)) table.hooked_leaves += leaf_;
+  set(hooked);
   return table.last_id;
 }
 
@@ -80,7 +80,7 @@ void Node::remove_hook(std::uint64_t id) {
   if (!hooks.empty()) return;
   table.hooks.erase(entry);
   table.hooked_leaves -= leaf_;
-  hooked_ = false;
+  clear(hooked);
 }
 
 void Node::forget_hooks() noexcept {

@@ -72,7 +72,7 @@ class Node {
   bool is_leaf() const { return leaf_; }
 
   // Few nodes have hooks: they are kept in a table beside, which any thread may ask.
-  bool has_hooks() const { return hooked_; }
+  bool has_hooks() const { return has(hooked); }
   std::vector<NodeHook> hooks() const;
   std::uint64_t add_hook(std::uint32_t output, GradientHook function);
   void remove_hook(std::uint64_t id);
@@ -96,12 +96,13 @@ class Node {
     this_thread.count(this_thread.live_nodes, 1);
   }
   virtual ~Node() {
-    if (hooked_) [[unlikely]]
+    if (has(hooked)) [[unlikely]]
       forget_hooks();
     std::destroy_n(edges().data(), inputs_);
     this_thread.count(this_thread.live_nodes, -1);
   }
 
+  static constexpr std::uint32_t most_inputs = (1 << 24) - 1, most_outputs = (1 << 20) - 1;
   /// Memory for a node of so many inputs: where the object goes, of which it and what follows it take
   /// `bytes`.
   static void* allocate(std::size_t inputs, std::size_t bytes) {
@@ -133,10 +134,15 @@ class Node {
 
  private:
   friend class Engine;
+  friend class Pass;
   friend GradientSink;
   friend class Selection;
   [[gnu::cold]] void check_inside_replay() const;
   static void destroy_chain(Node* node) noexcept;
+  enum Flag : std::uint8_t { released = 1, hooked = 2 };  // its graph was freed; it has hooks
+  bool has(Flag flag) const { return flags_.load(std::memory_order_relaxed) & flag; }
+  void set(Flag flag) { flags_.fetch_or(flag, std::memory_order_relaxed); }
+  void clear(Flag flag) { flags_.fetch_and(static_cast<std::uint8_t>(~flag), std::memory_order_relaxed); }
   void forget_hooks() noexcept;
 
   ReferenceCount references_;
@@ -147,9 +153,13 @@ class Node {
     Node* next_dead_;                // while it waits for its end
   };
   std::source_location location_;
-  std::uint32_t inputs_, outputs_ : 25;  // a split over time has as many outputs as steps
+  // What a pass or a hook changes is apart from what other threads read meanwhile as they record.
+  std::uint32_t inputs_ : 24;
+  std::atomic<std::uint8_t> claim_{0};  // see pass.hpp
+  std::uint32_t outputs_ : 20;
   DType dtype_ : 2;
-  bool leaf_ : 1, released_ : 1 = false, wanted_ : 1 = false, batches_ : 1 = false, hooked_ : 1 = false;
+  bool leaf_ : 1, batches_ : 1 = false;
+  std::atomic<std::uint8_t> flags_{0};
 };
 
 /// A tensor whose gradient is wanted: a parameter. Shared by every graph, and thread, that reads it.

@@ -37,6 +37,9 @@ RecordedOp::Parts::Parts(std::span<const AnyTensor* const> in, std::span<const A
       outputs(out),
       saved(kept),
       one_shape(std::ranges::all_of(out, [&](const AnyTensor* y) { return y->shape() == out[0]->shape(); })) {
+  if (in.size() > most_inputs || out.size() > most_outputs)
+    throw ValueError(fmt::format("an op of {} inputs and {} outputs; {} and {} are the most, so have several",
+                                 in.size(), out.size(), most_inputs, most_outputs));
 }
 
 RecordedOp::RecordedOp(DType dtype, Location at, const Parts& parts, std::byte* after)

@@ -9,8 +9,11 @@
 namespace xgrad::detail {
 
 Selection::~Selection() {
-  for (const Ref<Node>& node : visited_) node->wanted_ = false;
-  for (const Ref<Node>& node : hidden_) node->wanted_ = true;
+  for (const Ref<Node>& node : visited_) {
+    Pass::mark(*node, false);
+    pass_.release(*node);
+  }
+  for (const Ref<Node>& node : hidden_) Pass::mark(*node, true);
 }
 
 // Depth first, with a stack of its own.
@@ -25,9 +28,12 @@ void Selection::find(std::span<const AnyTensor> outputs, std::span<const AnyTens
   PoolVector<Node*> order;
   PoolVector<std::pair<Node*, std::size_t>> stack;
   const auto enter = [&](Node* node) {
-    if (!node || node->is_leaf() || node->wanted_) return;
-    node->wanted_ = true;  // for now: seen
+    if (!node || node->is_leaf()) return;
+    if (visited_.size() == visited_.capacity()) visited_.reserve(2 * visited_.size() + 8);
+    pass_.claim(*node);  // nothing fails between this and push_back
+    if (Pass::marked(*node)) return;
     visited_.push_back(Ref<Node>::share(node));
+    Pass::mark(*node, true);  // for now: seen
     stack.push_back({node, 0});
   };
   for (const AnyTensor& output : outputs) {
@@ -43,18 +49,18 @@ void Selection::find(std::span<const AnyTensor> outputs, std::span<const AnyTens
       }
     }
   }
-  for (Node* node : order) node->wanted_ = false;
+  for (Node* node : order) Pass::mark(*node, false);
   for (Node* node : order)  // inputs before their users
-    node->wanted_ = !captures_of(*node).empty() || visits(*node);
+    Pass::mark(*node, !captures_of(*node).empty() || visits(*node));
 }
 
 // Takes the marks of the passes around this one away for as long as it lasts.
 void Selection::hide_outer_marks() {
   for (const Selection* outer = outer_; outer; outer = outer->outer_)
     for (const Ref<Node>& node : outer->visited_)
-      if (node->wanted_) {
-        node->wanted_ = false;
+      if (Pass::marked(*node)) {
         hidden_.push_back(node);
+        Pass::mark(*node, false);
       }
 }
 
@@ -62,7 +68,7 @@ bool Selection::wants(const Edge& edge) const {
   const Node* node = edge.node.get();
   if (!node) return false;
   if (!active_) return takes_gradient(*node);
-  return node->is_leaf() ? !captures_of(*node).empty() : node->wanted_;
+  return node->is_leaf() ? !captures_of(*node).empty() : Pass::marked(*node);
 }
 
 bool Selection::visits(const Node& node) const {
@@ -73,7 +79,7 @@ bool Selection::visits(const Node& node) const {
 // Whether an input might have been reached through this node, which was freed and has let go of what it read:
 // one that is older might. Freed nodes that still have their edges are followed like others.
 bool Selection::may_lead_to_input(const Node& node) const {
-  return node.released_ && oldest_input_ < node.sequence() &&
+  return node.has(Node::released) && oldest_input_ < node.sequence() &&
          std::ranges::none_of(node.edges(), [](const Edge& edge) { return bool(edge.node); });
 }
 

@@ -6,17 +6,17 @@
 #include <span>
 #include <vector>
 
-#include <xgrad/autograd/tape/node.hpp>
+#include <xgrad/autograd/tape/pass.hpp>
 
 namespace xgrad::detail {
 
-/// Nothing is selected before find(): then a pass goes everywhere. Marks the nodes from which an input can be
-/// reached, for as long as it lives.
+/// Nothing is selected before find(): then a pass goes everywhere. Claims the nodes that it finds, and marks
+/// those from which an input can be reached, for as long as it lives.
 class Selection {
  public:
   /// `outer`: the selection of the pass in whose hook this one runs, whose marks are hidden meanwhile; or
   /// null.
-  explicit Selection(Selection* outer) : outer_(outer) {}
+  Selection(const Pass& pass, Selection* outer) : pass_(pass), outer_(outer) {}
   Selection(const Selection&) = delete;
   ~Selection();
 
@@ -44,6 +44,7 @@ class Selection {
   bool may_lead_to_input(const Node& node) const;
   void hide_outer_marks();
 
+  const Pass& pass_;
   Selection* outer_;
   bool active_ = false;
   std::uint64_t oldest_input_ = std::numeric_limits<std::uint64_t>::max();

@@ -23,22 +23,30 @@ inline GradientSlot* Engine::take_slots(std::size_t outputs) {
 }
 
 [[gnu::always_inline]] inline void Engine::enqueue(Ref<Node> node) {
-  if (const Node* last = newest(); !last || last->sequence_ < node->sequence_) std::swap(node, next_);
-  if (node) push(std::move(node));
+  if (const Node* last = newest(); last && node->sequence_ < last->sequence_) return push(std::move(node));
+  if (next_) push(std::move(next_));
+  next_ = std::move(node);
 }
 
-void Engine::push(Ref<Node> node) {
-  const std::uint64_t sequence = node->sequence_;
-  heap_.push_back({sequence, std::move(node)});
+void Engine::push(Ref<Node>&& node) {
+  heap_.emplace_back(node->sequence_, std::move(node));
   std::push_heap(heap_.begin(), heap_.end());
+}
+
+// Makes room first, for what comes after a claim must not fail.
+inline void Engine::claim(Node& node) {
+  if (heap_.size() == heap_.capacity()) heap_.reserve(2 * heap_.size() + 8);
+  pass_.claim(node);
 }
 
 [[gnu::always_inline]] inline GradientSlot* Engine::slot(const Edge& edge) {
   Node* node = edge.node.get();
   if (node->is_leaf()) return &leaves_.entry(static_cast<Leaf*>(node)).slot;
+  // Where this pass frees the graph, no other gets to a node that a single edge leads to.
+  if (!frees_graph() || !node->references_.is_one()) claim(*node);
   if (!node->slots_) {
-    node->slots_ = take_slots(node->outputs_);
     enqueue(edge.node);
+    node->slots_ = take_slots(node->outputs_);
   } else if (outer_ && next_.get() != node &&
              std::ranges::none_of(heap_, [&](const Queued& q) { return q.node.get() == node; })) {
     throw GraphError(

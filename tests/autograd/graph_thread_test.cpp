@@ -2,6 +2,7 @@
 #include <array>
 #include <atomic>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include <xgrad/autograd/array/replay.hpp>
@@ -65,6 +66,74 @@ TEST_CASE("threads: backward into the same parameters adds up", "[threads]") {
   });
   CHECK(list(model.w.grad()) == std::vector<double>(6, 100. * 10 * (0 + 1 + 2 + 3)));
   CHECK(list(model.b.grad()) == std::vector<double>(3, 4 * 100 * 22));
+}
+
+// Passes over graphs that share `h`: each is as it would be alone, or refused.
+TEST_CASE("threads: passes that meet in a part that they share", "[threads]") {
+  const auto pass = GENERATE(as<std::string>{}, "grad", "backward", "create_graph", "hooks");
+  auto w = Tensor<double>{0.5, 1, 2}.set_requires_grad();
+  const auto h = exp(w) * w;
+  if (pass == "hooks") w.register_hook([](const Tensor<double>& g) { return g * 1; });
+  const auto gradient = [&](double s) {
+    const auto y = sum(tanh(h) * s + h);
+    if (pass == "grad") return grad(y, w, {.retain_graph = true});
+    if (pass == "create_graph") return grad(y, w, {.create_graph = true});
+    y.backward({.retain_graph = true});
+    return Tensor<double>();
+  };
+  std::array<std::vector<double>, 4> expected;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto g = gradient(static_cast<double>(i));
+    expected[i] = list(g.defined() ? g : w.grad());
+    w.zero_grad();
+  }
+  std::array<int, 4> passed{};
+  std::atomic<int> wrong{0}, refused{0};
+  in_parallel(4, [&](int i) {
+    const auto k = static_cast<std::size_t>(i);
+    for (int repeat = 0; repeat < 300; ++repeat) {
+      try {
+        const auto g = gradient(i);
+        wrong += g.defined() && list(g) != expected[k];
+        ++passed[k];
+      } catch (const GraphError& error) {
+        wrong += std::string(error.what()).find("another thread's backward pass") == std::string::npos;
+        ++refused;
+      }
+    }
+  });
+  CHECK(wrong == 0);
+  CHECK(passed[0] + passed[1] + passed[2] + passed[3] + refused == 4 * 300);
+  if (w.grad().defined()) {
+    for (std::size_t e = 0; e < 3; ++e) {
+      double all = 0;
+      for (std::size_t i = 0; i < 4; ++i) all += passed[i] * expected[i][e];
+      CHECK(w.grad().values()[e] == Approx(all).epsilon(1e-12));
+    }
+    w.zero_grad();
+  }
+  const auto g = gradient(2);  // and no node was left claimed
+  CHECK(list(g.defined() ? g : w.grad()) == expected[2]);
+}
+
+TEST_CASE("threads: one of several frees the part that they share", "[threads]") {
+  auto w = Tensor<double>{0.5, 1}.set_requires_grad();
+  for (int repeat = 0; repeat < 200; ++repeat) {
+    w.zero_grad();
+    const auto h = exp(w) * w;
+    std::atomic<int> passed{0}, refused{0};
+    in_parallel(3, [&](int) {
+      try {
+        sum(h * 2).backward();
+        ++passed;
+      } catch (const GraphError&) {
+        ++refused;
+      }
+    });
+    CHECK(passed <= 1);
+    CHECK(passed + refused == 3);
+    CHECK(w.grad().defined() == (passed == 1));
+  }
 }
 
 TEST_CASE("threads: second derivatives of the same parameters", "[threads]") {
