@@ -195,6 +195,7 @@ inline void Engine::free_graph(Node& node) {
   if (node.unshared()) return;
   node.release_saved();
   node.set(Node::released);
+  if (node.has_hooks()) node.forget_hooks();  // no pass comes here again, and a hook may hold the node's tensor
   for (const AnyTensor& output : outputs_)
     if (output.node() == &node) [[unlikely]]
       for (Edge& edge : node.edges()) edge.node = {};

@@ -91,6 +91,7 @@ void Node::forget_hooks() noexcept {
   forgotten = std::move(entry->second);
   table.hooks.erase(entry);
   table.hooked_leaves -= leaf_;
+  clear(hooked);
 }
 
 bool Leaf::any_hooked() { return hook_table().hooked_leaves.load(std::memory_order_relaxed) > 0; }

@@ -184,8 +184,9 @@ class Tensor : public AnyTensor {
 
   /// Calls `hook` with this tensor's gradient as soon as backward has all of it; a defined result replaces
   /// it. That of a leaf is called while the pass goes on, so that what it starts, such as sending the
-  /// gradient to others, overlaps with the rest; the leaf's grad() changes at the end. Throws ValueError for
-  /// an empty function.
+  /// gradient to others, overlaps with the rest; the leaf's grad() changes at the end. The hook lasts until
+  /// it is removed, or the tensor's graph is freed; a leaf's that captures the leaf itself keeps it alive
+  /// until it is removed. Throws ValueError for an empty function.
   HookHandle register_hook(std::function<Tensor(const Tensor&)> hook) const;
 
   /// Whether a hook is registered.

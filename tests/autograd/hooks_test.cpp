@@ -233,4 +233,23 @@ TEST_CASE("hooks: a backward pass over nodes that one is under way in is refused
   CHECK(list(x.grad()) == Vector{18});
 }
 
+TEST_CASE("hooks: those that hold their own tensor go with its graph", "[hooks]") {
+  const auto before = live_counts();
+  {
+    auto x = leaf({1, 2});
+    const auto h = x * 3;
+    int calls = 0;
+    const auto handle = h.register_hook([h, &calls](const Tensor<double>& g) {
+      ++calls;
+      return g * h;
+    });
+    (h * 2).backward(ones<double>({2}));
+    CHECK(calls == 1);
+    CHECK_FALSE(h.has_hooks());
+    HookHandle(handle).remove();  // does nothing any more
+  }
+  CHECK(live_counts().nodes == before.nodes);
+  CHECK(live_counts().bytes == before.bytes);
+}
+
 }  // namespace
