@@ -27,7 +27,10 @@ struct ArrayView;  // array.hpp: the one place that names xtensor's types
 /// Options of backward() and grad().
 struct BackwardOptions {
   bool retain_graph = false;  ///< keep the graph, and what it saved, for another backward
-  bool create_graph = false;  ///< record the backward pass itself, for gradients of gradients
+  /// Record the backward pass itself, for gradients of gradients. backward() then leaves the leaf a gradient
+  /// whose graph holds the leaf: neither is freed before zero_grad() or set_grad(). grad() leaves nothing
+  /// behind.
+  bool create_graph = false;
 };
 
 /// Undoes `register_hook`.

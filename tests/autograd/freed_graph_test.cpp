@@ -141,4 +141,17 @@ TEST_CASE("backward: an exception on the way changes no gradient and leaves ever
   CHECK(list(w.grad()) == Vector{5, 10});
 }
 
+TEST_CASE("create_graph: what holds a leaf in a circle ends with zero_grad, and grad() makes none",
+          "[backward]") {
+  const auto before = live_counts();
+  {
+    auto x = leaf({1, 2});
+    sum(x * x).backward({.create_graph = true});
+    x.zero_grad();
+    sum(grad(sum(x * x), x, {.create_graph = true}) * x).backward();
+  }
+  CHECK(live_counts().nodes == before.nodes);
+  CHECK(live_counts().bytes == before.bytes);
+}
+
 }  // namespace
