@@ -85,6 +85,13 @@ void Optimizer<T>::load_state(const std::vector<NamedState>& state) {
 
 namespace detail {
 
+void two_steps(const char* optimizer) {
+  throw GraphError(fmt::format(
+      "{}: two threads are in step() at a time; add up the gradients of all threads, and have one of "
+      "them make the step while the others wait",
+      optimizer));
+}
+
 void check_option(const char* optimizer, const char* option, double value, double low, double high) {
   if (!(value >= low && value < high))
     throw ValueError(

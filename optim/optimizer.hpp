@@ -1,6 +1,7 @@
 // What all optimizers share: the parameters, their state, and how it is saved.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,6 +14,12 @@
 #include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad::optim {
+
+namespace detail {
+
+[[noreturn]] void two_steps(const char* optimizer);
+
+}  // namespace detail
 
 /// A tensor of an optimizer's state under its name, such as "exp_avg.0" for parameter 0.
 struct NamedState {
@@ -60,7 +67,7 @@ class Optimizer {
   void add_buffers(const char* name);
 
   /// f(parameter, gradient, step count from 1, k) for each parameter k that has a gradient, under no_grad.
-  /// Throws GraphError inside the function of a Replay.
+  /// Throws GraphError inside the function of a Replay, and while another thread is in a step.
   void each(auto f) {
     const no_grad scope;
     each_gradient([&](AnyTensor& gradient, std::int64_t step, std::size_t k) {
@@ -93,6 +100,7 @@ class Optimizer {
  private:
   void each_gradient(auto f) {
     const xgrad::detail::ProfiledOp timed(name_);
+    const OneStep alone(*this);
     if (xgrad::detail::in_replay())
       xgrad::detail::refuse_in_replay(
           name_, "step() would count its steps once, not in every run; call it after each");
@@ -102,12 +110,24 @@ class Optimizer {
     }
   }
 
+  // Two steps at a time would mix what they read and write.
+  struct OneStep {
+    explicit OneStep(Optimizer& optimizer) : of(optimizer) {
+      if (std::atomic_ref(of.stepping_).exchange(true, std::memory_order_acquire))
+        detail::two_steps(of.name_);
+    }
+    OneStep(const OneStep&) = delete;
+    ~OneStep() { std::atomic_ref(of.stepping_).store(false, std::memory_order_release); }
+    Optimizer& of;
+  };
+
   // All parameters have one.
   xgrad::detail::Leaf& leaf(std::size_t k) {
     return static_cast<xgrad::detail::Leaf&>(*parameters_[k].node());
   }
 
   const char* name_;
+  bool stepping_ = false;
   double lr_;
   std::vector<Tensor<T>> parameters_;
   std::vector<std::int64_t> steps_;
