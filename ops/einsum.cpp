@@ -10,6 +10,7 @@
 
 #include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/core/short_memory.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/matmul.hpp>
 #include <xgrad/ops/reduce.hpp>
@@ -295,11 +296,8 @@ Labels wanted_beside(const std::vector<Term<T>>& terms, const Labels& result, st
   return wanted;
 }
 
-}  // namespace
-
 template <Real T>
-Tensor<T> einsum(std::string_view text, std::span<const Tensor<T>> operands, Location at) {
-  const detail::CallSite call(at);
+Tensor<T> evaluate(std::string_view text, std::span<const Tensor<T>> operands, Location at) {
   for (std::size_t i = 0; i < operands.size(); ++i) detail::check_defined("einsum", operands[i], i);
   const Equation equation(text, operands.size());
   Extents extents;
@@ -331,6 +329,14 @@ Tensor<T> einsum(std::string_view text, std::span<const Tensor<T>> operands, Loc
     terms[first] = std::move(product);
   }
   return ordered(terms[0], result, at);
+}
+
+}  // namespace
+
+template <Real T>
+Tensor<T> einsum(std::string_view text, std::span<const Tensor<T>> operands, Location at) {
+  const detail::CallSite call(at);
+  return detail::or_error("einsum", [&] { return evaluate(text, operands, at); });
 }
 
 #define XGRAD_INSTANTIATE(T) \

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <limits>
 
+#include <xgrad/autograd/core/short_memory.hpp>
 #include <xgrad/autograd/tape/create.hpp>
-#include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/shape.hpp>
@@ -322,7 +322,8 @@ std::vector<X> split(const X& x, const std::vector<std::int64_t>& sizes, std::in
     throw ShapeError(
         fmt::format("split: sizes [{}] along axis {} of {}; they must add up to {}, and none be negative",
                     fmt::join(sizes, ", "), axis, to_string(x.shape()), extent));
-  return split_at(x, static_cast<std::int64_t>(along), std::move(starts), at);
+  return or_error("split",
+                  [&] { return split_at(x, static_cast<std::int64_t>(along), std::move(starts), at); });
 }
 
 template <TypedArray X>
@@ -333,10 +334,12 @@ std::vector<X> split(const X& x, std::int64_t size, std::int64_t axis, Location 
   if (size <= 0)
     throw ValueError(
         fmt::format("split: parts of {} elements; give a positive size, or a list of sizes", size));
-  std::vector<std::int64_t> sizes;
-  for (std::int64_t start = 0; start < extent || sizes.empty(); start += size)
-    sizes.push_back(std::min(size, extent - start));
-  return split(x, sizes, axis, at);
+  return or_error("split", [&] {
+    std::vector<std::int64_t> sizes;
+    for (std::int64_t start = 0; start < extent || sizes.empty(); start += size)
+      sizes.push_back(std::min(size, extent - start));
+    return split(x, sizes, axis, at);
+  });
 }
 
 template <TypedArray X>
@@ -362,7 +365,7 @@ std::vector<X> unbind(const X& x, std::int64_t axis, Location at) {
       if (i != along) order.push_back(static_cast<std::int64_t>(i));
     return unbind(permute(x, order, at), 0, at);
   }
-  return listed(detail::rows(x, at));
+  return or_error("unbind", [&] { return listed(detail::rows(x, at)); });
 }
 
 template <TypedArray X>

@@ -32,15 +32,17 @@ struct profile::Measured {
   std::int64_t start = nanoseconds();
 };
 
-profile::profile()
-    : outer_(std::exchange(this_thread.profile, this)), measured_(std::make_unique<Measured>()) {}
+profile::profile() : outer_(this_thread.profile), measured_(std::make_unique<Measured>()) {
+  this_thread.profile = this;
+}
 profile::~profile() { this_thread.profile = outer_; }
 
 void ProfiledOp::begin(std::string_view name, bool backward) {
   profile::Measured& measured = *this_thread.profile->measured_;
-  if (std::exchange(measured.busy, true)) return;
-  scope_ = this_thread.profile;
+  if (measured.busy) return;
   counts_ = &measured.counts[{std::string(name), backward}];
+  measured.busy = true;
+  scope_ = this_thread.profile;
   bytes_ = this_thread.live_bytes;
   start_ = nanoseconds();
 }

@@ -10,7 +10,7 @@
 
 #include <xgrad/autograd/array/kernel_list.hpp>
 #include <xgrad/autograd/array/launch.hpp>
-#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/core/short_memory.hpp>
 
 namespace xgrad {
 
@@ -57,14 +57,16 @@ class Replay {
   /// Runs `function`, with no arguments, and writes down its kernels. Throws what it throws.
   template <class F>
   requires(!std::same_as<std::remove_cvref_t<F>, Replay> && std::invocable<F&> &&
-           std::same_as<std::decay_t<std::invoke_result_t<F&>>, R>) explicit Replay(F&& function)
-      : list_(std::make_unique<detail::KernelList>()) {
-    const auto scope = writing();
-    if constexpr (std::is_void_v<R>)
-      function();
-    else
-      result_.emplace(function());
-    list_->finish();
+           std::same_as<std::decay_t<std::invoke_result_t<F&>>, R>) explicit Replay(F&& function) {
+    detail::or_error("Replay", [&] {
+      list_ = std::make_unique<detail::KernelList>();
+      const auto scope = writing();
+      if constexpr (std::is_void_v<R>)
+        function();
+      else
+        result_.emplace(function());
+      list_->finish();
+    });
   }
 
   /// Runs the kernels again. Returns what the function returned, which now holds the new values. Throws

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <shared_mutex>
 
-#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/core/short_memory.hpp>
 #include <xgrad/autograd/core/thread_state.hpp>
 
 namespace xgrad {
@@ -58,9 +58,13 @@ std::uint32_t path_inside(std::uint32_t parent, std::string_view name) {
   }
   std::lock_guard lock(table.mutex);
   if (table.texts.size() == most_paths) return parent;
-  const auto [place, added] = table.inside.try_emplace({parent, std::string(name)}, table.texts.size());
-  if (added) table.texts.push_back((parent ? table.texts[parent] + "." : "") + std::string(name));
-  return place->second;
+  if (const auto found = table.inside.find(Key{parent, name}); found != table.inside.end())
+    return found->second;
+  const auto number = static_cast<std::uint32_t>(table.texts.size());
+  return or_error("named_scope", [&] {  // a text that no path leads to does no harm
+    table.texts.push_back((parent ? table.texts[parent] + "." : "") + std::string(name));
+    return table.inside.try_emplace({parent, std::string(name)}, number).first->second;
+  });
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/core/short_memory.hpp>
 #include <xgrad/autograd/tape/engine.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
 
@@ -36,8 +37,10 @@ std::vector<AnyTensor> grad(std::span<const AnyTensor> outputs, std::span<const 
     throw ValueError(
         fmt::format("grad: {} grad_outputs for {} output{}; give one for each, undefined for ones, or none",
                     options.grad_outputs.size(), outputs.size(), outputs.size() == 1 ? "" : "s"));
-  Engine engine({.retain_graph = options.retain_graph, .create_graph = options.create_graph}, at);
-  auto gradients = engine.grad(outputs, options.grad_outputs, inputs);
+  auto gradients = or_error("grad", [&] {
+    Engine engine({.retain_graph = options.retain_graph, .create_graph = options.create_graph}, at);
+    return engine.grad(outputs, options.grad_outputs, inputs);
+  });
   for (std::size_t i = 0; i < gradients.size() && !options.allow_unused; ++i)
     if (!gradients[i].defined())
       throw GraphError(

@@ -10,6 +10,7 @@
 #include <xgrad/autograd/array/diagnostics.hpp>
 #include <xgrad/autograd/array/profile.hpp>
 #include <xgrad/autograd/core/call_site.hpp>
+#include <xgrad/autograd/core/short_memory.hpp>
 #include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/autograd/tape/op_interface.hpp>
 
@@ -200,7 +201,7 @@ auto apply_to(Op&& op, Location at, std::span<const AnyTensor* const> inputs, co
                 "first) and returns "
                 "a Tensor<T> or a std::vector of them");
   if constexpr (NamedOp<Op> && ComputesFrom<Op, T, In...>)
-    return compute_and_record<T>(std::move(op), at, inputs, in...);
+    return or_error(Op::name, [&] { return compute_and_record<T>(std::move(op), at, inputs, in...); });
   else
     return Tensor<T>();
 }

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include <xgrad/autograd/array/launch.hpp>
-#include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/core/short_memory.hpp>
 #include <xgrad/autograd/kernels/table.hpp>
 #include <xgrad/autograd/tape/array.hpp>
 #include <xgrad/autograd/tape/engine.hpp>
@@ -187,12 +187,14 @@ void Tensor<T>::set_grad(const Tensor& gradient) {
 
 template <Real T>
 void Tensor<T>::backward(BackwardOptions options, Location at) const {
-  Engine(options, at).backward(std::array<AnyTensor, 1>{*this}, {});
+  or_error("backward", [&] { Engine(options, at).backward(std::array<AnyTensor, 1>{*this}, {}); });
 }
 
 template <Real T>
 void Tensor<T>::backward(const Tensor& gradient, BackwardOptions options, Location at) const {
-  Engine(options, at).backward(std::array<AnyTensor, 1>{*this}, std::array<AnyTensor, 1>{gradient});
+  or_error("backward", [&] {
+    Engine(options, at).backward(std::array<AnyTensor, 1>{*this}, std::array<AnyTensor, 1>{gradient});
+  });
 }
 
 void HookHandle::remove() {

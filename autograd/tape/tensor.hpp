@@ -1,6 +1,8 @@
 // Tensor<T>: the handle that users hold.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <concepts>
 #include <functional>
 #include <initializer_list>
@@ -14,6 +16,7 @@
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/core/location.hpp>
 #include <xgrad/autograd/core/replay_mode.hpp>
+#include <xgrad/autograd/core/short_memory.hpp>
 #include <xgrad/autograd/formula/symbol.hpp>
 
 namespace xgrad {
@@ -295,7 +298,8 @@ template <Real T, std::size_t N>
 std::array<Tensor<T>, N> grad(const Tensor<T>& output, const Tensor<T> (&inputs)[N],
                               const GradOptions& options = {}, Location at = Location::current()) {
   const std::array<AnyTensor, 1> from{output};
-  const std::vector<AnyTensor> to(std::begin(inputs), std::end(inputs));
+  std::array<AnyTensor, N> to;
+  std::ranges::copy(inputs, to.begin());
   auto gradients = detail::grad(from, to, options, at);
   std::array<Tensor<T>, N> result;
   for (std::size_t i = 0; i < N; ++i)
@@ -307,11 +311,13 @@ std::array<Tensor<T>, N> grad(const Tensor<T>& output, const Tensor<T> (&inputs)
 template <Real T>
 std::vector<Tensor<T>> grad(const std::vector<Tensor<T>>& outputs, const std::vector<Tensor<T>>& inputs,
                             const GradOptions& options = {}, Location at = Location::current()) {
-  const std::vector<AnyTensor> from(outputs.begin(), outputs.end()), to(inputs.begin(), inputs.end());
-  std::vector<Tensor<T>> result;
-  for (auto& g : detail::grad(from, to, options, at))
-    result.push_back(g.defined() ? Tensor<T>(std::move(g)) : Tensor<T>());
-  return result;
+  return detail::or_error("grad", [&] {
+    const std::vector<AnyTensor> from(outputs.begin(), outputs.end()), to(inputs.begin(), inputs.end());
+    std::vector<Tensor<T>> result;
+    for (auto& g : detail::grad(from, to, options, at))
+      result.push_back(g.defined() ? Tensor<T>(std::move(g)) : Tensor<T>());
+    return result;
+  });
 }
 
 /// Of one output by several inputs, and by one (whose type is a parameter, so that no list in braces is taken
@@ -319,7 +325,7 @@ std::vector<Tensor<T>> grad(const std::vector<Tensor<T>>& outputs, const std::ve
 template <Real T, std::same_as<std::vector<Tensor<T>>> Inputs>
 std::vector<Tensor<T>> grad(const Tensor<T>& output, const Inputs& inputs, const GradOptions& options = {},
                             Location at = Location::current()) {
-  return grad(std::vector<Tensor<T>>{output}, inputs, options, at);
+  return detail::or_error("grad", [&] { return grad(std::vector<Tensor<T>>{output}, inputs, options, at); });
 }
 template <Real T, std::same_as<Tensor<T>> Input>
 Tensor<T> grad(const Tensor<T>& output, const Input& input, const GradOptions& options = {},
