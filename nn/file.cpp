@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <system_error>
 
+#include <xgrad/autograd/core/short_memory.hpp>
+
 namespace xgrad::nn::detail {
 
 namespace {
@@ -17,10 +19,6 @@ namespace {
 using Path = std::filesystem::path;
 
 std::string reason(int error) { return std::generic_category().message(error); }
-
-// Made before anything else, for there may be no memory left to make one. Copies share its text.
-const Error no_memory_for_a_message(
-    "out of memory while reading or writing a file or a state dict; free some, or take a smaller file");
 
 // The regular file, there already or not, that the name leads to: renaming over a link or a device would
 // replace it.
@@ -108,12 +106,9 @@ std::string printable(std::string_view text) {
 }
 
 void out_of_memory(const FileName& file) {
-  try {
-    throw Error(fmt::format("{}: {}{}out of memory; free some, or take a smaller file", file.format,
-                            file.path.string(), file.path.empty() ? "" : ": "));
-  } catch (const std::bad_alloc&) {
-    throw no_memory_for_a_message;
-  }
+  xgrad::detail::throw_short_of_memory([&] {
+    return fmt::format("{}: {}: out of memory; free some, or take a smaller file", file.format, file.path.string());
+  });
 }
 
 Descriptor::~Descriptor() {

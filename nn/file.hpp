@@ -32,7 +32,7 @@ template <class... Args>
   throw FormatError(fmt::format("{}: {}: {}", file.format, file.path.string(), message));
 }
 
-/// Throws Error that says what was being done; the path may be empty.
+/// Throws Error that says what was being done.
 [[noreturn]] void out_of_memory(const FileName& file);
 
 /// What `work()` returns; where memory is short for it, Error is thrown instead of std::bad_alloc.

@@ -244,10 +244,8 @@ std::vector<NamedTensor> parameters(const Visitor& visitor, DType type) {
   return result;
 }
 
-void no_memory_to_describe() { out_of_memory({"module", {}}); }
-
 StateDict state_dict(const Visitor& visitor) {
-  return with_memory_errors({"state_dict", {}}, [&] {
+  return xgrad::detail::or_error("state_dict", [&] {
     StateDict dict;
     for (const Item& item : visitor.items())
       if (is_state(item)) dict.push_back({item.path, item.tensor->detached()});
@@ -256,7 +254,7 @@ StateDict state_dict(const Visitor& visitor) {
 }
 
 LoadReport load_state_dict(const Visitor& visitor, const StateDict& dict, bool strict) {
-  return with_memory_errors({"load_state_dict", {}}, [&] { return load(visitor, dict, strict); });
+  return xgrad::detail::or_error("load_state_dict", [&] { return load(visitor, dict, strict); });
 }
 
 void separate(const Visitor& visitor) {

@@ -18,13 +18,13 @@
 // copying a tensor does; clone() separates them.
 #pragma once
 
-#include <new>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <xgrad/autograd/core/short_memory.hpp>
 #include <xgrad/nn/visitor.hpp>
 
 namespace xgrad::nn {
@@ -91,21 +91,17 @@ using Element = std::conditional_t<
     !std::is_void_v<T>, T,
     std::conditional_t<std::is_void_v<typename ElementType<M>::type>, float, typename ElementType<M>::type>>;
 
-[[noreturn]] void no_memory_to_describe();
-
 template <class M>
 Visitor described(const M& m) {
   static_assert(Module<M>,
                 "xgrad::nn: this type is no module: a struct without constructors that has tensors or "
                 "modules, or a class "
                 "with `void visit(auto&& v) { v(\"name\", member); … }`");
-  try {
+  return xgrad::detail::or_error("module", [&] {
     Visitor visitor;
     if constexpr (Module<M>) visitor.module("", const_cast<M&>(m));  // reading functions only read
     return visitor;
-  } catch (const std::bad_alloc&) {
-    no_memory_to_describe();
-  }
+  });
 }
 
 // Parameters in declared order, tied ones once. Throws ValueError for one that is not of `type`.
