@@ -6,9 +6,9 @@
 
 namespace xgrad::nn::detail {
 
-/// Adds the path of the module that `parameter` belongs to, "decoder.out": known once the whole module was asked for
-/// its parameters, as an optimizer's are.
-void name_module(Error& error, const AnyTensor& parameter);
+/// Adds the path of the module that `parameter` belongs to, "decoder.out": known once the whole module was
+/// asked for its parameters, as an optimizer's are. Without memory for that the error stays as it is.
+void name_module(Error& error, const AnyTensor& parameter) noexcept;
 
 /// f(), the call of a module that has this parameter, which may be undefined.
 template <class F>

@@ -30,7 +30,8 @@ TEST_CASE("Indices can be overwritten for the next run; wrong ones are refused b
   const std::vector<float> gradient = list(w.grad());
 
   x.assign({1, 4});
-  CHECK_THROWS_WITH(step(), "embedding: index 4 at position 1 of [2] is not in [0, 4)");
+  CHECK_THROWS_WITH(step(),
+                    Catch::Matchers::StartsWith("embedding: index 4 at position 1 of [2] is not in [0, 4)"));
   x.assign({1, 1});
   y.assign({0, 3});
   CHECK_THROWS_WITH(step(), Contains("cross_entropy: target 3 at position 1 is no class of input [2, 3]"));
@@ -105,11 +106,13 @@ TEST_CASE("indices that kernels compute are used where they always fit, and refu
   finder();
   CHECK(user().values()[0] == 4);
   largest.assign(Indices(Shape{}, {4}));
-  CHECK_THROWS_WITH(user(), "embedding: index 4 at position 0 of [] is not in [0, 4)");
+  CHECK_THROWS_WITH(user(),
+                    Catch::Matchers::StartsWith("embedding: index 4 at position 0 of [] is not in [0, 4)"));
   CHECK_THROWS_WITH(
       Replay([&] { return embedding(narrow(table, 0, 0, 3), argmax(x, 0)); }),
-      "embedding: inside the function of a Replay indices are computed that may reach 3, and only those in "
-      "[0, 3) fit; compute them before each run, and assign() them");
+      Catch::Matchers::StartsWith("embedding: inside the function of a Replay indices are computed that may "
+                                  "reach 3, and only those in "
+                                  "[0, 3) fit; compute them before each run, and assign() them"));
   CHECK_THROWS_WITH(Replay([&] { return cross_entropy(logits, argmax(x, 0, true), {.ignore_index = 1}); }),
                     Contains("targets that the function computes cannot be ignored"));
   const Tensor<> nothing = zeros({0, 4});

@@ -250,11 +250,13 @@ TEST_CASE("einsum refuses what does not fit, with the reason") {
   CHECK_THROWS_AS(einsum("ij,jk->ik", {a, b}), ShapeError);
   CHECK_THROWS_WITH(
       einsum("ij,jk->ik", {a, b}),
-      "einsum \"ij,jk->ik\": operand 1 of shape [4, 5] has 4 elements along 'j', which has 3 elsewhere");
+      Catch::Matchers::StartsWith(
+          "einsum \"ij,jk->ik\": operand 1 of shape [4, 5] has 4 elements along 'j', which has 3 elsewhere"));
   CHECK_THROWS_AS(einsum("ii->i", {ones<double>({1, 3})}), ShapeError);  // a diagonal does not broadcast
   CHECK_THROWS_WITH(
       einsum("ii->i", {a}),
-      "einsum \"ii->i\": operand 0 of shape [2, 3] has 3 elements along 'i', which has 2 elsewhere");
+      Catch::Matchers::StartsWith(
+          "einsum \"ii->i\": operand 0 of shape [2, 3] has 3 elements along 'i', which has 2 elsewhere"));
   CHECK_THROWS_WITH(einsum("ij,jk->ik", {a}), Contains("2 terms for 1 operands"));
   CHECK_THROWS_AS(einsum("ij,jk->ik", {a}), ValueError);
   CHECK_THROWS_WITH(einsum("ijk->ik", {a}),

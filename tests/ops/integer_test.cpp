@@ -104,7 +104,8 @@ TEST_CASE("a Replay computes with Indices anew in each run, and checks what come
   std::vector<Tensor<double>> before;
   for (const auto& y : step()) before.push_back(y.clone());
   x.assign({{5, 6}, {2, 1}});
-  CHECK_THROWS_WITH(step(), "embedding: index 6 at position 2 of [4, 2] is not in [0, 6)");
+  CHECK_THROWS_WITH(
+      step(), Catch::Matchers::StartsWith("embedding: index 6 at position 2 of [4, 2] is not in [0, 6)"));
   x.assign({{5, 5}, {2, 1}});
   by.assign({1, 0});
   CHECK_THROWS_WITH(step(), Contains("Indices /: the divisor at position 1 of [2] is 0"));
@@ -118,8 +119,9 @@ TEST_CASE("a Replay refuses computed Indices whose values cannot be told before 
   Indices x{1, 2};
   CHECK_THROWS_WITH(
       Replay([&] { return embedding(table, argmax(scores, 0) + 1); }),
-      "embedding: inside the function of a Replay indices are computed that may be any integers, "
-      "and only those in [0, 4) fit; compute them before each run, and assign() them");
+      Catch::Matchers::StartsWith(
+          "embedding: inside the function of a Replay indices are computed that may be any integers, "
+          "and only those in [0, 4) fit; compute them before each run, and assign() them"));
   CHECK_THROWS_WITH(Replay([&] {
                       return embedding(table, cat({x, argmax(scores, 0, true)}));
                     }),

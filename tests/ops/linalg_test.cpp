@@ -156,8 +156,9 @@ TEST_CASE("slogdet of a singular matrix") {
   CHECK(sign.item() == 0);
   CHECK(logabsdet.item() == -std::numeric_limits<double>::infinity());
   CHECK_THROWS_WITH(logabsdet.backward(),
-                    "backward of 'slogdet': the matrix of shape [2, 2] is singular; the logarithm has no "
-                    "gradient there");
+                    Catch::Matchers::StartsWith(
+                        "backward of 'slogdet': the matrix of shape [2, 2] is singular; the logarithm has no "
+                        "gradient there"));
   sign.backward();
   CHECK_FALSE(a.grad().defined());
 }
@@ -168,9 +169,10 @@ TEST_CASE("backward through a determinant that is not finite names it") {
                .set_requires_grad();
   CHECK(std::isnan(det(a).values()[1]));
   CHECK_THROWS_AS(sum(det(a)).backward(), ValueError);
-  CHECK_THROWS_WITH(sum(det(a)).backward(),
-                    "backward of 'det': matrix 1 of the stack of shape [2, 2, 2] is "
-                    "singular (or not finite)");
+  CHECK_THROWS_WITH(
+      sum(det(a)).backward(),
+      Catch::Matchers::StartsWith("backward of 'det': matrix 1 of the stack of shape [2, 2, 2] is "
+                                  "singular (or not finite)"));
   CHECK_THROWS_WITH(sum(slogdet(a).logabsdet).backward(),
                     Contains("backward of 'slogdet': matrix 1 of the stack"));
 }
@@ -194,20 +196,26 @@ TEST_CASE("empty matrices and empty stacks") {
 TEST_CASE("what has no result says so") {
   const auto singular = Tensor<double>{{1, 2}, {2, 4}};
   CHECK_THROWS_AS(inv(singular), ValueError);
-  CHECK_THROWS_WITH(inv(singular), "inv: the matrix of shape [2, 2] is singular (or not finite)");
-  CHECK_THROWS_WITH(solve(singular, Tensor<double>{1, 2}),
-                    "solve: the matrix of shape [2, 2] is singular (or not finite)");
+  CHECK_THROWS_WITH(inv(singular), Catch::Matchers::StartsWith(
+                                       "inv: the matrix of shape [2, 2] is singular (or not finite)"));
+  CHECK_THROWS_WITH(
+      solve(singular, Tensor<double>{1, 2}),
+      Catch::Matchers::StartsWith("solve: the matrix of shape [2, 2] is singular (or not finite)"));
   const auto third = stack({eye<double>(2), eye<double>(2), singular});
-  CHECK_THROWS_WITH(inv(third), "inv: matrix 2 of the stack of shape [3, 2, 2] is singular (or not finite)");
+  CHECK_THROWS_WITH(inv(third),
+                    Catch::Matchers::StartsWith(
+                        "inv: matrix 2 of the stack of shape [3, 2, 2] is singular (or not finite)"));
   CHECK_THROWS_WITH(solve(third, Tensor<double>{1, 2}), Contains("solve: matrix 2 of the stack"));
   CHECK_THROWS_AS(cholesky(-eye<double>(2)), ValueError);
-  CHECK_THROWS_WITH(cholesky(-eye<double>(2)),
-                    "cholesky: the matrix of shape [2, 2] is not positive definite");
+  CHECK_THROWS_WITH(
+      cholesky(-eye<double>(2)),
+      Catch::Matchers::StartsWith("cholesky: the matrix of shape [2, 2] is not positive definite"));
   CHECK_THROWS_WITH(cholesky(stack({eye<double>(2), singular})),
                     Contains("cholesky: matrix 1 of the stack of shape [2, 2, 2]"));
   for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
     for (const auto& spoilt : {Tensor<double>{{bad, 0}, {0, 1}}, {{1, 0}, {bad, 1}}, {{1, 0}, {0, bad}}}) {
-      CHECK_THROWS_WITH(inv(spoilt), "inv: the matrix of shape [2, 2] is singular (or not finite)");
+      CHECK_THROWS_WITH(inv(spoilt), Catch::Matchers::StartsWith(
+                                         "inv: the matrix of shape [2, 2] is singular (or not finite)"));
       CHECK_THROWS_WITH(solve(spoilt, Tensor<double>{1, 2}), Contains("is singular (or not finite)"));
       CHECK_THROWS_WITH(cholesky(spoilt), Contains("is not positive definite"));
       CHECK_THROWS_WITH(inv(stack({eye<float>(2), spoilt.to<float>()})),
@@ -225,7 +233,8 @@ TEST_CASE("what has no result says so") {
     CHECK_THROWS_WITH(f(Tensor<double>()), Contains("is undefined"));
   }
   CHECK_THROWS_WITH(solve(a3, Tensor<double>{1, 2}),
-                    "solve: [3, 3] and [2]: the matrix has 3 rows and the right side 2; give it 3");
+                    Catch::Matchers::StartsWith(
+                        "solve: [3, 3] and [2]: the matrix has 3 rows and the right side 2; give it 3"));
   CHECK_THROWS_WITH(solve(a3, zeros<double>({})), Contains("the right side is a scalar"));
   CHECK_THROWS_WITH(solve(a3, Tensor<double>()), Contains("solve: operand 1 is undefined"));
   CHECK_THROWS_WITH(

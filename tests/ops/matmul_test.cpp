@@ -199,7 +199,8 @@ TEST_CASE("outer") {
   CHECK(allclose(outer(Tensor<>{1, 2, 3}, Tensor<>{10, 20}), Tensor<>{{10, 20}, {20, 40}, {30, 60}}));
   CHECK(outer(zeros({0}), zeros({2})).shape() == Shape{0, 2});
   CHECK_THROWS_WITH(outer(zeros({2, 1}), zeros({2})),
-                    "outer: shapes [2, 1] and [2]; it takes two vectors (use matmul for others)");
+                    Catch::Matchers::StartsWith(
+                        "outer: shapes [2, 1] and [2]; it takes two vectors (use matmul for others)"));
 }
 
 TEST_CASE("a tensor with itself") {

@@ -86,7 +86,7 @@ TEST_CASE("every op's error says where it was called") {
       {"l1_loss", [&] { l1_loss(x, vector); }},
       {"bce", [&] { binary_cross_entropy_with_logits(x, vector); }},
       {"solve", [&] { solve(x, x); }},
-      {"inverse", [&] { inverse(x); }},
+      {"inv", [&] { inv(x); }},
       {"det", [&] { det(x); }},
       {"cholesky", [&] { cholesky(x); }},
       {"rnn_tanh_step", [&] { rnn_tanh_step(x, x, x); }},
