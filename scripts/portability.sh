@@ -2,7 +2,8 @@
 # Runs scripts/demo.sh and scripts/test.sh on a distribution that has its base system and nothing else: makes one in a
 # temporary folder, with a clone of HEAD in it, and removes it afterwards. Nothing of this machine's environment gets in.
 # Usage: scripts/portability.sh [trixie|bookworm|noble|sid]    Exits with 77, and says why, where this cannot be done.
-# XGRAD_MIRROR is where packages come from; XGRAD_PORTABILITY_CACHE a folder that keeps packages and object files.
+# XGRAD_PORTABILITY_MIRROR is where packages come from, XGRAD_PORTABILITY_CACHE a folder that keeps them, and object
+# files, for the next run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +15,8 @@ case $release in
   noble) name="Ubuntu 24.04" components=main,universe mirror=http://archive.ubuntu.com/ubuntu recipe=gutsy ;;
   *) sed -n '/^# Usage/s/^# //p' "$0" >&2; exit 2 ;;
 esac
-mirror=${XGRAD_MIRROR:-$mirror} cache=${XGRAD_PORTABILITY_CACHE:+$(realpath -m "$XGRAD_PORTABILITY_CACHE")}
+mirror=${XGRAD_PORTABILITY_MIRROR:-$mirror}
+cache=${XGRAD_PORTABILITY_CACHE:+$(realpath -m "$XGRAD_PORTABILITY_CACHE")}
 say() { echo "portability: $name: $*"; }
 skip() { say "skipped: $*"; exit 77; }
 
@@ -51,7 +53,8 @@ inside() {
   fi
   git clone --quiet --no-hardlinks . "$root/xgrad"
   run() {
-    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C chroot "$root" env --chdir=/xgrad "$@" </dev/null
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C ${http_proxy:+"http_proxy=$http_proxy"} \
+      ${https_proxy:+"https_proxy=$https_proxy"} chroot "$root" env --chdir=/xgrad "$@" </dev/null
   }
   for step in "scripts/demo.sh --seconds 5" scripts/test.sh; do
     echo "== $name: $step"
