@@ -329,13 +329,10 @@ LiveCounts live_counts() {
 }
 
 void detail::pool::promise_one_thread() {
-  enter_registry(this_thread);
+  if (!enter_registry(this_thread)) short_of_memory("promise_one_thread");
   const std::lock_guard lock(registry.mutex);
-  const auto count = [&] {
-    int threads = 0;
-    for (const FreeLists* lists = registry.threads; lists; lists = lists->next) ++threads;
-    return threads;
-  }();
+  int count = 0;
+  for (const FreeLists* lists = registry.threads; lists; lists = lists->next) ++count;
   if (count > 1)
     throw GraphError(fmt::format(
         "promise_one_thread: {} threads have made tensors; call it before the first one does, or not at all",
