@@ -404,6 +404,22 @@ XGRAD_INLINE Batch<T> pow_reduced(const Batch<T>& m, const Batch<T>& e, const Ba
   return fma(p, s, s) * s;
 }
 
+/// erf(x) for 0 <= x < 1, z = x^2.
+template <class T>
+XGRAD_INLINE Batch<T> erf_below_one(const Batch<T>& x, const Batch<T>& z) {
+  Batch<T> p;
+  if constexpr (std::is_same_v<T, float>) {
+    p = polynomial(z, 7.85059747e-05f, -0.000800929323f, 0.00518823555f, -0.02685377f, 0.112835847f,
+                   -0.37612626f, -6.06348109e-08f);
+  } else {
+    p = polynomial(z, -7.775936457609091e-10, 1.3709114646037879e-08, -1.6205888881041786e-07,
+                   1.6447076996173043e-06, -1.4924707958506105e-05, 0.00012055293355404526,
+                   -0.0008548325922084062, 0.005223977605971971, -0.026866170643094264, 0.11283791670944082,
+                   -0.37612638903183515, -3.7327190569236484e-18);
+  }
+  return fma(x, Batch<T>(pick<T>(1.12837923f, 1.1283791670955126)), x * p);
+}
+
 /// pow where x is not positive, normal and finite, or y not finite, in some lane.
 template <class T>
 [[gnu::noinline, gnu::cold]] void pow_special(const Batch<T>& x, const Batch<T>& y,
@@ -624,29 +640,22 @@ XGRAD_INLINE Batch<T> atan2(const Batch<T>& y, const Batch<T>& x) {
 template <class T>
 XGRAD_INLINE Batch<T> erf(const Batch<T>& x) {
   const Batch<T> a = detail::magnitude(x), z = a * a, one(T(1)), u = one / (a + Batch<T>(T(2)));
-  Batch<T> inner, outer;
+  Batch<T> outer;
   if constexpr (std::is_same_v<T, float>) {
-    inner = detail::polynomial(z, 7.85059747e-05f, -0.000800929323f, 0.00518823555f, -0.02685377f,
-                               0.112835847f, -0.37612626f, -6.06348109e-08f);
     outer = detail::polynomial(u, -7.38293409f, 10.1829081f, -0.513370752f, 1.58653629f, 0.519498467f,
                                0.00181687309f);
   } else {
-    inner = detail::polynomial(z, -7.775936457609091e-10, 1.3709114646037879e-08, -1.6205888881041786e-07,
-                               1.6447076996173043e-06, -1.4924707958506105e-05, 0.00012055293355404526,
-                               -0.0008548325922084062, 0.005223977605971971, -0.026866170643094264,
-                               0.11283791670944082, -0.37612638903183515, -3.7327190569236484e-18);
     outer = detail::polynomial(u, -211.6357215481291, 746.3880257280423, -1150.5943772591195,
                                992.5865213538627, -509.4839944878111, 160.64766699618434, -40.936424411824454,
                                9.846190987784514, 1.904436888054605, 2.0576704140315303, 1.1233309104640286,
                                0.564374248965254, -3.0610303155636902e-06);
   }
-  const Batch<T> leading(detail::pick<T>(1.12837923f, 1.1283791670955126));
-  const Batch<T> near = fma(a, leading, a * inner), far = fnma(exp(-z), outer, one);
-  return select(a < one, near, far) | detail::sign_bit(x);
+  const Batch<T> far = fnma(exp(-z), outer, one);
+  return select(a < one, detail::erf_below_one(a, z), far) | detail::sign_bit(x);
 }
 
-/// 1 - erf(x), with all digits where that is small: exp(-x^2) P(t) / (1 + 2 x) with t = (x - k) / (x + k) for
-/// a positive x. 2^-27.9, 2^-53.7.
+/// 1 - erf(x), with all digits where that is small: from 1/2 on exp(-x^2) P(t) / (1 + 2 x) with
+/// t = (x - k) / (x + k). 2^-27.9, 2^-53.7.
 template <class T>
 XGRAD_INLINE Batch<T> erfc(const Batch<T>& x) {
   const Batch<T> one(T(1)), k(detail::pick<T>(2.8671875f, 3.8125));
@@ -667,8 +676,9 @@ XGRAD_INLINE Batch<T> erfc(const Batch<T>& x) {
         0.07862435546319933, 0.00673880745082136, -0.14015514677325874, 1.2363539084541144);
   }
   const Batch<T> e = exp(-z), exact = fma(e, detail::residual(a, a, z), e);  // z is rounded
-  const Batch<T> tail = exact * p / (a + a + one);
-  return select(x < Batch<T>(T(0)), one + one - tail, tail);
+  const Batch<T> far = exact * p / (a + a + one);
+  const Batch<T> positive = select(a < Batch<T>(T(0.5)), one - detail::erf_below_one(a, z), far);
+  return select(x < Batch<T>(T(0)), one + one - positive, positive);
 }
 
 /// x to the power y, with the special cases of C: 1 for y = 0 and for x = 1, NaN for a negative x and a y

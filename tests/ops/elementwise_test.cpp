@@ -75,7 +75,7 @@ const std::vector<Function>& functions() {
       {"sinh", [](const auto& x) { return sinh(x); }, rounded<mpfr_sinh>, -10, 10, 3, 3},
       {"cosh", [](const auto& x) { return cosh(x); }, rounded<mpfr_cosh>, -10, 10, 2, 2},
       {"erf", [](const auto& x) { return erf(x); }, rounded<mpfr_erf>, -5, 5, 3, 3},
-      {"erfc", [](const auto& x) { return erfc(x); }, rounded<mpfr_erfc>, -3, 10, 5, 7},
+      {"erfc", [](const auto& x) { return erfc(x); }, rounded<mpfr_erfc>, -3, 10, 5, 5},
       {"sqrt", [](const auto& x) { return sqrt(x); }, rounded<mpfr_sqrt>, 0, 10, 0.51, 0.51},
       {"rsqrt", [](const auto& x) { return rsqrt(x); }, rsqrt, 0, 10, 1.6, 1.6},
       {"abs", [](const auto& x) { return abs(x); }, abs, -10, 10, 0, 0},
