@@ -85,8 +85,10 @@ std::size_t class_axis(std::string_view op, const AnyTensor& x, const ClassLossO
   return normalize_axis(op, options.axis, x.shape());
 }
 
+// With the classes as the last axis; undefined where they are that already.
 template <Real T>
-Tensor<T> classes_last(const Tensor<T>& x, std::size_t axis, Location at) {
+Tensor<T> classes_moved(const Tensor<T>& x, std::size_t axis, Location at) {
+  if (axis + 1 == x.rank()) return {};
   std::vector<std::int64_t> order;
   for (std::size_t a = 0; a < x.rank(); ++a)
     if (a != axis) order.push_back(static_cast<std::int64_t>(a));
@@ -200,10 +202,9 @@ Tensor<T> cross_entropy(const Tensor<T>& logits, const Indices& targets, ClassLo
                         Location at) {
   constexpr std::string_view op = "cross_entropy";
   const std::size_t axis = class_axis(op, logits, options);
-  const auto fused = [&](const Tensor<T>& x) {
-    return apply(CrossEntropy<T>{checked(op, logits, axis, targets, options)}, at, x);
-  };
-  return axis + 1 < logits.rank() ? fused(classes_last(logits, axis, at)) : fused(logits);
+  const Tensor<T> moved = classes_moved(logits, axis, at);
+  return apply(CrossEntropy<T>{checked(op, logits, axis, targets, options)}, at,
+               moved.defined() ? moved : logits);
 }
 
 template <Real T>
@@ -213,8 +214,8 @@ Tensor<T> nll_loss(const Tensor<T>& log_probabilities, const Indices& targets, C
   constexpr std::string_view op = "nll_loss";
   const std::size_t axis = class_axis(op, log_probabilities, options);
   const Targets t = checked(op, log_probabilities, axis, targets, options);
-  const Tensor<T> rows =
-      axis + 1 == log_probabilities.rank() ? log_probabilities : classes_last(log_probabilities, axis, at);
+  const Tensor<T> moved = classes_moved(log_probabilities, axis, at);
+  const Tensor<T>& rows = moved.defined() ? moved : log_probabilities;
   Shape column = targets.shape();
   column.push_back(1);
   Tensor<T> picked =
