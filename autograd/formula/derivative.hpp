@@ -6,7 +6,8 @@
 namespace xgrad::detail {
 
 /// Leaves of an adjoint program, in this order: the formula's inputs, its outputs, what it kept, the
-/// gradients of its outputs. Its results are the gradients of the inputs.
+/// gradients of its outputs, and, if it is recorded, 1 or 0 for each output that has a gradient or none. Its
+/// results are the gradients of the inputs.
 ///
 /// A branch of where() that is not taken sends nothing, whatever NaN or infinity is computed on it: what a
 /// step sends is cut to its region where it leaves it.
@@ -53,6 +54,13 @@ class AdjointBuilder {
     return builder_.input(forward_.inputs + forward_.output_count + output);
   }
 
+  // Where an output has a gradient that counts. One that is recorded counts also where it is 0, since it can
+  // be differentiated by.
+  constexpr Symbol has_gradient(int output) {
+    return recorded_ ? builder_.input(forward_.inputs + forward_.output_count + gradients_ + output)
+                     : gradient(output) != 0;
+  }
+
   // The value of a forward step: a saved leaf where there is one, else computed again.
   constexpr Symbol value(std::int16_t step) { return known(step, values_, false); }
 
@@ -95,7 +103,7 @@ class AdjointBuilder {
   }
 
   // The regions of all steps, from the results down. One that is no branch's, or an input, counts everywhere;
-  // with several results, each counts where it has a gradient.
+  // with several results, each counts where it has a gradient, for one that is not used sends nothing either.
   constexpr void find_regions() {
     bool branches = false;
     for (int s = 0; s < forward_.instructions; ++s)
@@ -108,7 +116,7 @@ class AdjointBuilder {
     const int results = forward_.output_count - forward_.kept;
     for (int k = 0; k < results; ++k)
       join(forward_.outputs[static_cast<std::size_t>(k)],
-           results == 1 ? Regions::all : regions_.part(Regions::all, gradient(k) != 0, true));
+           results == 1 ? Regions::all : regions_.part(Regions::all, has_gradient(k), true));
     for (auto s = static_cast<std::int16_t>(forward_.instructions - 1); s >= 0; --s) {
       const Instruction& i = forward(s);
       const std::int16_t region = entry(regions_of_, s);
@@ -265,7 +273,7 @@ class AdjointBuilder {
           step >= 0 ? adjoints_[static_cast<std::size_t>(step)] : std::int16_t{-1};
     }
     const int leaves = forward_.inputs + forward_.output_count + gradients_;
-    return pruned(builder_.program, results, forward_.inputs, leaves);
+    return pruned(builder_.program, results, forward_.inputs, leaves + (recorded_ ? gradients_ : 0));
   }
 
   constexpr std::int16_t forward_input(int k) const {

@@ -233,7 +233,9 @@ void FormulaNode::run_adjoint(std::span<GradientSlot> gradients, GradientSink& s
 }
 
 AnyTensor FormulaNode::recorded_leaf(int leaf, std::span<GradientSlot> gradients) {
-  const int g = leaf - info_.leaf_gradient(0);
+  const int g = leaf - info_.leaf_gradient(0), count = static_cast<int>(gradients.size());
+  if (g >= count)
+    return AnyTensor::full({}, dtype(), gradients[static_cast<std::size_t>(g - count)].value.defined());
   if (g >= 0) {
     const AnyTensor& value = gradients[static_cast<std::size_t>(g)].value;
     return value.defined() ? value : AnyTensor::zeros(shape(), dtype());

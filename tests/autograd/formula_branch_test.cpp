@@ -91,6 +91,10 @@ TEST_CASE("branches: several outputs", "[formula]") {
     return a + b * 2 + c;
   };
   CHECK(off_derivatives(all, D{1, 4}, {{4.5, 2.75}, {-1.75, -7. / 32}}) == "");
+  // By a gradient that is 0: the derivative in a direction, as two passes backward give it.
+  const D x = leaf({4}), dummy = leaf({0});
+  const D g = grad(sum(two(x)[1] * dummy), x, {.create_graph = true});
+  CHECK(off(grad(sum(g), dummy), {1}, {0.75}) == "");
 }
 
 TEST_CASE("branches: broadcast, captured numbers, float, a Replay", "[formula]") {
