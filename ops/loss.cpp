@@ -191,6 +191,7 @@ Tensor<T> reduced(const Tensor<T>& losses, Reduction reduction, Location at) {
 template <class F, Real T>
 Tensor<T> elementwise_loss(std::string_view op, const Tensor<T>& input, const Tensor<T>& target,
                            Reduction reduction, Location at) {
+  const CallSite call(at);
   check_same_shape(op, input, target, reduction);
   return reduced(elementwise<F>(at, input, target), reduction, at);
 }
@@ -200,6 +201,7 @@ Tensor<T> elementwise_loss(std::string_view op, const Tensor<T>& input, const Te
 template <Real T>
 Tensor<T> cross_entropy(const Tensor<T>& logits, const Indices& targets, ClassLossOptions options,
                         Location at) {
+  const CallSite call(at);
   constexpr std::string_view op = "cross_entropy";
   const std::size_t axis = class_axis(op, logits, options);
   const Tensor<T> moved = classes_moved(logits, axis, at);

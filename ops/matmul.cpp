@@ -251,6 +251,7 @@ Shape leading_axes(const Shape& a, const Shape& b) {
 
 template <Real T>
 Tensor<T> linear_of(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>* bias, Location at) {
+  const CallSite call(at);
   check_defined("linear", x);
   check_defined("linear", weight, 1);
   if (bias) check_defined("linear", *bias, 2);

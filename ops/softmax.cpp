@@ -55,6 +55,7 @@ struct Softmax {
 
 template <Real T, bool logarithm>
 Tensor<T> apply_softmax(const Tensor<T>& x, std::int64_t axis, Location at) {
+  const detail::CallSite call(at);
   const auto name = Softmax<T, logarithm>::name;
   detail::check_defined(name, x);
   return apply(Softmax<T, logarithm>{static_cast<std::int64_t>(normalize_axis(name, axis, x.shape()))}, at,
