@@ -88,11 +88,13 @@ TrainedCharRNN<T> model_of(const FileName& file) {
   if (entry(file, metadata, "model") != model_name)
     fail(file, "it holds a model '{}', not '{}'", printable(entry(file, metadata, "model")), model_name);
   Vocabulary vocabulary = vocabulary_of(file, metadata);
-  const CharRNNConfig config{.vocabulary = vocabulary.size(),
-                             .hidden = number<std::int64_t>(file, metadata, "hidden"),
-                             .layers = number<std::int64_t>(file, metadata, "layers"),
-                             .cell = cell_of(entry(file, metadata, "cell")),
-                             .dropout = number<double>(file, metadata, "dropout")};
+  CharRNNConfig config{.vocabulary = vocabulary.size(),
+                       .hidden = number<std::int64_t>(file, metadata, "hidden"),
+                       .layers = number<std::int64_t>(file, metadata, "layers"),
+                       .cell = cell_of(entry(file, metadata, "cell")),
+                       .dropout = number<double>(file, metadata, "dropout")};
+  // A dropout between layers where there are none, as files say that were written before it was refused.
+  if (config.layers == 1 && config.dropout >= 0 && config.dropout <= 1) config.dropout = 0;
   if (config.hidden < 1 || config.hidden > 0xffffffff)
     fail(file, "its metadata says hidden = {}", config.hidden);
   check_parameters(file, content.tensors, config);

@@ -100,6 +100,16 @@ TEST_CASE("load: strict about names, shapes and metadata", "[models]") {
   check_refused("3 characters", set("vocabulary", "abc"));
 }
 
+TEST_CASE("load: a dropout beside one layer, which did nothing before it was refused", "[models]") {
+  const TemporaryFolder folder;
+  const models::CharRNN<> model({.vocabulary = 3, .hidden = 4});
+  models::save_char_rnn(folder / "file", model, models::Vocabulary(U"abc"));
+  auto file = nn::load_safetensors(folder / "file");
+  file.metadata["dropout"] = "0.2";
+  nn::save_safetensors(folder / "file", file.tensors, file.metadata);
+  CHECK(models::load_char_rnn<float>(folder / "file").model.config.dropout == 0);
+}
+
 TEST_CASE("load: what is no safetensors file", "[models]") {
   const TemporaryFolder folder;
   CHECK_THROWS_WITH(load_char_rnn(folder / "nothing"), Contains("nothing"));
