@@ -301,24 +301,6 @@ struct Norm {
 };
 
 template <Real T>
-struct CumSum {
-  static constexpr std::string_view name = "cumsum";
-  std::size_t axis;
-  bool from_the_end = false;
-
-  Tensor<T> forward(const Tensor<T>& x) const {
-    Tensor<T> y = empty<T>(x.shape());
-    const AxisView view(x.shape(), axis);
-    launch(kernels_of(x).cumulative_sum, reads(x), writes(y), view.outer, view.extent, view.inner,
-           from_the_end);
-    return y;
-  }
-  Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
-    return {apply(CumSum{axis, !from_the_end}, Location::current(), g)};
-  }
-};
-
-template <Real T>
 Indices place_of_extreme(std::string_view op, Fold kind, const Tensor<T>& x, AxisSet axes, bool keepdims) {
   check_not_empty(op, x.shape(), axes);
   const no_grad scope;
@@ -413,13 +395,6 @@ Tensor<T> norm(const Tensor<T>& x, double p, const Axes& axes, bool keepdims, Lo
 }
 
 template <Real T>
-Tensor<T> cumsum(const Tensor<T>& x, std::int64_t axis, Location at) {
-  const CallSite call(at);
-  check_defined("cumsum", x);
-  return apply(CumSum<T>{normalize_axis("cumsum", axis, x.shape())}, at, x);
-}
-
-template <Real T>
 Indices argmax(const Tensor<T>& x, Location at) {
   const CallSite call(at);
   return place_of_extreme("argmax", Fold::maximum, x, axis_set("argmax", x, {}), false);
@@ -450,10 +425,9 @@ Indices argmin(const Tensor<T>& x, std::int64_t axis, bool keepdims, Location at
   template Tensor<T> amin(const Tensor<T>&, const Axes&, bool, Location);         \
   template Tensor<T> logsumexp(const Tensor<T>&, const Axes&, bool, Location);    \
   template Tensor<T> norm(const Tensor<T>&, double, const Axes&, bool, Location); \
-  template Tensor<T> cumsum(const Tensor<T>&, std::int64_t, Location);            \
-  template Indices argmax(const Tensor<T>&, Location);                                      \
-  template Indices argmax(const Tensor<T>&, std::int64_t, bool, Location);                  \
-  template Indices argmin(const Tensor<T>&, Location);                                      \
+  template Indices argmax(const Tensor<T>&, Location);                            \
+  template Indices argmax(const Tensor<T>&, std::int64_t, bool, Location);        \
+  template Indices argmin(const Tensor<T>&, Location);                            \
   template Indices argmin(const Tensor<T>&, std::int64_t, bool, Location);
 #include <xgrad/autograd/core/instantiate.hpp>
 
