@@ -6,17 +6,17 @@
 
 namespace xgrad::detail {
 
-/// While one lives, errors say that the op under way was called at `at`, which outlives it. Of nested ones the
-/// outermost counts: it is the user's.
+/// While one lives, errors say that the op under way was called at `at`. Of nested ones the outermost counts: it
+/// is the user's.
 class CallSite {
  public:
-  explicit CallSite(const Location& at) : outermost_(!this_thread.call_site) {
-    if (outermost_) this_thread.call_site = &at;
+  explicit CallSite(const Location& at) : outermost_(this_thread.call_site.line() == 0) {
+    if (outermost_) this_thread.call_site = at;
   }
   CallSite(const CallSite&) = delete;
   CallSite& operator=(const CallSite&) = delete;
   ~CallSite() {
-    if (outermost_) this_thread.call_site = nullptr;
+    if (outermost_) this_thread.call_site = {};
   }
 
  private:

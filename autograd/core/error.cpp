@@ -10,8 +10,7 @@ namespace {
 // The text, and where the op under way was called unless the text says already where one was.
 std::string with_place(const std::string& text) {
   if (text.find("(called in ") != text.npos) return text;
-  const Location* const at = detail::this_thread.call_site;
-  return text + detail::describe(at ? *at : Location());
+  return text + detail::describe(detail::this_thread.call_site);
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ struct ThreadState {
   xgrad::profile* profile = nullptr;  // times ops, see profile.hpp
   KernelList* replay = nullptr;       // of the Replay whose function runs now, see kernel_list.hpp
   StorageArena* arena = nullptr;      // where storages are made then
-  const std::source_location* call_site = nullptr;  // of the op under way, see call_site.hpp
+  std::source_location call_site;     // of the op under way, see call_site.hpp
   bool* values_read = nullptr;        // while a vjp is recorded: whether it has read elements, see op_node.hpp
   Engine* engine = nullptr;           // the backward pass under way, the innermost of several
   std::uint64_t sequence = 1;         // number of the next node

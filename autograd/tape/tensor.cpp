@@ -160,7 +160,7 @@ Tensor<T>& Tensor<T>::set_requires_grad(bool requires_grad) & {
     throw GraphError(fmt::format(
         "set_requires_grad: this tensor is the result of '{}', and takes a gradient as its operands do; {}",
         op_name(), requires_grad ? "detach() it first for a leaf of its own" : "use detach()"));
-  if (!node() && requires_grad) attach(Leaf::of(*this), 0);
+  if (!node() && requires_grad) attach(or_error("set_requires_grad", [&] { return Leaf::of(*this); }), 0);
   if (node()) static_cast<Leaf*>(node())->requires_grad = requires_grad;
   return *this;
 }
