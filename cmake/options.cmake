@@ -40,5 +40,5 @@ if(PROJECT_IS_TOP_LEVEL)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
   endif()
   # Coloured messages also through ninja.
-  add_compile_options($<IF:$<CXX_COMPILER_ID:GNU>,-fdiagnostics-color=auto,-fcolor-diagnostics>)
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:$<IF:$<CXX_COMPILER_ID:GNU>,-fdiagnostics-color=auto,-fcolor-diagnostics>>)
 endif()
