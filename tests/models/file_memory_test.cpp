@@ -47,6 +47,13 @@ void* allocate(std::size_t bytes, std::size_t alignment) {
     return nullptr;
   }
 }
+void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  try {
+    return ::operator new(bytes, alignment);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { ::operator delete(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { ::operator delete(memory); }
