@@ -1,10 +1,7 @@
 // Memory that runs out while a file is read or written: an Error, with nothing half written or half loaded.
-// The program's own operator new fails when it is told to.
-#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
-#include <new>
 #include <string>
 
 #include <xgrad/autograd/core/error.hpp>
@@ -14,50 +11,9 @@
 #include <xgrad/nn/npy.hpp>
 #include <xgrad/nn/safetensors.hpp>
 #include "catch.hpp"
+#include "failing_new.hpp"
 #include "program.hpp"
 #include "tensors.hpp"
-
-namespace {
-
-// Which call of operator new fails, counted from 1 on, and whether all after it do; 0: none.
-std::atomic<long> calls{0}, failing{0};
-std::atomic<bool> for_good{false};
-
-void* allocate(std::size_t bytes, std::size_t alignment) {
-  const long call = ++calls, first = failing;
-  if (first && (for_good ? call >= first : call == first)) throw std::bad_alloc();
-  const std::size_t whole = (bytes + alignment - 1) / alignment * alignment;
-  void* const memory = alignment > alignof(std::max_align_t) ? std::aligned_alloc(alignment, whole)
-                                                             : std::malloc(bytes ? bytes : 1);
-  if (!memory) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-// (Inlined, GCC warns of free() for memory of new.)
-[[gnu::noinline]] void* operator new(std::size_t bytes) { return allocate(bytes, 1); }
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  return allocate(bytes, static_cast<std::size_t>(alignment));
-}
-[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  try {
-    return allocate(bytes, 1);
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-}
-void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  try {
-    return ::operator new(bytes, alignment);
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { ::operator delete(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { ::operator delete(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { ::operator delete(memory); }
 
 namespace {
 
@@ -77,21 +33,19 @@ void with_failures(Work work, Check check) {
       const std::int64_t bytes = live_counts().bytes;
       Outcome outcome = Outcome::done;
       std::string message;
-      for_good = all;
-      calls = 0;
-      failing = n;
+      failure = {.after = n - 1, .for_good = all};
       try {
         work();
       } catch (const Error& error) {
-        failing = 0;
+        failure.after = -1;
         outcome = Outcome::error;
         message = error.what();
       } catch (...) {
-        failing = 0;
+        failure.after = -1;
         outcome = Outcome::other;
       }
-      failing = 0;
-      const bool reached = calls >= n;
+      failure.after = -1;
+      const bool reached = failure.fired;
       INFO("allocation " << n << (all ? " and all after it" : "") << ": " << message);
       REQUIRE(outcome != Outcome::other);
       REQUIRE((reached || outcome == Outcome::done));

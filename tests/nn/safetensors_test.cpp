@@ -263,12 +263,9 @@ TEST_CASE("a broken file is an error that says what is wrong") {
   CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})"),
              Contains("expected a shape that is an integer >= 0, found -2"));
   CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[2.0],"data_offsets":[0,8]})"), Contains("found 2.0"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[4294967295,4294967295,4294967295],"data_offsets":[0,8]})"),
-             Contains("more than a tensor can have"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,8]})"),
-             Contains("more than a tensor can have"));
-  CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[1,1,1,1,1,1,1,2],"data_offsets":[0,8]})"),
-             Contains("more than a tensor can have"));
+  for (const std::string shape : {"4294967295,4294967295,4294967295", "18446744073709551615", "1,1,1,1,1,1,1,2"})
+    CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[)" + shape + R"(],"data_offsets":[0,8]})"),
+               Contains("more than a tensor can have"));
   CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[4294967295,4294967295,2,0],"data_offsets":[0,0]})"),
              Contains("more than a tensor can have"));
   CHECK_THAT(b.entry(R"({"dtype":"F32","shape":[[2]],"data_offsets":[0,8]})"),

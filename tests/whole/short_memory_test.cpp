@@ -1,79 +1,17 @@
 // Short memory: the n-th allocation fails, for every n. What comes of it is an Error, or nothing, and the
 // next step is as if nothing had happened.
-#include <malloc.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <new>
 
 #include <xgrad/xgrad.hpp>
 
 #include "catch.hpp"
+#include "failing_new.hpp"
 #include "tensors.hpp"
-
-namespace {
-
-// What is to fail: the allocation after so many, and with `for_good` all that follow.
-struct Failure {
-  long after = -1;
-  bool for_good = false, fired = false;
-} failure;
-
-// How many bytes there still are; none are counted where it is negative.
-std::int64_t left = -1;
-
-bool fails(std::size_t bytes) {
-  if (left >= 0 && left < static_cast<std::int64_t>(bytes)) return true;
-  if (failure.after < 0) return false;
-  if (failure.after > 0) return --failure.after, false;
-  failure.fired = true;
-  if (!failure.for_good) failure.after = -1;
-  return true;
-}
-
-std::int64_t size_of(void* memory) { return static_cast<std::int64_t>(malloc_usable_size(memory)); }
-
-void* checked(void* memory) {
-  if (!memory) throw std::bad_alloc();
-  if (left >= 0) left = std::max<std::int64_t>(left - size_of(memory), 0);
-  return memory;
-}
-
-}  // namespace
-
-// The pool takes its memory from here, too. (Inlined, GCC warns of free() for memory of new.)
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-  return checked(fails(bytes) ? nullptr : std::malloc(bytes));
-}
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  const auto a = static_cast<std::size_t>(alignment);
-  return checked(fails(bytes) ? nullptr : std::aligned_alloc(a, (bytes + a - 1) / a * a));
-}
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  try {
-    return ::operator new(bytes);
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-}
-void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  try {
-    return ::operator new(bytes, alignment);
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  if (left >= 0 && memory) left += size_of(memory);
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept { ::operator delete(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { ::operator delete(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { ::operator delete(memory); }
 
 namespace {
 
@@ -212,12 +150,12 @@ TEST_CASE("short memory: what lies idle is given back before anything fails", "[
   constexpr std::int64_t megabyte = 1 << 20;
   const auto make = [](std::int64_t size) { return AnyTensor::empty({size * megabyte / 4}, DType::float32); };
   empty_cache();
-  left = 500 * megabyte;
+  bytes_left = 500 * megabyte;
   const auto kept = make(20);
   for (const std::int64_t size : {1, 20, 90, 30, 200, 150, 400, 250, 401}) CHECK(make(size).defined());
   CHECK_THROWS_AS(make(600), Error);
   CHECK(make(300).defined());
-  left = -1;
+  bytes_left = -1;
 }
 
 }  // namespace
