@@ -10,8 +10,6 @@
 #include <cstdio>
 #include <system_error>
 
-#include <xgrad/autograd/core/short_memory.hpp>
-
 namespace xgrad::nn::detail {
 
 namespace {
@@ -103,12 +101,6 @@ std::string printable(std::string_view text) {
   const std::string quoted = fmt::format("{:?}", text.substr(0, end));
   const std::string escaped = quoted.substr(1, quoted.size() - 2);
   return end == text.size() ? escaped : fmt::format("{}… ({} bytes)", escaped, text.size());
-}
-
-void out_of_memory(const FileName& file) {
-  xgrad::detail::throw_short_of_memory([&] {
-    return fmt::format("{}: {}: out of memory; free some, or take a smaller file", file.format, file.path.string());
-  });
 }
 
 Descriptor::~Descriptor() {

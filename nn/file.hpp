@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/core/short_memory.hpp>
 
 namespace xgrad::nn::detail {
 
@@ -32,17 +32,13 @@ template <class... Args>
   throw FormatError(fmt::format("{}: {}: {}", file.format, file.path.string(), message));
 }
 
-/// Throws Error that says what was being done.
-[[noreturn]] void out_of_memory(const FileName& file);
-
 /// What `work()` returns; where memory is short for it, Error is thrown instead of std::bad_alloc.
 template <class Work>
 auto with_memory_errors(const FileName& file, Work work) -> decltype(work()) {
-  try {
-    return work();
-  } catch (const std::bad_alloc&) {
-    out_of_memory(file);
-  }
+  const auto text = [&] {
+    return fmt::format("{}: {}: out of memory; free some, or take a smaller file", file.format, file.path.string());
+  };
+  return xgrad::detail::or_error(text, work);
 }
 
 /// A file descriptor that is closed at the end.
@@ -58,8 +54,8 @@ class Descriptor {
   int descriptor_;
 };
 
-/// A regular file, open for reading. Throws FormatError where there is none: of a device or a pipe nobody
-/// knows how much there is to read.
+/// A regular file, open for reading. Throws FormatError where there is none: of a device or a pipe it
+/// is unknown how much there is to read.
 class InputFile {
  public:
   explicit InputFile(const FileName& file);

@@ -1,6 +1,7 @@
 // Short memory is an Error, wherever it was wanted.
 #pragma once
 
+#include <concepts>
 #include <new>
 #include <string_view>
 
@@ -24,14 +25,18 @@ template <class E = Error, class F>
 /// As above: `what` found too little memory.
 [[noreturn]] void short_of_memory(std::string_view what);
 
-/// Returns f(), with Error for std::bad_alloc. The pool throws Error by itself; this is for the entries of
+/// Returns f(), with Error for std::bad_alloc: that `what` found too little memory, or what() as its whole text. The
+/// pool throws Error by itself; this is for the entries of
 /// the library that need other memory: for lists, and for what users' functions do.
-template <class F>
-decltype(auto) or_error(std::string_view what, F&& f) {
+template <class What, class F>
+decltype(auto) or_error(const What& what, F&& f) {
   try {
     return f();
   } catch (const std::bad_alloc&) {
-    short_of_memory(what);
+    if constexpr (std::invocable<const What&>)
+      throw_short_of_memory(what);
+    else
+      short_of_memory(what);
   }
 }
 
