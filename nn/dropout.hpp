@@ -17,7 +17,6 @@ struct Dropout {
   template <Real T>
   Tensor<T> operator()(const Tensor<T>& x, Location at = Location::current()) const;
 
-  void visit(auto&& v) { v.training(training); }
   std::string attributes() const;
 };
 

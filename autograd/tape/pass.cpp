@@ -9,7 +9,6 @@
 #include <thread>
 
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/core/location.hpp>
 
 namespace xgrad::detail {
 
@@ -64,7 +63,7 @@ void Pass::claim_from(Node& node, std::uint8_t now) const {
         fmt::format("backward: another thread's backward pass is at work on '{}'{}; have one begin after the "
                     "other has ended, "
                     "or compute what both need in each thread",
-                    node.name(), describe(node.location())));
+                    node.name(), node.where()));
 }
 
 }  // namespace xgrad::detail
