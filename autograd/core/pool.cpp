@@ -82,7 +82,7 @@ struct Slab {
 };
 static_assert(sizeof(Slab) <= slab_head_bytes);
 
-// What threads share: free blocks that they passed on, or left behind; and for the sums, who they are.
+// What threads share: free blocks that they passed on, or had when they ended; and for the sums, who they are.
 struct Registry {
   std::mutex mutex;
   FreeLists* threads = nullptr;

@@ -31,8 +31,8 @@ struct ArrayView;  // array.hpp: the one place that names xtensor's types
 struct BackwardOptions {
   bool retain_graph = false;  ///< keep the graph, and what it saved, for another backward
   /// Record the backward pass itself, for gradients of gradients. backward() then leaves the leaf a gradient
-  /// whose graph holds the leaf: neither is freed before zero_grad() or set_grad(). grad() leaves nothing
-  /// behind.
+  /// whose graph holds the leaf: neither is freed before zero_grad() or set_grad(). With grad() there
+  /// is no such cycle.
   bool create_graph = false;
 };
 

@@ -117,7 +117,7 @@ TEST_CASE("pool: what lies idle in other sizes is limited", "[pool]") {
   CHECK(most < 1000 * megabyte);  // and all sizes together are several GB
 }
 
-TEST_CASE("pool: blocks that go from thread to thread are nobody else's meanwhile", "[threads]") {
+TEST_CASE("pool: blocks that go from thread to thread have one owner at a time", "[threads]") {
   struct Block {
     unsigned char* data;
     std::size_t bytes;

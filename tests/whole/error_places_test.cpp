@@ -107,7 +107,7 @@ TEST_CASE("every op's error says where it was called") {
   }
 }
 
-TEST_CASE("an op inside another says where the outer one was called, and nothing stays behind") {
+TEST_CASE("an op inside another says where the outer one was called, and later errors do not") {
   CHECK_THAT(message([] { outer(ones({2, 2}), ones({2})); }), Contains("error_places_test.cpp"));
   CHECK(message([] { throw ValueError("plain"); }) == "plain");
 }
