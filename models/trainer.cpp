@@ -78,9 +78,8 @@ class Steps {
 
   // Whether there is nothing that has to happen at every step: random numbers, hooks, a look at every op.
   bool can_replay(const std::vector<Parameter>& parameters) const {
-    const auto& rnn = model_.rnn;
     const auto hooked = [](const Parameter& p) { return p.tensor.has_hooks(); };
-    return (rnn.options.dropout == 0 || rnn.layers.size() == 1) && Replay<Tensor<T>>::possible() &&
+    return model_.rnn.options.dropout == 0 && Replay<Tensor<T>>::possible() &&
            std::ranges::none_of(parameters, hooked);
   }
 

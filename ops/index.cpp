@@ -228,7 +228,7 @@ Tensor<T> masked_fill(const Tensor<T>& x, const Tensor<T>& mask, double value, L
   template Tensor<T> gather(const Tensor<T>&, std::int64_t, const Indices&, Location);             \
   template Tensor<T> scatter_add(const Tensor<T>&, std::int64_t, const Indices&, const Tensor<T>&, \
                                  Location);                                                        \
-  template Tensor<T> one_hot(const Indices&, std::int64_t, Location);                                       \
+  template Tensor<T> one_hot(const Indices&, std::int64_t, Location);                              \
   template Tensor<T> masked_fill(const Tensor<T>&, const Tensor<T>&, double, Location);
 #include <xgrad/autograd/core/instantiate.hpp>
 

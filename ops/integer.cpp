@@ -150,7 +150,7 @@ Indices to_indices(const Tensor<T>& x, Location location) {
   return y;
 }
 
-#define XGRAD_INSTANTIATE(T)                    \
+#define XGRAD_INSTANTIATE(T)                              \
   template Tensor<T> to_tensor(const Indices&, Location); \
   template Indices to_indices(const Tensor<T>&, Location);
 #include <xgrad/autograd/core/instantiate.hpp>

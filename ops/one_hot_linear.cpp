@@ -162,7 +162,7 @@ Tensor<T> one_hot_linear(const Indices& x, const Tensor<T>& weight, const Tensor
   template Tensor<T> one_hot_linear(const Indices&, const Tensor<T>&, const Tensor<T>&, Location);        \
   template Tensor<T> one_hot_linear(const Indices&, const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, \
                                     Location);                                                            \
-  template Tensor<T> detail::one_hot_linear_of(std::string_view, const Indices&, const Tensor<T>&,         \
+  template Tensor<T> detail::one_hot_linear_of(std::string_view, const Indices&, const Tensor<T>&,        \
                                                const Tensor<T>&, const Tensor<T>&, Location);
 #include <xgrad/autograd/core/instantiate.hpp>
 
