@@ -12,7 +12,8 @@
 namespace xgrad::nn {
 
 template <Real T>
-Embedding<T>::Embedding(std::int64_t rows, std::int64_t features, Generator& generator) {
+Embedding<T>::Embedding(std::int64_t rows, std::int64_t features, Generator& generator, Location at) {
+  const xgrad::detail::CallSite call(at);
   if (rows < 0 || features < 0)
     throw ValueError(
         fmt::format("Embedding: sizes must not be negative, got rows = {}, features = {}", rows, features));

@@ -16,7 +16,8 @@ struct Embedding {
 
   Embedding() = default;
   /// Throws ValueError for a negative size.
-  Embedding(std::int64_t rows, std::int64_t features, Generator& generator = default_generator());
+  Embedding(std::int64_t rows, std::int64_t features, Generator& generator = default_generator(),
+            Location at = Location::current());
 
   /// The rows that the indices name: their shape with a last axis `features`. Throws ValueError before it has
   /// parameters, or for an index that is not below `rows`.

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/kernels/table.hpp>
 #include <xgrad/autograd/tape/create.hpp>
@@ -57,8 +58,8 @@ Tensor<T> uniform_of(Tensor<T> x, double deviation, Generator& generator) {
 }
 
 template <Real T>
-T* overwritten(const char* name, const Tensor<T>& x) {
-  return reinterpret_cast<T*>(xgrad::detail::changed_elements(name, x));
+T* overwritten(const char* name, const Tensor<T>& x, const Location& at) {
+  return reinterpret_cast<T*>(xgrad::detail::changed_elements(name, x, at));
 }
 
 }  // namespace
@@ -79,61 +80,69 @@ double calculate_gain(Nonlinearity nonlinearity, double negative_slope) {
 }
 
 template <Real T>
-Tensor<T> uniform(Tensor<T> x, double low, double high, Generator& generator) {
+Tensor<T> uniform(Tensor<T> x, double low, double high, Generator& generator, Location at) {
+  const xgrad::detail::CallSite site(at);
   xgrad::detail::require_defined("uniform", x);
   if (!std::isfinite(low) || !std::isfinite(high) || high < low)
     throw ValueError(
         fmt::format("uniform: from {} to {}; both must be finite, the lower one first", low, high));
   kernels::on(x.device())
       .template of<T>()
-      .uniform(generator, low, high, overwritten("uniform", x), x.elements());
+      .uniform(generator, low, high, overwritten("uniform", x, at), x.elements());
   return x;
 }
 
 template <Real T>
-Tensor<T> normal(Tensor<T> x, double mean, double deviation, Generator& generator) {
+Tensor<T> normal(Tensor<T> x, double mean, double deviation, Generator& generator, Location at) {
+  const xgrad::detail::CallSite site(at);
   xgrad::detail::require_defined("normal", x);
   check_number("normal", "mean", mean, true);
   check_number("normal", "deviation", deviation);
   kernels::on(x.device())
       .template of<T>()
-      .normal(generator, mean, deviation, overwritten("normal", x), x.elements());
+      .normal(generator, mean, deviation, overwritten("normal", x, at), x.elements());
   return x;
 }
 
 template <Real T>
-Tensor<T> constant(Tensor<T> x, double value) {
+Tensor<T> constant(Tensor<T> x, double value, Location at) {
+  const xgrad::detail::CallSite site(at);
   xgrad::detail::require_defined("constant", x);
   x.assign(full<T>(x.shape(), value));
   return x;
 }
 
 template <Real T>
-Tensor<T> xavier_uniform(Tensor<T> x, double gain, Generator& generator) {
+Tensor<T> xavier_uniform(Tensor<T> x, double gain, Generator& generator, Location at) {
+  const xgrad::detail::CallSite site(at);
   const double deviation = xavier_deviation("xavier_uniform", x, gain);
   return uniform_of(std::move(x), deviation, generator);
 }
 
 template <Real T>
-Tensor<T> xavier_normal(Tensor<T> x, double gain, Generator& generator) {
+Tensor<T> xavier_normal(Tensor<T> x, double gain, Generator& generator, Location at) {
+  const xgrad::detail::CallSite site(at);
   const double deviation = xavier_deviation("xavier_normal", x, gain);
   return normal(std::move(x), 0, deviation, generator);
 }
 
 template <Real T>
-Tensor<T> kaiming_uniform(Tensor<T> x, KaimingOptions options, Generator& generator) {
+Tensor<T> kaiming_uniform(Tensor<T> x, KaimingOptions options, Generator& generator, Location at) {
+  const xgrad::detail::CallSite site(at);
   const double deviation = kaiming_deviation("kaiming_uniform", x, options);
   return uniform_of(std::move(x), deviation, generator);
 }
 
 template <Real T>
-Tensor<T> kaiming_normal(Tensor<T> x, KaimingOptions options, Generator& generator) {
+Tensor<T> kaiming_normal(Tensor<T> x, KaimingOptions options, Generator& generator, Location at) {
+  const xgrad::detail::CallSite site(at);
   const double deviation = kaiming_deviation("kaiming_normal", x, options);
   return normal(std::move(x), 0, deviation, generator);
 }
 
 template <Real T>
-Tensor<T> orthogonal(Tensor<T> x, double gain, Generator& generator) {
+Tensor<T> orthogonal(Tensor<T> x, double gain, Generator& generator, Location at) {
+  const xgrad::detail::CallSite site(at);
   check_number("orthogonal", "gain", gain, true);
   fans("orthogonal", x);
   const std::int64_t rows = x.shape()[0], columns = x.shape().elements(1, x.rank());
@@ -147,15 +156,15 @@ Tensor<T> orthogonal(Tensor<T> x, double gain, Generator& generator) {
   return x;
 }
 
-#define XGRAD_INSTANTIATE(T)                                                 \
-  template Tensor<T> uniform(Tensor<T>, double, double, Generator&);         \
-  template Tensor<T> normal(Tensor<T>, double, double, Generator&);          \
-  template Tensor<T> constant(Tensor<T>, double);                            \
-  template Tensor<T> xavier_uniform(Tensor<T>, double, Generator&);          \
-  template Tensor<T> xavier_normal(Tensor<T>, double, Generator&);           \
-  template Tensor<T> kaiming_uniform(Tensor<T>, KaimingOptions, Generator&); \
-  template Tensor<T> kaiming_normal(Tensor<T>, KaimingOptions, Generator&);  \
-  template Tensor<T> orthogonal(Tensor<T>, double, Generator&);
+#define XGRAD_INSTANTIATE(T)                                                           \
+  template Tensor<T> uniform(Tensor<T>, double, double, Generator&, Location);         \
+  template Tensor<T> normal(Tensor<T>, double, double, Generator&, Location);          \
+  template Tensor<T> constant(Tensor<T>, double, Location);                            \
+  template Tensor<T> xavier_uniform(Tensor<T>, double, Generator&, Location);          \
+  template Tensor<T> xavier_normal(Tensor<T>, double, Generator&, Location);           \
+  template Tensor<T> kaiming_uniform(Tensor<T>, KaimingOptions, Generator&, Location); \
+  template Tensor<T> kaiming_normal(Tensor<T>, KaimingOptions, Generator&, Location);  \
+  template Tensor<T> orthogonal(Tensor<T>, double, Generator&, Location);
 #include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::nn::init

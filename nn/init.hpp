@@ -24,24 +24,27 @@ double calculate_gain(Nonlinearity nonlinearity, double negative_slope = 0.01);
 /// result of a recorded op, and ValueError for an undefined tensor and for bounds, deviations and gains that
 /// are no numbers, infinite, reversed or negative.
 template <Real T>
-Tensor<T> uniform(Tensor<T> x, double low = 0, double high = 1, Generator& generator = default_generator());
+Tensor<T> uniform(Tensor<T> x, double low = 0, double high = 1, Generator& generator = default_generator(),
+                  Location at = Location::current());
 
 /// Normal; throws as uniform does.
 template <Real T>
 Tensor<T> normal(Tensor<T> x, double mean = 0, double deviation = 1,
-                 Generator& generator = default_generator());
+                 Generator& generator = default_generator(), Location at = Location::current());
 
 /// The same value everywhere; throws as uniform does.
 template <Real T>
-Tensor<T> constant(Tensor<T> x, double value);
+Tensor<T> constant(Tensor<T> x, double value, Location at = Location::current());
 
 /// Uniform or normal with deviation gain * sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010). A weight is
 /// (out, in, …), the further axes a receptive field. These and the next throw ShapeError for less than two
 /// axes.
 template <Real T>
-Tensor<T> xavier_uniform(Tensor<T> x, double gain = 1, Generator& generator = default_generator());
+Tensor<T> xavier_uniform(Tensor<T> x, double gain = 1, Generator& generator = default_generator(),
+                         Location at = Location::current());
 template <Real T>
-Tensor<T> xavier_normal(Tensor<T> x, double gain = 1, Generator& generator = default_generator());
+Tensor<T> xavier_normal(Tensor<T> x, double gain = 1, Generator& generator = default_generator(),
+                        Location at = Location::current());
 
 /// Options of kaiming_uniform and kaiming_normal.
 struct KaimingOptions {
@@ -53,14 +56,15 @@ struct KaimingOptions {
 /// Uniform or normal with deviation gain / sqrt(fan) (He et al. 2015).
 template <Real T>
 Tensor<T> kaiming_uniform(Tensor<T> x, KaimingOptions options = {},
-                          Generator& generator = default_generator());
+                          Generator& generator = default_generator(), Location at = Location::current());
 template <Real T>
-Tensor<T> kaiming_normal(Tensor<T> x, KaimingOptions options = {},
-                         Generator& generator = default_generator());
+Tensor<T> kaiming_normal(Tensor<T> x, KaimingOptions options = {}, Generator& generator = default_generator(),
+                         Location at = Location::current());
 
 /// Rows, or columns where there are fewer of those, that are orthogonal and of length `gain`, uniformly
 /// distributed (Saxe et al. 2013); axes after the first count as one.
 template <Real T>
-Tensor<T> orthogonal(Tensor<T> x, double gain = 1, Generator& generator = default_generator());
+Tensor<T> orthogonal(Tensor<T> x, double gain = 1, Generator& generator = default_generator(),
+                     Location at = Location::current());
 
 }  // namespace xgrad::nn::init

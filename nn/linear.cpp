@@ -15,7 +15,9 @@
 namespace xgrad::nn {
 
 template <Real T>
-Linear<T>::Linear(std::int64_t in, std::int64_t out, bool with_bias, Generator& generator) {
+Linear<T>::Linear(std::int64_t in, std::int64_t out, bool with_bias, Generator& generator,
+                  Location at) {
+  const xgrad::detail::CallSite call(at);
   if (in < 0 || out < 0)
     throw ValueError(fmt::format("Linear: sizes must not be negative, got in = {}, out = {}", in, out));
   const double bound =

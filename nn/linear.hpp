@@ -16,7 +16,7 @@ struct Linear {
   Linear() = default;
   /// Throws ValueError for a negative size.
   Linear(std::int64_t in, std::int64_t out, bool with_bias = true,
-         Generator& generator = default_generator());
+         Generator& generator = default_generator(), Location at = Location::current());
 
   /// x of shape (…, in) gives (…, out). Throws ValueError before it has parameters, ShapeError for another
   /// last axis.

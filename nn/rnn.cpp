@@ -258,8 +258,9 @@ RecurrentState<T> detach(const RecurrentState<T>& state) {
 
 template <Real T>
 Recurrent<T>::Recurrent(Cell which, std::int64_t in, std::int64_t hidden, const RecurrentOptions& chosen,
-                        Generator& generator)
+                        Generator& generator, Location at)
     : cell(which), input_size(in), hidden_size(hidden), options(chosen) {
+  const xgrad::detail::CallSite call(at);
   check_options(which, in, hidden, chosen);
   const double bound = 1 / std::sqrt(static_cast<double>(hidden));
   const auto parameter = [&](const Shape& shape) {

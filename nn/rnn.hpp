@@ -75,7 +75,7 @@ struct Recurrent {
   /// Parameters uniform in ±1/sqrt(hidden). Throws ValueError for sizes below 1, no layers, a dropout outside
   /// [0, 1], or one that has no two layers to lie between.
   Recurrent(Cell cell, std::int64_t in, std::int64_t hidden, const RecurrentOptions& options = {},
-            Generator& generator = default_generator());
+            Generator& generator = default_generator(), Location at = Location::current());
 
   /// Zeros for `batch` sequences side by side.
   RecurrentState<T> zero_state(std::int64_t batch) const;
@@ -115,8 +115,8 @@ template <Real T = float>
 struct RNN : Recurrent<T> {
   RNN() = default;
   RNN(std::int64_t in, std::int64_t hidden, const RecurrentOptions& chosen = {},
-      Generator& generator = default_generator())
-      : Recurrent<T>(Cell::rnn, in, hidden, chosen, generator) {}
+      Generator& generator = default_generator(), Location at = Location::current())
+      : Recurrent<T>(Cell::rnn, in, hidden, chosen, generator, at) {}
 };
 
 /// Long short-term memory; gates in the order i, f, g, o (see lstm_step).
@@ -124,8 +124,8 @@ template <Real T = float>
 struct LSTM : Recurrent<T> {
   LSTM() { this->cell = Cell::lstm; }
   LSTM(std::int64_t in, std::int64_t hidden, const RecurrentOptions& chosen = {},
-       Generator& generator = default_generator())
-      : Recurrent<T>(Cell::lstm, in, hidden, chosen, generator) {}
+       Generator& generator = default_generator(), Location at = Location::current())
+      : Recurrent<T>(Cell::lstm, in, hidden, chosen, generator, at) {}
 };
 
 /// Gated recurrent unit; gates in the order r, z, n (see gru_step).
@@ -133,8 +133,8 @@ template <Real T = float>
 struct GRU : Recurrent<T> {
   GRU() { this->cell = Cell::gru; }
   GRU(std::int64_t in, std::int64_t hidden, const RecurrentOptions& chosen = {},
-      Generator& generator = default_generator())
-      : Recurrent<T>(Cell::gru, in, hidden, chosen, generator) {}
+      Generator& generator = default_generator(), Location at = Location::current())
+      : Recurrent<T>(Cell::gru, in, hidden, chosen, generator, at) {}
 };
 
 extern template struct RecurrentState<float>;

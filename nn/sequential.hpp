@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/nn/module.hpp>
 
 namespace xgrad::nn {
@@ -22,7 +23,8 @@ struct Sequential {
       : modules(std::move(parts)...) {}
 
   template <class X>
-  auto operator()(const X& x) const {
+  auto operator()(const X& x, Location at = Location::current()) const {
+    const xgrad::detail::CallSite call(at);
     return run<0>(x);
   }
 

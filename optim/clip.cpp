@@ -8,6 +8,7 @@
 
 #include <xgrad/autograd/array/launch.hpp>
 #include <xgrad/autograd/array/profile.hpp>
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/kernels/table.hpp>
 #include <xgrad/optim/formulas.hpp>
@@ -29,13 +30,14 @@ void check_call(const char* name, const std::vector<Tensor<T>>& parameters, doub
 // A formula of one number on each gradient in place. One that is itself recorded, for gradients of gradients,
 // is replaced by its values: its history would not know of the change.
 template <Real T>
-void change(const std::vector<Tensor<T>>& parameters, const kernels::InPlaceFormula& formula, double number) {
+void change(const std::vector<Tensor<T>>& parameters, const kernels::InPlaceFormula& formula, double number,
+            const Location& at) {
   for (const Tensor<T>& p : parameters) {
     Tensor<T> gradient = p.grad();
     if (!gradient.defined()) continue;
     const bool recorded = gradient.node() != nullptr;
     if (recorded) gradient = Tensor<T>(xgrad::detail::copy_of(gradient));
-    void* const values = xgrad::detail::changed_elements("clipping", gradient);
+    void* const values = xgrad::detail::changed_elements("clipping", gradient, at);
     kernels::on(gradient.device()).in_place(formula, dtype_of<T>, gradient.elements(), &values, &number);
     if (recorded) Tensor<T>(p).set_grad(gradient);
   }
@@ -56,7 +58,9 @@ std::string culprit(const std::vector<Tensor<T>>& parameters) {
 }  // namespace
 
 template <Real T>
-double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm, ClipOptions options) {
+double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm, ClipOptions options,
+                      Location at) {
+  const xgrad::detail::CallSite site(at);
   const xgrad::detail::ProfiledOp timed("clip_grad_norm");
   check_call("clip_grad_norm", parameters, max_norm);
   double squares = 0;
@@ -72,20 +76,21 @@ double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm,
                     "{{.error_if_nonfinite = false}} to go on as PyTorch does",
                     norm, culprit(parameters)));
   const double factor = max_norm / (norm + 1e-6);
-  if (!(factor >= 1)) change(parameters, in_place<formulas::Scale, T>(), factor);
+  if (!(factor >= 1)) change(parameters, in_place<formulas::Scale, T>(), factor, at);
   return norm;
 }
 
 template <Real T>
-void clip_grad_value(const std::vector<Tensor<T>>& parameters, double clip_value) {
+void clip_grad_value(const std::vector<Tensor<T>>& parameters, double clip_value, Location at) {
+  const xgrad::detail::CallSite site(at);
   const xgrad::detail::ProfiledOp timed("clip_grad_value");
   check_call("clip_grad_value", parameters, clip_value);
-  change(parameters, in_place<formulas::Clamp, T>(), clip_value);
+  change(parameters, in_place<formulas::Clamp, T>(), clip_value, at);
 }
 
-#define XGRAD_INSTANTIATE(T)                                                          \
-  template double clip_grad_norm(const std::vector<Tensor<T>>&, double, ClipOptions); \
-  template void clip_grad_value(const std::vector<Tensor<T>>&, double);
+#define XGRAD_INSTANTIATE(T)                                                                    \
+  template double clip_grad_norm(const std::vector<Tensor<T>>&, double, ClipOptions, Location); \
+  template void clip_grad_value(const std::vector<Tensor<T>>&, double, Location);
 #include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::optim

@@ -17,12 +17,14 @@ struct ClipOptions {
 /// norm before. Parameters without a gradient do not count. Throws NonFiniteError for a NaN or infinite norm,
 /// having changed nothing; ValueError for a max_norm that is not at least 0, and for a parameter given twice.
 template <Real T>
-double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm, ClipOptions options = {});
+double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm, ClipOptions options = {},
+                      Location at = Location::current());
 
 /// Limits every element of every gradient to [-clip_value, clip_value], in place
 /// (torch.nn.utils.clip_grad_value_). Throws ValueError for a clip_value that is not at least 0, and for a
 /// parameter given twice.
 template <Real T>
-void clip_grad_value(const std::vector<Tensor<T>>& parameters, double clip_value);
+void clip_grad_value(const std::vector<Tensor<T>>& parameters, double clip_value,
+                     Location at = Location::current());
 
 }  // namespace xgrad::optim

@@ -52,30 +52,33 @@ Tensor<T> scalar(double value) {
 }
 
 template <Real T>
-Tensor<T> eye(std::int64_t rows, std::int64_t columns) {
+Tensor<T> eye(std::int64_t rows, std::int64_t columns, Location at) {
+  const detail::CallSite site(at);
   if (rows < 0 || columns < 0)
     throw ValueError(fmt::format("eye: {} rows and {} columns; give 0 or more", rows, columns));
   return generated<T>({rows, columns}, [&](std::int64_t i) { return i / columns == i % columns; });
 }
 template <Real T>
-Tensor<T> eye(std::int64_t rows) {
-  return eye<T>(rows, rows);
+Tensor<T> eye(std::int64_t rows, Location at) {
+  return eye<T>(rows, rows, at);
 }
 
 template <Real T>
-Tensor<T> arange(double start, double stop, double step) {
+Tensor<T> arange(double start, double stop, double step, Location at) {
+  const detail::CallSite site(at);
   if (step == 0 || !std::isfinite((stop - start) / step))
     throw ValueError(fmt::format("arange: cannot go from {} to {} in steps of {}", start, stop, step));
   const auto count = static_cast<std::int64_t>(std::clamp(std::ceil((stop - start) / step), 0.0, 1e18));
   return generated<T>({count}, [&](std::int64_t i) { return start + static_cast<double>(i) * step; });
 }
 template <Real T>
-Tensor<T> arange(double stop) {
-  return arange<T>(0, stop, 1);
+Tensor<T> arange(double stop, Location at) {
+  return arange<T>(0, stop, 1, at);
 }
 
 template <Real T>
-Tensor<T> linspace(double start, double stop, std::int64_t count) {
+Tensor<T> linspace(double start, double stop, std::int64_t count, Location at) {
+  const detail::CallSite site(at);
   return generated<T>({count}, [&](std::int64_t i) {
     return i + 1 == count && count > 1
                ? stop
@@ -85,7 +88,8 @@ Tensor<T> linspace(double start, double stop, std::int64_t count) {
 }
 
 template <Real T>
-Tensor<T> from_values(const Shape& shape, std::span<const T> values) {
+Tensor<T> from_values(const Shape& shape, std::span<const T> values, Location at) {
+  const detail::CallSite site(at);
   if (static_cast<std::int64_t>(values.size()) != shape.elements())
     throw ShapeError(fmt::format("from_values: {} values for shape {}, which holds {}", values.size(),
                                  to_string(shape), shape.elements()));
@@ -95,19 +99,25 @@ Tensor<T> from_values(const Shape& shape, std::span<const T> values) {
 template <Real T>
 Tensor<T> rand(const Shape& shape, Generator& generator) {
   Tensor<T> result = empty<T>(shape);
-  kernels::on(result.device()).template of<T>().uniform(generator, 0, 1, elements_of(result).data(), result.elements());
+  kernels::on(result.device())
+      .template of<T>()
+      .uniform(generator, 0, 1, elements_of(result).data(), result.elements());
   return result;
 }
 
 template <Real T>
 Tensor<T> randn(const Shape& shape, Generator& generator) {
   Tensor<T> result = empty<T>(shape);
-  kernels::on(result.device()).template of<T>().normal(generator, 0, 1, elements_of(result).data(), result.elements());
+  kernels::on(result.device())
+      .template of<T>()
+      .normal(generator, 0, 1, elements_of(result).data(), result.elements());
   return result;
 }
 
 template <Real T>
-Tensor<T> randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator) {
+Tensor<T> randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator,
+                  Location at) {
+  const detail::CallSite site(at);
   if (high <= low) throw ValueError(fmt::format("randint: no integer in [{}, {})", low, high));
   return generated<T>(shape, [&](std::int64_t) {
     return low + static_cast<std::int64_t>(generator.below(static_cast<std::uint64_t>(high - low)));
@@ -125,21 +135,21 @@ bool allclose(const Tensor<T>& a, const Tensor<T>& b, double relative, double ab
          });
 }
 
-#define XGRAD_INSTANTIATE(T)                                                        \
-  template Tensor<T> empty(const Shape&);                                           \
-  template Tensor<T> full(const Shape&, double);                                    \
-  template Tensor<T> zeros(const Shape&);                                           \
-  template Tensor<T> ones(const Shape&);                                            \
-  template Tensor<T> scalar(double);                                                \
-  template Tensor<T> eye(std::int64_t);                                             \
-  template Tensor<T> eye(std::int64_t, std::int64_t);                               \
-  template Tensor<T> arange(double, double, double);                                \
-  template Tensor<T> arange(double);                                                \
-  template Tensor<T> linspace(double, double, std::int64_t);                        \
-  template Tensor<T> from_values(const Shape&, std::span<const T>);                 \
-  template Tensor<T> rand(const Shape&, Generator&);                                \
-  template Tensor<T> randn(const Shape&, Generator&);                               \
-  template Tensor<T> randint(std::int64_t, std::int64_t, const Shape&, Generator&); \
+#define XGRAD_INSTANTIATE(T)                                                                  \
+  template Tensor<T> empty(const Shape&);                                                     \
+  template Tensor<T> full(const Shape&, double);                                              \
+  template Tensor<T> zeros(const Shape&);                                                     \
+  template Tensor<T> ones(const Shape&);                                                      \
+  template Tensor<T> scalar(double);                                                          \
+  template Tensor<T> eye(std::int64_t, Location);                                             \
+  template Tensor<T> eye(std::int64_t, std::int64_t, Location);                               \
+  template Tensor<T> arange(double, double, double, Location);                                \
+  template Tensor<T> arange(double, Location);                                                \
+  template Tensor<T> linspace(double, double, std::int64_t, Location);                        \
+  template Tensor<T> from_values(const Shape&, std::span<const T>, Location);                 \
+  template Tensor<T> rand(const Shape&, Generator&);                                          \
+  template Tensor<T> randn(const Shape&, Generator&);                                         \
+  template Tensor<T> randint(std::int64_t, std::int64_t, const Shape&, Generator&, Location); \
   template bool allclose(const Tensor<T>&, const Tensor<T>&, double, double);
 #include <xgrad/autograd/core/instantiate.hpp>
 

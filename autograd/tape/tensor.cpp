@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include <xgrad/autograd/array/launch.hpp>
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/short_memory.hpp>
 #include <xgrad/autograd/kernels/table.hpp>
 #include <xgrad/autograd/tape/array.hpp>
@@ -83,14 +84,30 @@ void check_writable(const AnyTensor& x, std::string_view what) {
                     what, x.node()->name()));
 }
 
+// Elements are not to be read or written inside the function of a Replay.
+[[noreturn]] void values_in_replay(const char* function) {
+  refuse_in_replay(
+      function,
+      "values cannot be read or written: the program would do so once, not in every run; compute "
+      "with ops, write with assign(tensor), or do it after a run");
+}
+
 }  // namespace
+
+void detail::before_reading(const char* function, const AnyTensor& x, const Location& at) {
+  const CallSite site(at);
+  if (in_replay()) values_in_replay(function);
+  require_defined(function, x);
+  if (this_thread.values_read && is_recording() && x.requires_grad()) *this_thread.values_read = true;
+}
 
 void detail::change_in_place(std::string_view op, const AnyTensor& x) {
   check_writable(x, op);
   launch([](std::byte*) {}, changes_bytes(x));
 }
 
-std::byte* detail::changed_elements(const char* name, const AnyTensor& x) {
+std::byte* detail::changed_elements(const char* name, const AnyTensor& x, const Location& at) {
+  const CallSite site(at);
   if (in_replay()) values_in_replay(name);
   change_in_place(name, x);
   return const_cast<std::byte*>(x.bytes());
@@ -101,17 +118,6 @@ void detail::no_shape(const char* why) {
       fmt::format("Tensor: the array expression has no shape; make its parts broadcast: {}", why));
 }
 
-void detail::values_in_replay(const char* function) {
-  refuse_in_replay(
-      function,
-      "values cannot be read or written: the program would do so once, not in every run; compute "
-      "with ops, write with assign(tensor), or do it after a run");
-}
-
-void detail::note_values_read(const AnyTensor& x) {
-  if (is_recording() && x.requires_grad()) *this_thread.values_read = true;
-}
-
 void detail::other_element_type(DType wanted) {
   throw ValueError(
       fmt::format("Tensor<{0}>: the values are of the other element type; convert with to<{0}>()",
@@ -119,7 +125,8 @@ void detail::other_element_type(DType wanted) {
 }
 
 template <Real T>
-Tensor<T>::Tensor(std::initializer_list<NestedList<T>> list) {
+Tensor<T>::Tensor(std::initializer_list<NestedList<T>> list, Location at) {
+  const CallSite site(at);
   const NestedList<T> all(list);
   Shape shape;
   for (const auto* part = &all; part->is_list; part = &part->parts[0]) {
@@ -132,17 +139,19 @@ Tensor<T>::Tensor(std::initializer_list<NestedList<T>> list) {
 }
 
 template <Real T>
-T Tensor<T>::item() const {
+T Tensor<T>::item(Location at) const {
+  const CallSite site(at);
   require_defined("item", *this);
   if (elements() != 1)
     throw ShapeError(
         fmt::format("item: a tensor of shape {} has no single value; reduce it, or read values()",
                     xgrad::to_string(shape())));
-  return *elements_for("item");
+  return *elements_for("item", at);
 }
 
 template <Real T>
-void Tensor<T>::assign(const Tensor& values) {
+void Tensor<T>::assign(const Tensor& values, Location at) {
+  const CallSite site(at);
   check_writable(*this, "assign");
   require_defined("assign", values);
   if (values.shape() != shape())
@@ -154,7 +163,8 @@ void Tensor<T>::assign(const Tensor& values) {
 }
 
 template <Real T>
-Tensor<T>& Tensor<T>::set_requires_grad(bool requires_grad) & {
+Tensor<T>& Tensor<T>::set_requires_grad(bool requires_grad, Location at) & {
+  const CallSite site(at);
   require_defined("set_requires_grad", *this);
   if (!is_leaf())
     throw GraphError(fmt::format(
@@ -172,7 +182,8 @@ Tensor<T> Tensor<T>::grad() const {
 }
 
 template <Real T>
-void Tensor<T>::set_grad(const Tensor& gradient) {
+void Tensor<T>::set_grad(const Tensor& gradient, Location at) {
+  const CallSite site(at);
   if (!gradient.defined() && !node()) return;
   if (!node() || !node()->is_leaf())
     throw GraphError(
@@ -202,7 +213,8 @@ void HookHandle::remove() {
 }
 
 template <Real T>
-HookHandle Tensor<T>::register_hook(std::function<Tensor(const Tensor&)> hook) const {
+HookHandle Tensor<T>::register_hook(std::function<Tensor(const Tensor&)> hook, Location at) const {
+  const CallSite site(at);
   if (!requires_grad())
     throw GraphError(
         "register_hook: this tensor needs no gradient, so none would ever come; call set_requires_grad() "

@@ -73,14 +73,14 @@ struct NestedList {
 
 [[noreturn]] void no_shape(const char* why);
 [[noreturn]] void other_element_type(DType wanted);
-[[noreturn]] void values_in_replay(const char* function);
-/// Tells the vjp that is being recorded that it has read the elements of x.
-void note_values_read(const AnyTensor& x);
+/// Before the elements of x are read by `function`, called at `at`, where that is refused (x is undefined,
+/// inside the function of a Replay) or a vjp that is being recorded has to know.
+void before_reading(const char* function, const AnyTensor& x, const Location& at);
 /// Raises the version of what is about to be written in place, here and in every run of a Replay. Throws
 /// GraphError naming `op` for the result of a recorded op.
 void change_in_place(std::string_view op, const AnyTensor& x);
 /// Where the function called `name` changes all of x before it returns. Throws as mutable_values() does.
-std::byte* changed_elements(const char* name, const AnyTensor& x);
+std::byte* changed_elements(const char* name, const AnyTensor& x, const Location& at);
 
 /// The element type of a Tensor; void for anything else.
 template <class X>
@@ -121,25 +121,28 @@ class Tensor : public AnyTensor {
     if (defined() && AnyTensor::dtype() != dtype_of<T>) detail::other_element_type(dtype_of<T>);
   }
   /// From nested lists: `Tensor<>{{1, 2}, {3, 4}}`. Throws ShapeError for ragged ones.
-  Tensor(std::initializer_list<detail::NestedList<T>> list);
+  Tensor(std::initializer_list<detail::NestedList<T>> list, Location at = Location::current());
   /// A copy of any xtensor array or expression. Throws ShapeError where its parts do not broadcast.
   template <ArrayExpression E>
   Tensor(const E& expression) : Tensor(from_range(shape_of(expression), expression)) {}
 
   /// The elements. Throws GraphError inside the function of a Replay, as all functions do that hand out
   /// values.
-  const T* data() const { return elements_for("data"); }
-  std::span<const T> values() const& {
-    return {elements_for("values"), static_cast<std::size_t>(elements())};
+  const T* data(Location at = Location::current()) const { return elements_for("data", at); }
+  std::span<const T> values(Location at = Location::current()) const& {
+    return {elements_for("values", at), static_cast<std::size_t>(elements())};
   }
   /// A copy, for those of a temporary are gone with it: `for (float g : x.grad().values())`.
-  std::vector<T> values() const&& { return {elements_for("values"), data() + elements()}; }
+  std::vector<T> values(Location at = Location::current()) const&& {
+    const T* const first = elements_for("values", at);
+    return {first, first + elements()};
+  }
   DType dtype() const { return defined_for("dtype").AnyTensor::dtype(); }
   Device device() const { return defined_for("device").AnyTensor::device(); }
   std::uint32_t version() const { return defined_for("version").AnyTensor::version(); }
 
   /// The one element's value. Throws ShapeError for any other number of elements.
-  T item() const;
+  T item(Location at = Location::current()) const;
 
   /// Read-only xtensor view; lives as long as this handle. Needs <xgrad/autograd/tape/array.hpp>.
   auto array() const& { return ArrayView<T>::make(defined_for("array")); }
@@ -149,34 +152,36 @@ class Tensor : public AnyTensor {
   /// version: a graph that saved these values refuses to go backward. It cannot see what is written through
   /// the span later, so ask for it anew for each change; and from the call on, until assign(), products keep
   /// no packed form of the values. Throws GraphError for the result of a recorded op.
-  std::span<T> mutable_values() {
-    T* const values = reinterpret_cast<T*>(detail::changed_elements("mutable_values", *this));
+  std::span<T> mutable_values(Location at = Location::current()) {
+    T* const values = reinterpret_cast<T*>(detail::changed_elements("mutable_values", *this, at));
     storage()->expose(true);
     return {values, static_cast<std::size_t>(elements())};
   }
   /// Writable xtensor view, on the same terms.
-  auto mutable_array() & { return ArrayView<T>::make_mutable(*this, mutable_values()); }
+  auto mutable_array(Location at = Location::current()) & {
+    return ArrayView<T>::make_mutable(*this, mutable_values(at));
+  }
 
   /// Overwrites the elements with those of a tensor or xtensor expression of the same shape, on the same
   /// terms.
-  void assign(const Tensor& values);
+  void assign(const Tensor& values, Location at = Location::current());
   template <ArrayExpression E>
-  void assign(const E& expression) {
-    assign(Tensor(expression));
+  void assign(const E& expression, Location at = Location::current()) {
+    assign(Tensor(expression), at);
   }
 
   /// Makes this a leaf in which gradients accumulate, or stops that. Handles to the same elements are the
   /// same leaf: copies made after the call, and others once it is called on them too. Throws GraphError for
   /// the result of a recorded op, whose gradient is on its way to leaves.
-  Tensor& set_requires_grad(bool requires_grad = true) &;
-  Tensor set_requires_grad(bool requires_grad = true) && {
-    return std::move(set_requires_grad(requires_grad));
+  Tensor& set_requires_grad(bool requires_grad = true, Location at = Location::current()) &;
+  Tensor set_requires_grad(bool requires_grad = true, Location at = Location::current()) && {
+    return std::move(set_requires_grad(requires_grad, at));
   }
 
   /// Accumulated gradient of a leaf; undefined before the first backward.
   Tensor grad() const;
   /// Replaces it; an undefined tensor clears it. Throws ShapeError for another shape.
-  void set_grad(const Tensor& gradient);
+  void set_grad(const Tensor& gradient, Location at = Location::current());
   void zero_grad() { set_grad({}); }
 
   /// Adds the gradients of this scalar to every leaf it was computed from (PyTorch's Tensor.backward), and
@@ -193,7 +198,8 @@ class Tensor : public AnyTensor {
   /// gradient to others, overlaps with the rest; the leaf's grad() changes at the end. The hook lasts until
   /// it is removed, or the tensor's graph is freed; a leaf's that captures the leaf itself keeps it alive
   /// until it is removed. Throws ValueError for an empty function.
-  HookHandle register_hook(std::function<Tensor(const Tensor&)> hook) const;
+  HookHandle register_hook(std::function<Tensor(const Tensor&)> hook,
+                           Location at = Location::current()) const;
 
   /// Whether a hook is registered.
   bool has_hooks() const;
@@ -245,12 +251,10 @@ class Tensor : public AnyTensor {
     detail::require_defined(function, *this);
     return *this;
   }
-  const T* elements_for(const char* function) const {
-    if (detail::in_replay()) [[unlikely]]
-      detail::values_in_replay(function);
-    if (detail::this_thread.values_read) [[unlikely]]
-      detail::note_values_read(*this);
-    return reinterpret_cast<const T*>(defined_for(function).bytes());
+  const T* elements_for(const char* function, const Location& at) const {
+    if (!defined() || detail::in_replay() || detail::this_thread.values_read) [[unlikely]]
+      detail::before_reading(function, *this, at);
+    return reinterpret_cast<const T*>(bytes());
   }
 
   // An expression finds out here whether its parts broadcast.

@@ -111,7 +111,7 @@ TEST_CASE("a parameter given twice would be scaled twice: it is refused") {
   const std::vector<D> twice{p[0], p[1], p[0], D{1}, D{1}};
   CHECK_THROWS_AS(optim::clip_grad_norm(twice, 1e-3), ValueError);
   CHECK_THROWS_WITH(optim::clip_grad_norm(twice, 1e-3),
-                    "clip_grad_norm: parameter 2 of shape [3, 7] is given twice; give each once");
+                    Contains("clip_grad_norm: parameter 2 of shape [3, 7] is given twice; give each once"));
   CHECK_THROWS_WITH(optim::clip_grad_value(twice, 1e-3), Contains("clip_grad_value: parameter 2"));
   CHECK(allclose(p[0].grad(), before, 0, 0));
 }

@@ -39,6 +39,7 @@ TEST_CASE("reductions and softmax give PyTorch's numbers") {
   t.add("softmax axis 1", [](const auto& x) { return softmax(x[0], 1); });
   t.add("log_softmax axis 1", [](const auto& x) { return log_softmax(x[0], 1); });
   t.add("argmax axis 1", [](const auto& x) { return argmax(x[0], 1); });
+  t.add("argmin axis 1", [](const auto& x) { return argmin(x[0], 1); });
   CHECK(t.check() == "");
 }
 

@@ -31,4 +31,5 @@ with Family("reduce") as f:
     for name in ["softmax", "log_softmax"]:
         both(f"{name} axis 1", lambda x, name=name: getattr(torch, name)(x, 1))
         f.add(f"{name} axis 1", lambda x, name=name: getattr(torch, name)(x, 1), [[1000.0, 999.0, -1000.0]])
+    f.add("argmin axis 1", lambda x: torch.argmin(x, 1), [[1.0, NAN, 3.0], [2.0, 1.0, 2.0]], gradient=False)
     f.add("argmax axis 1", lambda x: torch.argmax(x, 1), [[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]], gradient=False)
