@@ -6,6 +6,7 @@
 #include <limits>
 
 #include <xgrad/autograd/formula/list.hpp>
+#include <xgrad/ops/loss_formulas.hpp>
 
 namespace xgrad::formulas {
 
@@ -89,30 +90,9 @@ struct RatioOrZero {
   constexpr Symbol operator()(Symbol g, Symbol y) const { return where(y == 0, 0, g / y); }
 };
 
-// Losses, by element: x is the prediction, y the target.
-
-struct SquaredError {
-  static constexpr const char* name = "squared_error";
-  static constexpr std::size_t inputs = 2;
-  constexpr Symbol operator()(Symbol x, Symbol y) const { return apply(detail::Opcode::square, x - y); }
-};
-
-struct AbsoluteError {
-  static constexpr const char* name = "absolute_error";
-  static constexpr std::size_t inputs = 2;
-  constexpr Symbol operator()(Symbol x, Symbol y) const { return apply(detail::Opcode::abs, x - y); }
-};
-
-struct BinaryCrossEntropy {  // of a logit x: softplus(x) - x y without cancellation, right also in its
-                             // derivative at 0
-  static constexpr const char* name = "binary_cross_entropy";
-  static constexpr std::size_t inputs = 2;
-  constexpr Symbol operator()(Symbol x, Symbol y) const {
-    return x * ((x > 0) - y) + apply(detail::Opcode::softplus, where(x > 0, -x, x));
-  }
-};
-
 using All = List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, Xlogy, Entr, RatioOrZero, SquaredError,
-                 AbsoluteError, BinaryCrossEntropy>;
+                 AbsoluteError, SmoothL1, Huber, BinaryCrossEntropy, WeightedBinaryCrossEntropy,
+                 ProbabilityCrossEntropy, SoftMargin, HingeEmbedding, MarginRanking, CosineEmbedding,
+                 KLDivergence, KLDivergenceOfLogs, PoissonOfLog, Poisson, Stirling, GaussianNLL, CTCStep>;
 
 }  // namespace xgrad::formulas

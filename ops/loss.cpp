@@ -1,18 +1,16 @@
-// Losses. Cross-entropy is fused: two passes over the logits forward, one backward.
+// Losses of elements and of pairs of rows. Most are a formula.
 #include <xgrad/ops/loss.hpp>
+
+#include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
-#include <xgrad/autograd/array/kernel_list.hpp>
+#include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/autograd/tape/create.hpp>
-#include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/elementwise.hpp>
-#include <xgrad/ops/index.hpp>
-#include <xgrad/ops/integer.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/reduce.hpp>
-#include <xgrad/ops/softmax.hpp>
 
 namespace xgrad {
 
@@ -20,240 +18,287 @@ using namespace detail;
 
 namespace {
 
-// What fits a loss: targets, and how many of them are used, in an array of one for kernels to read.
-struct Targets {
-  SavedIndices values;
-  ClassLossOptions options;
-  Indices used;
-  bool all_used;  // never in a Replay, whose next targets may be others
-
-  kernels::TargetRows rows() const { return {values.shape().elements(), options.ignore_index}; }
-  bool mean() const { return options.reduction == Reduction::mean; }
-
-  // What each row counts in the result, times `factor` where that is defined; 0 where the target is ignored.
-  template <Real T>
-  void write_weights(std::string_view op, const AnyTensor& factor, const AnyTensor& into) const {
-    launch(kernels::on(into.device()).of<T>().target_weights, reads(values.unchanged(op)), rows(),
-           reads<T>(factor), reads(mean() ? used : none), writes<T>(into));
-  }
-  template <Real T>
-  Tensor<T> weights(std::string_view op) const {
-    Tensor<T> w = empty<T>(values.shape());
-    write_weights<T>(op, {}, w);
-    return w;
-  }
-  // The targets with a class in place of those to be ignored.
-  Indices classes(std::string_view op, std::int64_t classes) const {
-    if (all_used) return values.unchanged(op);
-    const Indices result = computed_indices(values.shape(), classes);
-    launch(kernels::on(result.device()).without_ignored, reads(values.unchanged(op)), rows(), writes(result));
-    return result;
-  }
-
-  Indices none{AnyTensor()};
-};
-
-// Finds out whether targets fit, and how many of them are used.
-struct TargetCheck {
-  std::string_view op;
-  Shape input;
-  std::int64_t rows, classes;
-  const std::int64_t* targets;
-  ClassLossOptions options;
-  std::int64_t* used;
-
-  void operator()() const {
-    std::int64_t bad = -1;
-    kernels::on(Device::cpu()).count_targets(targets, {rows, options.ignore_index}, classes, used, &bad);
-    if (bad >= 0)
-      throw ValueError(fmt::format(
-          "{}: target {} at position {} is no class of input {}: they are 0 to {}; ignore_index is {}", op,
-          targets[bad], bad, to_string(input), classes - 1, options.ignore_index));
-    if (*used == 0 && options.reduction == Reduction::mean && options.error_if_none)
-      throw ValueError(
-          fmt::format("{}: {} of input {}, and the mean of no losses is undefined; skip the batch, use "
-                      "Reduction::sum, or pass {{.error_if_none = false}} for PyTorch's NaN",
-                      op, rows == 0 ? "there are no rows" : "every target is ignored", to_string(input)));
-  }
-};
-
-// Which axis of x holds the classes.
-std::size_t class_axis(std::string_view op, const AnyTensor& x, const ClassLossOptions& options) {
-  check_defined(op, x);
-  if (x.rank() == 0)
-    throw ShapeError(fmt::format("{}: input of shape [] has no axis of classes; pass [N, C]", op));
-  return normalize_axis(op, options.axis, x.shape());
-}
-
-// With the classes as the last axis; undefined where they are that already.
-template <Real T>
-Tensor<T> classes_moved(const Tensor<T>& x, std::size_t axis, Location at) {
-  if (axis + 1 == x.rank()) return {};
-  std::vector<std::int64_t> order;
-  for (std::size_t a = 0; a < x.rank(); ++a)
-    if (a != axis) order.push_back(static_cast<std::int64_t>(a));
-  order.push_back(static_cast<std::int64_t>(axis));
-  return permute(x, order, at);
-}
-
-Targets checked(std::string_view op, const AnyTensor& x, std::size_t axis, const Indices& targets,
-                ClassLossOptions options) {
-  Shape rows = x.shape();
-  rows.erase(axis);
-  if (targets.shape() != rows)
-    throw ShapeError(fmt::format(
-        "{}: input {} takes targets of shape {}, not {}; the classes are {}, and every row has one target",
-        op, to_string(x.shape()), to_string(rows), to_string(targets.shape()),
-        axis + 1 == x.rank() ? std::string("the last axis") : fmt::format("axis {}", axis)));
-  const std::int64_t classes = x.shape()[axis];
-  const bool computed = computed_in_replay(op, targets, classes);
-  if (computed && options.ignore_index >= 0)
-    detail::refuse_in_replay(op,
-                             "targets that the function computes cannot be ignored; give no ignore_index, or "
-                             "compute them before each run and assign() them");
-  const Indices used(detail::empty_for_values({}, DType::int64));
-  const TargetCheck check{op,      x.shape(),           rows.elements(), classes, reads(targets).address,
-                          options, writes(used).address};
-  check();
-  if (!detail::in_replay()) return {targets, options, used, *check.used == rows.elements()};
-  if (!computed) this_thread.replay->append_check(check, {&targets, &used});
-  return {targets, options, used, false};
-}
-
-template <Real T>
-struct CrossEntropy {
-  static constexpr std::string_view name = "cross_entropy";
-  Targets targets;
-
-  Tensor<T> forward(Saver<T>& save, const Tensor<T>& logits) const {
-    const std::int64_t rows = targets.values.shape().elements(), columns = logits.shape().back();
-    const bool reduced = targets.options.reduction != Reduction::none;
-    Tensor<T> result = empty<T>(reduced ? Shape() : targets.values.shape());
-    // Of each row the maximum, the reciprocal of its sum, and its loss, until backward puts its weight there.
-    Tensor<T> statistics = empty<T>({3, rows});
-    launch(kernels_of(logits).cross_entropy, reads(logits), reads(targets.values.unchanged(name)),
-           targets.rows(), columns, reduced ? writes(statistics, 2 * rows) : writes(result),
-           writes(statistics), writes(statistics, rows), writes<T>(reduced ? result : AnyTensor()),
-           reads(targets.mean() ? targets.used : targets.none));
-    save(logits);
-    save(statistics);
-    return result;
-  }
-
-  bool backward(const Saved<T>& saved, std::span<GradientSlot> gradients, GradientSink& sink) const {
-    const Tensor<T> logits = saved[0], statistics = saved[1], g(gradients[0].value);
-    const std::int64_t rows = targets.values.shape().elements();
-    AnyTensor scales = statistics.view({rows}, 2 * rows);
-    if (targets.options.reduction == Reduction::none)
-      copy_into(scales, g * targets.weights<T>(name));
-    else
-      targets.write_weights<T>(name, g, scales);
-    sink.write(0, [&](AnyTensor& into, bool accumulate) {
-      launch(kernels_of(logits).cross_entropy_adjoint, reads(logits), reads(targets.values.unchanged(name)),
-             reads<T>(scales), reads(statistics), reads(statistics, rows), writes<T>(into), accumulate, rows,
-             logits.shape().back());
-    });
-    return true;
-  }
-
-  // The gradient as recorded ops. Ignored rows may hold anything, such as infinities: they are cleared first.
-  Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
-    const Tensor<T> logits = saved[0], scales = g * targets.weights<T>(name);
-    const Tensor<T> used =
-        targets.all_used ? logits : where(unsqueeze(targets.weights<T>(name), -1), logits, 0);
-    return {(softmax(used, -1) -
-             one_hot<T>(targets.classes(name, logits.shape().back()), logits.shape().back())) *
-            unsqueeze(scales, -1)};
-  }
-};
-
-void check_same_shape(std::string_view op, const AnyTensor& input, const AnyTensor& target,
-                      Reduction reduction) {
+void check_same_shape(std::string_view op, const AnyTensor& input, const AnyTensor& target) {
   check_defined(op, input, 0);
   check_defined(op, target, 1);
   if (input.shape() != target.shape())
     throw ShapeError(
         fmt::format("{}: input {} and target {} differ; give them one shape, by reshape() or expand()", op,
                     to_string(input.shape()), to_string(target.shape())));
-  if (reduction == Reduction::mean && input.elements() == 0)
+}
+
+// Throws unless `low <= value`, or, for `above`, low < value.
+void check_number(std::string_view op, const char* option, double value, double low, bool above = false) {
+  if (!std::isfinite(value) || value < low || (above && value == low))
     throw ValueError(
-        fmt::format("{}: the mean over no elements, of shape {}, is undefined; use Reduction::sum", op,
-                    to_string(input.shape())));
+        fmt::format("{}: {} is {}; it is {} {}", op, option, value, above ? "above" : "at least", low));
+}
+
+// Throws for the first element of which `bad` holds. Not in a Replay, where values are not known.
+template <Real T>
+void check_values(std::string_view op, const Tensor<T>& x, const char* expected, auto bad) {
+  if (in_replay()) return;
+  const std::span values(reinterpret_cast<const T*>(x.bytes()), static_cast<std::size_t>(x.elements()));
+  if (const auto found = std::ranges::find_if(values, bad); found != values.end())
+    throw ValueError(fmt::format("{}: {} at position {} of {} is not {}", op, *found, found - values.begin(),
+                                 to_string(x.shape()), expected));
 }
 
 template <Real T>
-Tensor<T> reduced(const Tensor<T>& losses, Reduction reduction, Location at) {
+Tensor<T> reduced(std::string_view op, const Tensor<T>& losses, Reduction reduction, Location at) {
   if (reduction == Reduction::none) return losses;
-  return reduction == Reduction::mean ? mean(losses, {}, false, at) : sum(losses, {}, false, at);
+  if (reduction == Reduction::sum) return sum(losses, {}, false, at);
+  if (losses.elements() == 0)
+    throw ValueError(
+        fmt::format("{}: the mean over no elements, of shape {}, is undefined; use Reduction::sum", op,
+                    to_string(losses.shape())));
+  return mean(losses, {}, false, at);
 }
 
 // A loss whose every element is given by a formula.
 template <class F, Real T>
 Tensor<T> elementwise_loss(std::string_view op, const Tensor<T>& input, const Tensor<T>& target,
-                           Reduction reduction, Location at) {
-  const CallSite call(at);
-  check_same_shape(op, input, target, reduction);
-  return reduced(elementwise<F>(at, input, target), reduction, at);
+                           Reduction reduction, Location at, auto... numbers) {
+  check_same_shape(op, input, target);
+  return reduced(op, elementwise<F>(at, input, target, numbers...), reduction, at);
+}
+
+// An option's weights, which must broadcast to `shape`; undefined where there are none.
+template <Real T>
+Tensor<T> weights(std::string_view op, const char* option, const AnyTensor& given, const Shape& shape) {
+  if (!given.defined()) return {};
+  const Shape& own = given.shape();
+  bool fits = own.rank() <= shape.rank();
+  for (std::size_t a = 0; fits && a < own.rank(); ++a) {
+    const std::int64_t extent = own[own.rank() - 1 - a];
+    fits = extent == 1 || extent == shape[shape.rank() - 1 - a];
+  }
+  if (!fits)
+    throw ShapeError(fmt::format("{}: a {} of shape {} does not broadcast to input {}", op, option,
+                                 to_string(own), to_string(shape)));
+  return Tensor<T>(given);
+}
+
+// In rows (…, features).
+void check_rows(std::string_view op, const AnyTensor& first, const AnyTensor& second) {
+  check_same_shape(op, first, second);
+  if (first.rank() == 0)
+    throw ShapeError(fmt::format("{}: input of shape [] has no axis of features; pass [N, features]", op));
+}
+
+// max(x, 0) as PyTorch's clamp_min.
+template <Real T>
+Tensor<T> at_least_zero(const Tensor<T>& x, Location at) {
+  return where(x < 0, 0, x, at);
 }
 
 }  // namespace
 
 template <Real T>
-Tensor<T> cross_entropy(const Tensor<T>& logits, const Indices& targets, ClassLossOptions options,
-                        Location at) {
-  const CallSite call(at);
-  constexpr std::string_view op = "cross_entropy";
-  const std::size_t axis = class_axis(op, logits, options);
-  const Tensor<T> moved = classes_moved(logits, axis, at);
-  return apply(CrossEntropy<T>{checked(op, logits, axis, targets, options)}, at,
-               moved.defined() ? moved : logits);
-}
-
-template <Real T>
-Tensor<T> nll_loss(const Tensor<T>& log_probabilities, const Indices& targets, ClassLossOptions options,
-                   Location at) {
-  const CallSite call(at);
-  constexpr std::string_view op = "nll_loss";
-  const std::size_t axis = class_axis(op, log_probabilities, options);
-  const Targets t = checked(op, log_probabilities, axis, targets, options);
-  const Tensor<T> moved = classes_moved(log_probabilities, axis, at);
-  const Tensor<T>& rows = moved.defined() ? moved : log_probabilities;
-  Shape column = targets.shape();
-  column.push_back(1);
-  Tensor<T> picked =
-      reshape(gather(rows, -1, reshape(t.classes(op, rows.shape().back()), column), at), targets.shape(), at);
-  const Tensor<T> weights = t.weights<T>(op);
-  if (!t.all_used) picked = where(weights, picked, 0, at);  // an ignored row may hold an infinity
-  const Tensor<T> losses = picked * (-weights);
-  if (options.reduction == Reduction::none) return losses;
-  const Tensor<T> total = sum(losses, {}, false, at);
-  return t.mean() && !options.error_if_none ? total + 0 / to_tensor<T>(t.used) : total;  // NaN for no rows
-}
-
-template <Real T>
 Tensor<T> mse_loss(const Tensor<T>& input, const Tensor<T>& target, Reduction reduction, Location at) {
+  const CallSite call(at);
   return elementwise_loss<formulas::SquaredError>("mse_loss", input, target, reduction, at);
 }
 
 template <Real T>
 Tensor<T> l1_loss(const Tensor<T>& input, const Tensor<T>& target, Reduction reduction, Location at) {
+  const CallSite call(at);
   return elementwise_loss<formulas::AbsoluteError>("l1_loss", input, target, reduction, at);
+}
+
+template <Real T>
+Tensor<T> smooth_l1_loss(const Tensor<T>& input, const Tensor<T>& target, Reduction reduction, double beta,
+                         Location at) {
+  const CallSite call(at);
+  check_number("smooth_l1_loss", "beta", beta, 0);
+  return elementwise_loss<formulas::SmoothL1>("smooth_l1_loss", input, target, reduction, at, beta);
+}
+
+template <Real T>
+Tensor<T> huber_loss(const Tensor<T>& input, const Tensor<T>& target, Reduction reduction, double delta,
+                     Location at) {
+  const CallSite call(at);
+  check_number("huber_loss", "delta", delta, 0, true);
+  return elementwise_loss<formulas::Huber>("huber_loss", input, target, reduction, at, delta);
+}
+
+template <Real T>
+Tensor<T> binary_cross_entropy(const Tensor<T>& input, const Tensor<T>& target,
+                               const BinaryLossOptions& options, Location at) {
+  const CallSite call(at);
+  constexpr std::string_view op = "binary_cross_entropy";
+  if (options.pos_weight.defined())
+    throw ValueError(
+        "binary_cross_entropy: pos_weight is an option of binary_cross_entropy_with_logits alone");
+  check_same_shape(op, input, target);
+  check_values(op, input, "a probability from 0 to 1; use binary_cross_entropy_with_logits for logits",
+               [](T x) { return x < 0 || x > 1; });
+  const Tensor<T> weight = weights<T>(op, "weight", options.weight, input.shape());
+  const Tensor<T> losses = elementwise<formulas::ProbabilityCrossEntropy>(at, input, target);
+  return reduced(op, weight.defined() ? losses * weight : losses, options.reduction, at);
 }
 
 template <Real T>
 Tensor<T> binary_cross_entropy_with_logits(const Tensor<T>& input, const Tensor<T>& target,
                                            Reduction reduction, Location at) {
+  const CallSite call(at);
   return elementwise_loss<formulas::BinaryCrossEntropy>("binary_cross_entropy_with_logits", input, target,
                                                         reduction, at);
 }
 
-#define XGRAD_INSTANTIATE(T)                                                                         \
-  template Tensor<T> cross_entropy(const Tensor<T>&, const Indices&, ClassLossOptions, Location);    \
-  template Tensor<T> nll_loss(const Tensor<T>&, const Indices&, ClassLossOptions, Location);         \
-  template Tensor<T> mse_loss(const Tensor<T>&, const Tensor<T>&, Reduction, Location);              \
-  template Tensor<T> l1_loss(const Tensor<T>&, const Tensor<T>&, Reduction, Location);               \
-  template Tensor<T> binary_cross_entropy_with_logits(const Tensor<T>&, const Tensor<T>&, Reduction, \
-                                                      Location);
+template <Real T>
+Tensor<T> binary_cross_entropy_with_logits(const Tensor<T>& input, const Tensor<T>& target,
+                                           const BinaryLossOptions& options, Location at) {
+  const CallSite call(at);
+  constexpr std::string_view op = "binary_cross_entropy_with_logits";
+  check_same_shape(op, input, target);
+  const Tensor<T> weight = weights<T>(op, "weight", options.weight, input.shape());
+  const Tensor<T> positive = weights<T>(op, "pos_weight", options.pos_weight, input.shape());
+  const Tensor<T> losses =
+      positive.defined() ? elementwise<formulas::WeightedBinaryCrossEntropy>(at, input, target, positive)
+                         : elementwise<formulas::BinaryCrossEntropy>(at, input, target);
+  return reduced(op, weight.defined() ? losses * weight : losses, options.reduction, at);
+}
+
+template <Real T>
+Tensor<T> kl_div(const Tensor<T>& input, const Tensor<T>& target, const KLDivOptions& options, Location at) {
+  const CallSite call(at);
+  constexpr std::string_view op = "kl_div";
+  check_same_shape(op, input, target);
+  const Tensor<T> losses = options.log_target ? elementwise<formulas::KLDivergenceOfLogs>(at, input, target)
+                                              : elementwise<formulas::KLDivergence>(at, input, target);
+  if (!options.batchmean) return reduced(op, losses, options.reduction, at);
+  if (input.rank() == 0 || input.shape()[0] == 0)
+    throw ShapeError(
+        fmt::format("kl_div: input {} has no batch to take the mean of", to_string(input.shape())));
+  return sum(losses, {}, false, at) / input.shape()[0];
+}
+
+template <Real T>
+Tensor<T> poisson_nll_loss(const Tensor<T>& input, const Tensor<T>& target, const PoissonLossOptions& options,
+                           Location at) {
+  const CallSite call(at);
+  constexpr std::string_view op = "poisson_nll_loss";
+  check_same_shape(op, input, target);
+  check_number(op, "eps", options.eps, 0);
+  Tensor<T> losses = options.log_input ? elementwise<formulas::PoissonOfLog>(at, input, target)
+                                       : elementwise<formulas::Poisson>(at, input, target, options.eps);
+  if (options.full) losses = losses + elementwise<formulas::Stirling>(at, target);
+  return reduced(op, losses, options.reduction, at);
+}
+
+template <Real T>
+Tensor<T> gaussian_nll_loss(const Tensor<T>& input, const Tensor<T>& target, const Tensor<T>& variance,
+                            const GaussianLossOptions& options, Location at) {
+  const CallSite call(at);
+  constexpr std::string_view op = "gaussian_nll_loss";
+  check_same_shape(op, input, target);
+  check_number(op, "eps", options.eps, 0, true);
+  check_defined(op, variance, 2);
+  Shape one_for_a_row = input.shape();
+  if (input.rank() > 0) {
+    one_for_a_row.erase(input.rank() - 1);
+    one_for_a_row.push_back(1);
+  }
+  if (variance.shape() != input.shape() && variance.shape() != one_for_a_row)
+    throw ShapeError(fmt::format("{}: a variance of shape {} for input {}; give it the same shape, or {}", op,
+                                 to_string(variance.shape()), to_string(input.shape()),
+                                 to_string(one_for_a_row)));
+  check_values(op, variance, "a variance, which is at least 0", [](T x) { return x < 0; });
+  const Tensor<T> small = variance.detach();
+  const Tensor<T> raised = variance + (maximum(small, options.eps) - small);
+  Tensor<T> losses = elementwise<formulas::GaussianNLL>(at, input, target, raised);
+  if (options.full) losses = losses + 0.91893853320467274178;  // log(2 pi) / 2
+  return reduced(op, losses, options.reduction, at);
+}
+
+template <Real T>
+Tensor<T> hinge_embedding_loss(const Tensor<T>& input, const Tensor<T>& target, double margin,
+                               Reduction reduction, Location at) {
+  const CallSite call(at);
+  return elementwise_loss<formulas::HingeEmbedding>("hinge_embedding_loss", input, target, reduction, at,
+                                                    margin);
+}
+
+template <Real T>
+Tensor<T> soft_margin_loss(const Tensor<T>& input, const Tensor<T>& target, Reduction reduction,
+                           Location at) {
+  const CallSite call(at);
+  return elementwise_loss<formulas::SoftMargin>("soft_margin_loss", input, target, reduction, at);
+}
+
+template <Real T>
+Tensor<T> margin_ranking_loss(const Tensor<T>& first, const Tensor<T>& second, const Tensor<T>& target,
+                              double margin, Reduction reduction, Location at) {
+  const CallSite call(at);
+  constexpr std::string_view op = "margin_ranking_loss";
+  check_same_shape(op, first, second);
+  check_same_shape(op, first, target);
+  return reduced(op, elementwise<formulas::MarginRanking>(at, first, second, target, margin), reduction, at);
+}
+
+template <Real T>
+Tensor<T> cosine_embedding_loss(const Tensor<T>& first, const Tensor<T>& second, const Tensor<T>& target,
+                                double margin, Reduction reduction, Location at) {
+  const CallSite call(at);
+  constexpr std::string_view op = "cosine_embedding_loss";
+  check_rows(op, first, second);
+  const auto dot = [&](const Tensor<T>& a, const Tensor<T>& b) { return sum(a * b, -1, false, at); };
+  const double eps = 1e-12;
+  const Tensor<T> cosine = dot(first, second) / sqrt((dot(first, first) + eps) * (dot(second, second) + eps));
+  return elementwise_loss<formulas::CosineEmbedding>(op, cosine, target, reduction, at, margin);
+}
+
+template <Real T>
+Tensor<T> pairwise_distance(const Tensor<T>& first, const Tensor<T>& second, double p, double eps,
+                            bool keepdims, Location at) {
+  const CallSite call(at);
+  check_rows("pairwise_distance", first, second);
+  return norm(first - second + eps, p, -1, keepdims, at);
+}
+
+template <Real T>
+Tensor<T> triplet_margin_loss(const Tensor<T>& anchor, const Tensor<T>& positive, const Tensor<T>& negative,
+                              const TripletLossOptions& options, Location at) {
+  const CallSite call(at);
+  constexpr std::string_view op = "triplet_margin_loss";
+  check_rows(op, anchor, positive);
+  check_rows(op, anchor, negative);
+  check_number(op, "margin", options.margin, 0, true);
+  const auto distance = [&](const Tensor<T>& a, const Tensor<T>& b) {
+    return pairwise_distance(a, b, options.p, options.eps, false, at);
+  };
+  Tensor<T> away = distance(anchor, negative);
+  if (options.swap) away = minimum(away, distance(positive, negative));
+  return reduced(op, at_least_zero(options.margin + distance(anchor, positive) - away, at), options.reduction,
+                 at);
+}
+
+#define XGRAD_INSTANTIATE(T)                                                                                \
+  template Tensor<T> mse_loss(const Tensor<T>&, const Tensor<T>&, Reduction, Location);                     \
+  template Tensor<T> l1_loss(const Tensor<T>&, const Tensor<T>&, Reduction, Location);                      \
+  template Tensor<T> smooth_l1_loss(const Tensor<T>&, const Tensor<T>&, Reduction, double, Location);       \
+  template Tensor<T> huber_loss(const Tensor<T>&, const Tensor<T>&, Reduction, double, Location);           \
+  template Tensor<T> binary_cross_entropy(const Tensor<T>&, const Tensor<T>&, const BinaryLossOptions&,     \
+                                          Location);                                                        \
+  template Tensor<T> binary_cross_entropy_with_logits(const Tensor<T>&, const Tensor<T>&, Reduction,        \
+                                                      Location);                                            \
+  template Tensor<T> binary_cross_entropy_with_logits(const Tensor<T>&, const Tensor<T>&,                   \
+                                                      const BinaryLossOptions&, Location);                  \
+  template Tensor<T> kl_div(const Tensor<T>&, const Tensor<T>&, const KLDivOptions&, Location);             \
+  template Tensor<T> poisson_nll_loss(const Tensor<T>&, const Tensor<T>&, const PoissonLossOptions&,        \
+                                      Location);                                                            \
+  template Tensor<T> gaussian_nll_loss(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&,                \
+                                       const GaussianLossOptions&, Location);                               \
+  template Tensor<T> hinge_embedding_loss(const Tensor<T>&, const Tensor<T>&, double, Reduction, Location); \
+  template Tensor<T> soft_margin_loss(const Tensor<T>&, const Tensor<T>&, Reduction, Location);             \
+  template Tensor<T> margin_ranking_loss(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, double,      \
+                                         Reduction, Location);                                              \
+  template Tensor<T> cosine_embedding_loss(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, double,    \
+                                           Reduction, Location);                                            \
+  template Tensor<T> pairwise_distance(const Tensor<T>&, const Tensor<T>&, double, double, bool, Location); \
+  template Tensor<T> triplet_margin_loss(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&,              \
+                                         const TripletLossOptions&, Location);
 #include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad

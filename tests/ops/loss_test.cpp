@@ -1,6 +1,7 @@
 // Losses: PyTorch's numbers, the fused cross-entropy against its parts, ignored targets, errors.
 #include <xgrad/ops/loss.hpp>
 
+#include <cmath>
 #include <limits>
 
 #include <xgrad/autograd/core/error.hpp>
@@ -262,4 +263,103 @@ TEST_CASE("logits changed after the loss are noticed") {
   const D loss = cross_entropy(x, targets);
   x.assign(logits * 2);
   CHECK_THROWS_WITH(loss.backward(), Contains("cross_entropy") && Contains("changed in place"));
+}
+
+TEST_CASE("losses name the option, value or shape that does not fit") {
+  const D x{{0.5, -1, 2}, {1, 0, 0.25}}, half = full<double>({2, 3}, 0.5);
+  const Indices two{0, 1};
+  CHECK_THROWS_WITH(
+      cross_entropy(x, two, {.weight = D{1, 2}}),
+      Contains("cross_entropy: a weight of shape [2] for 3 classes; give one for each, of shape [3]"));
+  CHECK_THROWS_WITH(cross_entropy(x, two, {.label_smoothing = 1.5}),
+                    Contains("label_smoothing is 1.5; it is from 0 to 1"));
+  CHECK_THROWS_WITH(cross_entropy(x, two, {.label_smoothing = -0.1}), Contains("label_smoothing is -0.1"));
+  CHECK_THROWS_WITH(nll_loss(x, two, {.label_smoothing = 0.1}), Contains("an option of cross_entropy alone"));
+  CHECK_THROWS_WITH(cross_entropy(x, two, {.weight = ones<float>({3})}),
+                    Contains("convert with to<double>()"));
+  CHECK_THROWS_WITH(
+      cross_entropy(x, ones<double>({2})),
+      Contains("logits [2, 3] and probabilities [2] differ; give a probability for each class"));
+  CHECK_THROWS_WITH(smooth_l1_loss(x, x, Reduction::mean, -1), Contains("smooth_l1_loss: beta is -1"));
+  CHECK_THROWS_WITH(huber_loss(x, x, Reduction::mean, 0), Contains("huber_loss: delta is 0; it is above 0"));
+  CHECK_THROWS_WITH(binary_cross_entropy(x, half),
+                    Contains("binary_cross_entropy: -1 at position 1 of [2, 3] is not a probability"));
+  CHECK_THROWS_WITH(binary_cross_entropy(half, half, {.pos_weight = half}), Contains("with_logits alone"));
+  CHECK_THROWS_WITH(binary_cross_entropy(half, half, {.weight = ones<double>({2})}),
+                    Contains("a weight of shape [2] does not broadcast to input [2, 3]"));
+  CHECK_THROWS_WITH(binary_cross_entropy_with_logits(x, half, {.pos_weight = ones<double>({1, 2, 3})}),
+                    Contains("a pos_weight of shape [1, 2, 3] does not broadcast to input [2, 3]"));
+  CHECK_THROWS_WITH(kl_div(D(ones<double>({})), D(ones<double>({})), {.batchmean = true}),
+                    Contains("no batch"));
+  CHECK_THROWS_WITH(poisson_nll_loss(x, x, {.eps = -1}), Contains("poisson_nll_loss: eps is -1"));
+  CHECK_THROWS_WITH(gaussian_nll_loss(x, x, x),
+                    Contains("gaussian_nll_loss: -1 at position 1 of [2, 3] is not a"));
+  CHECK_THROWS_WITH(gaussian_nll_loss(x, x, ones<double>({3})),
+                    Contains("a variance of shape [3] for input [2, 3]; give it the same shape, or [2, 1]"));
+  CHECK_THROWS_WITH(gaussian_nll_loss(x, x, half, {.eps = 0}), Contains("eps is 0; it is above 0"));
+  CHECK_THROWS_WITH(margin_ranking_loss(x, x, D{1, 1}),
+                    Contains("margin_ranking_loss: input [2, 3] and target [2]"));
+  CHECK_THROWS_WITH(cosine_embedding_loss(x, x, x),
+                    Contains("cosine_embedding_loss: input [2] and target [2, 3]"));
+  CHECK_THROWS_WITH(pairwise_distance(scalar<double>(1), scalar<double>(1)), Contains("no axis of features"));
+  CHECK_THROWS_WITH(triplet_margin_loss(x, x, x, {.margin = 0}), Contains("margin is 0; it is above 0"));
+}
+
+TEST_CASE("ctc_loss names what does not fit") {
+  const D x = log_softmax(randn<double>({4, 2, 3}));
+  const Indices targets{{1, 2}, {2, 1}}, lengths{4, 3}, sizes{2, 1};
+  CHECK_THROWS_WITH(ctc_loss(x, Indices{1, 2}, lengths, sizes),
+                    Contains("give them as (T, N, C) and (N, S)"));
+  CHECK_THROWS_WITH(ctc_loss(x, targets, Indices{4}, sizes),
+                    Contains("lengths of shape [1] for a batch of 2"));
+  CHECK_THROWS_WITH(ctc_loss(x, targets, Indices{4, 5}, sizes),
+                    Contains("an input length of 5; it is from 1 to 4"));
+  CHECK_THROWS_WITH(ctc_loss(x, targets, lengths, Indices{2, 3}),
+                    Contains("a target length of 3; it is from 0 to 2"));
+  CHECK_THROWS_WITH(ctc_loss(x, targets, lengths, sizes, {.blank = 3}),
+                    Contains("blank is 3; it is a class, 0 to 2"));
+  CHECK_THROWS_WITH(ctc_loss(x, targets, lengths, sizes, {.blank = 2}),
+                    Contains("target 2 of sequence 0 at 1; it is a class, 0 to 2, and not the blank 2"));
+  CHECK_THROWS_WITH(ctc_loss(x, Indices{{1, 3}, {2, 1}}, lengths, sizes),
+                    Contains("target 3 of sequence 0 at 1"));
+  CHECK_NOTHROW(ctc_loss(x, Indices{{1, 2}, {2, 77}}, lengths, sizes));  // after the target's end
+}
+
+// All paths, one by one.
+double log_probability_of_paths(const D& x, const std::vector<std::int64_t>& target) {
+  const std::int64_t steps = x.shape()[0], classes = x.shape()[2];
+  double total = 0;
+  std::int64_t paths = 1;
+  for (std::int64_t t = 0; t < steps; ++t) paths *= classes;
+  for (std::int64_t path = 0; path < paths; ++path) {
+    std::vector<std::int64_t> said;
+    double log_probability = 0;
+    std::int64_t rest = path, before = 0;
+    for (std::int64_t t = 0; t < steps; ++t, rest /= classes) {
+      const std::int64_t c = rest % classes;
+      log_probability += at(x, {t, 0, c});
+      if (c != 0 && c != before) said.push_back(c);
+      before = c;
+    }
+    if (said == target) total += std::exp(log_probability);
+  }
+  return std::log(total);
+}
+
+TEST_CASE("ctc_loss is the probability of all paths that say the target") {
+  Generator generator(3);
+  const D x = log_softmax(randn<double>({6, 1, 3}, generator));
+  for (const std::vector<std::int64_t>& target :
+       {std::vector<std::int64_t>{1, 2}, {1, 1, 2}, {2}, {2, 2}, {1, 2, 1, 2, 1}}) {
+    const auto size = static_cast<std::int64_t>(target.size());
+    const D loss =
+        ctc_loss(x, Indices({1, size}, target), Indices{6}, Indices{size}, {.reduction = Reduction::sum});
+    CHECK(off(loss, {}, {-log_probability_of_paths(x, target)}, 1e-13) == "");
+  }
+  // Longer than the input allows: no path, and no NaN.
+  const D far = ctc_loss(x, Indices{{1, 1, 1, 1}}, Indices{6}, Indices{4}, {.reduction = Reduction::sum});
+  CHECK(far.item() == inf);
+  D leaf = x.clone().set_requires_grad();
+  sum(ctc_loss(leaf, Indices{{1, 1, 1, 1}}, Indices{6}, Indices{4}, {.zero_infinity = true})).backward();
+  CHECK(off(leaf.grad(), {6, 1, 3}, std::vector<double>(18, 0)) == "");
 }
