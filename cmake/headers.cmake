@@ -46,8 +46,10 @@ set(XGRAD_PUBLIC_HEADERS
   nn/module.hpp
   nn/npy.hpp
   nn/rnn.hpp
+  nn/rnn_cell.hpp
   nn/safetensors.hpp
   nn/sequential.hpp
+  nn/unrolled.hpp
   nn/visitor.hpp
   optim/adam.hpp
   optim/clip.hpp

@@ -2,27 +2,26 @@
 #include <xgrad/nn/rnn.hpp>
 
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/core/scope.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/nn/in_module.hpp>
+#include <xgrad/nn/rnn_layer.hpp>
 #include <xgrad/ops/dropout.hpp>
-#include <xgrad/ops/matmul.hpp>
-#include <xgrad/ops/recurrent.hpp>
+#include <xgrad/ops/index.hpp>
 #include <xgrad/ops/shape.hpp>
 
 namespace xgrad::nn {
 
 namespace {
 
-constexpr const char* name_of(Cell cell) {
-  return cell == Cell::rnn ? "RNN" : cell == Cell::lstm ? "LSTM" : "GRU";
-}
+using detail::name_of;
 
 void check_options(Cell cell, std::int64_t input_size, std::int64_t hidden_size,
                    const RecurrentOptions& options) {
@@ -39,6 +38,11 @@ void check_options(Cell cell, std::int64_t input_size, std::int64_t hidden_size,
         "{0}: dropout acts between layers, and there is one; give it .layers = 2 or more, or put an "
         "nn::Dropout{{{1}}} after it",
         name, options.dropout));
+  if (options.proj_size != 0 && cell != Cell::lstm)
+    throw ValueError(fmt::format("{}: proj_size is {}; only LSTM projects its h", name, options.proj_size));
+  if (options.proj_size < 0 || options.proj_size >= hidden_size)
+    throw ValueError(fmt::format("{}: proj_size is {}; it is at least 0 and below the hidden size, {}", name,
+                                 options.proj_size, hidden_size));
   if (options.nonlinearity != Nonlinearity::tanh &&
       (options.nonlinearity != Nonlinearity::relu || cell != Cell::rnn))
     throw ValueError(fmt::format("{}: {}", name,
@@ -60,23 +64,32 @@ decltype(auto) named(const Recurrent<T>& rnn, auto call) {
   return detail::in_module(rnn.layers.empty() ? Tensor<T>() : rnn.layers[0].weight_ih, call);
 }
 
+// h of one direction.
 template <Real T>
-void check_state(const Recurrent<T>& rnn, const RecurrentState<T>& state, std::int64_t batch) {
-  const Shape expected{batch, rnn.hidden_size};
-  const auto check = [&](const char* what, const auto& list) {
+std::int64_t state_size(const Recurrent<T>& rnn) {
+  return rnn.options.proj_size ? rnn.options.proj_size : rnn.hidden_size;
+}
+
+// `batch` undefined where there is no batch axis.
+template <Real T>
+void check_state(const Recurrent<T>& rnn, const RecurrentState<T>& state, std::optional<std::int64_t> batch) {
+  const std::string start =
+      batch ? fmt::format("zero_state({})", *batch) : std::string("the zero state, by passing none");
+  const auto check = [&](const char* what, const auto& list, std::int64_t size) {
+    const Shape expected = batch ? Shape{*batch, size} : Shape{size};
     if (list.size() != rnn.layers.size())
-      throw ShapeError(fmt::format(
-          "{}: the state has {} of {} layers and the network {} layers; start from zero_state({})",
-          name_of(rnn.cell), what, list.size(), rnn.layers.size(), batch));
+      throw ShapeError(fmt::format("{}: the state has {} of {} layers and the network {} {}; start from {}",
+                                   name_of(rnn.cell), what, list.size(), rnn.layers.size(),
+                                   rnn.options.bidirectional ? "of layers in two directions" : "layers",
+                                   start));
     for (const Tensor<T>& x : list)
       if (!x.defined() || x.shape() != expected)
         throw ShapeError(fmt::format(
-            "{}: the state's {} has shape {} where this input needs {}; start from zero_state({})",
-            name_of(rnn.cell), what, x.defined() ? to_string(x.shape()) : "undefined", to_string(expected),
-            batch));
+            "{}: the state's {} has shape {} where this input needs {}; start from {}", name_of(rnn.cell),
+            what, x.defined() ? to_string(x.shape()) : "undefined", to_string(expected), start));
   };
-  check("h", state.h);
-  if (rnn.cell == Cell::lstm) check("c", state.c);
+  check("h", state.h, state_size(rnn));
+  if (rnn.cell == Cell::lstm) check("c", state.c, rnn.hidden_size);
 }
 
 template <Real T>
@@ -95,21 +108,25 @@ void check_step(const Recurrent<T>& rnn, const Indices& x) {
   if (x.shape().rank() != 1) bad_input(rnn, x.shape(), "batch");
 }
 
+// Whether there is a batch axis.
 template <Real T>
-void check_sequence(const Recurrent<T>& rnn, const Tensor<T>& x) {
-  if (!x.defined() || x.rank() != 3 || x.shape()[2] != rnn.input_size)
+bool check_sequence(const Recurrent<T>& rnn, const Tensor<T>& x) {
+  if (!x.defined() || (x.rank() != 3 && x.rank() != 2) || x.size(-1) != rnn.input_size)
     bad_input(rnn, x.shape(),
-              fmt::format("{}, {}", rnn.options.batch_first ? "batch, time" : "time, batch", rnn.input_size));
+              fmt::format("{0}, {1}) or (time, {1}", rnn.options.batch_first ? "batch, time" : "time, batch",
+                          rnn.input_size));
+  return x.rank() == 3;
 }
 template <Real T>
-void check_sequence(const Recurrent<T>& rnn, const Indices& x) {
-  if (x.shape().rank() != 2)
-    bad_input(rnn, x.shape(), rnn.options.batch_first ? "batch, time" : "time, batch");
+bool check_sequence(const Recurrent<T>& rnn, const Indices& x) {
+  if (x.shape().rank() != 2 && x.shape().rank() != 1)
+    bad_input(rnn, x.shape(), rnn.options.batch_first ? "batch, time) or (time" : "time, batch) or (time");
+  return x.shape().rank() == 2;
 }
 
 template <Real T>
-Tensor<T> affine(const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias, Location at) {
-  return bias.defined() ? linear(x, weight, bias, at) : linear(x, weight, at);
+detail::RecurrentLayer<T> layer_of(const Recurrent<T>& rnn, std::size_t k) {
+  return {rnn.cell, rnn.options.nonlinearity, rnn.layers[k]};
 }
 
 // What goes from one layer to the next.
@@ -118,104 +135,105 @@ Tensor<T> dropped(const Recurrent<T>& rnn, const Tensor<T>& x, Location at) {
   return rnn.options.dropout > 0 ? dropout(x, rnn.options.dropout, rnn.training, default_generator(), at) : x;
 }
 
-// Whether the hidden bias is added to the whole sequence at once: not in a GRU, whose reset gate acts on it.
-template <Real T>
-bool adds_biases(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer) {
-  return rnn.cell != Cell::gru && layer.bias_hh.defined();
-}
-
-// What a layer's input contributes to its pre-activations.
-template <Real T>
-Tensor<T> project(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& x,
-                  Location at) {
-  const Tensor<T> bias =
-      adds_biases(rnn, layer) ? xgrad::detail::Operand<T>(layer.bias_ih, at) + layer.bias_hh : layer.bias_ih;
-  return affine(x, layer.weight_ih, bias, at);
-}
-template <Real T>
-Tensor<T> project(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Indices& x,
-                  Location at) {
-  return xgrad::detail::one_hot_linear_of(name_of(rnn.cell), x, layer.weight_ih, layer.bias_ih,
-                                          adds_biases(rnn, layer) ? layer.bias_hh : Tensor<T>(), at);
-}
-
-// One step of one layer: the next h; c is changed in place.
-template <Real T>
-Tensor<T> advance(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
-                  const Tensor<T>& h, Tensor<T>& c, const StepMemory<T>& memory, Location at) {
-  if (rnn.cell == Cell::gru) return gru_step(zx, h, layer.weight_hh, layer.bias_hh, memory, at);
-  if (rnn.cell == Cell::lstm) {
-    auto [next_h, next_c] = lstm_step(zx, h, c, layer.weight_hh, memory, at);
-    c = std::move(next_c);
-    return next_h;
+// One layer in both directions over its input: its output, and the next state in place of the old.
+template <Real T, class X>
+Tensor<T> run_layer(const Recurrent<T>& rnn, std::size_t layer, const X& x, RecurrentState<T>& state,
+                    const detail::Packed* packed, Location at) {
+  const auto directions = static_cast<std::size_t>(rnn.directions());
+  Tensor<T> outputs[2];
+  for (std::size_t d = 0; d < directions; ++d) {
+    const std::size_t k = layer * directions + d;
+    const named_scope scope(d == 1 ? std::string("reverse") : std::string());
+    const auto one = layer_of(rnn, k);
+    const Tensor<T> zx = one.project(x, at);
+    outputs[d] = packed ? one.unroll(zx, *packed, d == 1, state.h[k], state.c[k], at)
+                        : one.unroll(zx, d == 1, state.h[k], state.c[k], at);
   }
-  return rnn.options.nonlinearity == Nonlinearity::tanh ? rnn_tanh_step(zx, h, layer.weight_hh, memory, at)
-                                                        : rnn_relu_step(zx, h, layer.weight_hh, memory, at);
+  return directions == 1 ? outputs[0] : cat({outputs[0], outputs[1]}, -1, at);
 }
 
-// All steps of one layer: (time, batch, gates hidden) to (time, batch, hidden). Every h is written straight
-// into its place in the result, so joining them costs nothing.
-template <Real T>
-Tensor<T> unroll(const Recurrent<T>& rnn, const typename Recurrent<T>::Layer& layer, const Tensor<T>& zx,
-                 Tensor<T>& h, Tensor<T>& c, Location at) {
-  const bool zx_donated = zx.unique();  // no op saved it: each step may work in its part
-  const bool in_place = zx_donated && rnn.cell == Cell::rnn;
-  auto steps = xgrad::detail::rows(zx, at);  // of zx, and then of h
-  const auto time = static_cast<std::int64_t>(steps.size());
-  const Shape shape = h.shape();
-  const Tensor<T> buffer = in_place ? zx.detach() : empty<T>({time, shape[0], shape[1]});
-  StepMemory<T> memory{.zx_donated = zx_donated};
-  const Tensor<T>* last = &h;
-  for (std::int64_t t = 0; t < time; ++t) {
-    const named_scope scope("", t);
-    Tensor<T>& step = steps[static_cast<std::size_t>(t)];
-    if (!in_place) memory.h = Tensor<T>(buffer.view(shape, t * shape.elements()));
-    step = advance(rnn, layer, step, *last, c, memory, at);
-    last = &step;
-  }
-  if (last->requires_grad()) {
-    h = *last;
-    return stack(std::span<const Tensor<T>>(steps), 0, at);
-  }
-  // Nothing was recorded: the result is the buffer, which its user may write to.
-  h = Tensor<T>(xgrad::detail::copy_of(*last));
-  return buffer;
-}
-
-// All layers over x, (time, batch, …).
+// All layers over x, (time, batch, …), or packed rows.
 template <Real T, class X>
 typename Recurrent<T>::Sequence run_layers(const Recurrent<T>& rnn, const X& x,
-                                           const RecurrentState<T>& initial, Location at) {
+                                           const RecurrentState<T>& initial, const detail::Packed* packed,
+                                           Location at) {
   typename Recurrent<T>::Sequence result{{}, initial};
   auto& [output, state] = result;
   state.c.resize(rnn.layers.size());
-  for (std::size_t k = 0; k < rnn.layers.size(); ++k) {
-    const auto& layer = rnn.layers[k];
-    const named_scope scope(rnn.layers.size() > 1 ? fmt::format("l{}", k) : std::string());
-    const Tensor<T> zx =
-        k == 0 ? project(rnn, layer, x, at) : project(rnn, layer, dropped(rnn, output, at), at);
-    output = unroll(rnn, layer, zx, state.h[k], state.c[k], at);
+  const auto layers = static_cast<std::size_t>(rnn.options.layers);
+  for (std::size_t k = 0; k < layers; ++k) {
+    const named_scope scope(layers > 1 ? fmt::format("l{}", k) : std::string());
+    output = k == 0 ? run_layer(rnn, k, x, state, packed, at)
+                    : run_layer(rnn, k, dropped(rnn, output, at), state, packed, at);
   }
   if (rnn.cell != Cell::lstm) state.c.clear();
   return result;
 }
 
-// `initial` null: from zeros.
+// f of every tensor of a state.
+template <Real T>
+RecurrentState<T> mapped(const RecurrentState<T>& state, auto f) {
+  RecurrentState<T> result;
+  for (const Tensor<T>& h : state.h) result.h.push_back(f(h));
+  for (const Tensor<T>& c : state.c) result.c.push_back(f(c));
+  return result;
+}
+
+// Sequences of their own lengths, (time, batch, …).
+template <Real T, class X>
+typename Recurrent<T>::Sequence run_packed(const Recurrent<T>& rnn, const X& x,
+                                           const RecurrentState<T>& initial, const Indices& lengths,
+                                           Location at) {
+  const detail::Packed packed(name_of(rnn.cell), lengths, x.shape()[0], x.shape()[1]);
+  const auto sorted = [&](const Indices& order) {
+    return [&](const Tensor<T>& rows) { return index_select(rows, 0, order, at); };
+  };
+  auto result =
+      run_layers(rnn, packed.pack(x, at), mapped(initial, sorted(packed.longest_first)), &packed, at);
+  return {packed.unpack(result.output, at), mapped(result.state, sorted(packed.back))};
+}
+
+// With time first and a batch axis. `initial` null: from zeros; `lengths` null: all of them are whole.
+template <Real T, class X>
+typename Recurrent<T>::Sequence run_batch(const Recurrent<T>& rnn, const X& x,
+                                          const RecurrentState<T>* initial, const Indices* lengths,
+                                          Location at) {
+  const std::int64_t batch = x.shape()[1];
+  if (x.shape()[0] == 0)
+    throw ShapeError(fmt::format("{}: a sequence of no steps, in a batch of {}; at least one is needed",
+                                 name_of(rnn.cell), batch));
+  if (initial) check_state(rnn, *initial, batch);
+  const RecurrentState<T>& start = initial ? *initial : rnn.zero_state(batch);
+  return lengths ? run_packed(rnn, x, start, *lengths, at) : run_layers<T>(rnn, x, start, nullptr, at);
+}
+
+template <Real T, class X>
+typename Recurrent<T>::Sequence run_unbatched(const Recurrent<T>& rnn, const X& x,
+                                              const RecurrentState<T>* initial, const Indices* lengths,
+                                              Location at) {
+  if (lengths)
+    throw ShapeError(
+        fmt::format("{}: lengths for an input of shape {}, which has no batch axis; pass the steps "
+                    "that there are",
+                    name_of(rnn.cell), to_string(x.shape())));
+  if (initial) check_state(rnn, *initial, std::nullopt);
+  const auto with = [&](const Tensor<T>& row) { return unsqueeze(row, 0, at); };
+  const auto without = [&](const Tensor<T>& row) { return squeeze(row, 0, at); };
+  const RecurrentState<T> start = initial ? mapped(*initial, with) : rnn.zero_state(1);
+  auto [output, state] = run_batch(rnn, unsqueeze(x, 1, at), &start, nullptr, at);
+  return {squeeze(output, 1, at), mapped(state, without)};
+}
+
 template <Real T, class X>
 typename Recurrent<T>::Sequence run_sequence(const Recurrent<T>& rnn, const X& x,
-                                             const RecurrentState<T>* initial, Location at) {
+                                             const RecurrentState<T>* initial, const Indices* lengths,
+                                             Location at) {
   const xgrad::detail::CallSite call(at);
   check_parameters(rnn);
-  check_sequence(rnn, x);
-  const bool batch_first = rnn.options.batch_first;
-  const std::int64_t time = x.shape()[batch_first ? 1 : 0], batch = x.shape()[batch_first ? 0 : 1];
-  if (time == 0)
-    throw ShapeError(fmt::format("{}: a sequence of no steps, shape {}; at least one is needed",
-                                 name_of(rnn.cell), to_string(x.shape())));
-  if (initial) check_state(rnn, *initial, batch);
-  auto result = run_layers(rnn, batch_first ? transpose(x, 0, 1, at) : x,
-                           initial ? *initial : rnn.zero_state(batch), at);
-  if (batch_first) result.output = transpose(result.output, 0, 1, at);
+  if (!check_sequence(rnn, x)) return run_unbatched(rnn, x, initial, lengths, at);
+  if (!rnn.options.batch_first) return run_batch(rnn, x, initial, lengths, at);
+  auto result = run_batch(rnn, transpose(x, 0, 1, at), initial, lengths, at);
+  result.output = transpose(result.output, 0, 1, at);
   return result;
 }
 
@@ -223,15 +241,19 @@ template <Real T, class X>
 RecurrentState<T> run_step(const Recurrent<T>& rnn, const X& x, const RecurrentState<T>& state, Location at) {
   const xgrad::detail::CallSite call(at);
   check_parameters(rnn);
+  if (rnn.options.bidirectional)
+    throw ValueError(
+        fmt::format("{}: a bidirectional network has no single step, as it needs the whole sequence; "
+                    "call it with that",
+                    name_of(rnn.cell)));
   check_step(rnn, x);
   check_state(rnn, state, x.shape()[0]);
   RecurrentState<T> next = state;
   next.c.resize(rnn.layers.size());
   for (std::size_t k = 0; k < rnn.layers.size(); ++k) {
-    const auto& layer = rnn.layers[k];
-    const Tensor<T> zx =
-        k == 0 ? project(rnn, layer, x, at) : project(rnn, layer, dropped(rnn, next.h[k - 1], at), at);
-    next.h[k] = advance(rnn, layer, zx, next.h[k], next.c[k], {.zx_donated = zx.unique()}, at);
+    const auto layer = layer_of(rnn, k);
+    const Tensor<T> zx = k == 0 ? layer.project(x, at) : layer.project(dropped(rnn, next.h[k - 1], at), at);
+    next.h[k] = layer.advance(zx, next.h[k], next.c[k], {.zx_donated = zx.unique()}, at);
   }
   if (rnn.cell != Cell::lstm) next.c.clear();
   return next;
@@ -267,14 +289,21 @@ Recurrent<T>::Recurrent(Cell which, std::int64_t in, std::int64_t hidden, const 
     return init::uniform(empty<T>(shape), -bound, bound, generator).set_requires_grad();
   };
   const std::int64_t rows = detail::gates_of(which) * hidden;
-  for (std::int64_t k = 0; k < chosen.layers; ++k) {
+  for (std::int64_t k = 0; k < chosen.layers * directions(); ++k) {
     Layer& layer = layers.emplace_back();
-    layer.weight_ih = parameter({rows, k == 0 ? in : hidden});
-    layer.weight_hh = parameter({rows, hidden});
-    if (!chosen.bias) continue;
-    layer.bias_ih = parameter({rows});
-    layer.bias_hh = parameter({rows});
+    layer.weight_ih = parameter({rows, k < directions() ? in : output_size()});
+    layer.weight_hh = parameter({rows, state_size(*this)});
+    if (chosen.bias) {
+      layer.bias_ih = parameter({rows});
+      layer.bias_hh = parameter({rows});
+    }
+    if (chosen.proj_size) layer.weight_hr = parameter({chosen.proj_size, hidden});
   }
+}
+
+template <Real T>
+std::int64_t Recurrent<T>::output_size() const {
+  return state_size(*this) * directions();
 }
 
 template <Real T>
@@ -282,7 +311,7 @@ RecurrentState<T> Recurrent<T>::zero_state(std::int64_t batch) const {
   check_parameters(*this);
   RecurrentState<T> state;
   for (std::size_t k = 0; k < layers.size(); ++k) {
-    state.h.push_back(zeros<T>({batch, hidden_size}));
+    state.h.push_back(zeros<T>({batch, state_size(*this)}));
     if (cell == Cell::lstm) state.c.push_back(zeros<T>({batch, hidden_size}));
   }
   return state;
@@ -300,20 +329,38 @@ RecurrentState<T> Recurrent<T>::step(const Indices& x, const RecurrentState<T>& 
 template <Real T>
 auto Recurrent<T>::operator()(const Tensor<T>& x, const RecurrentState<T>& state, Location at) const
     -> Sequence {
-  return named(*this, [&] { return run_sequence(*this, x, &state, at); });
+  return named(*this, [&] { return run_sequence<T>(*this, x, &state, nullptr, at); });
+}
+template <Real T>
+auto Recurrent<T>::operator()(const Tensor<T>& x, const RecurrentState<T>& state, const Indices& lengths,
+                              Location at) const -> Sequence {
+  return named(*this, [&] { return run_sequence<T>(*this, x, &state, &lengths, at); });
+}
+template <Real T>
+auto Recurrent<T>::operator()(const Tensor<T>& x, Location at) const -> Sequence {
+  return named(*this, [&] { return run_sequence<T>(*this, x, nullptr, nullptr, at); });
+}
+template <Real T>
+auto Recurrent<T>::operator()(const Tensor<T>& x, const Indices& lengths, Location at) const -> Sequence {
+  return named(*this, [&] { return run_sequence<T>(*this, x, nullptr, &lengths, at); });
 }
 template <Real T>
 auto Recurrent<T>::operator()(const Indices& x, const RecurrentState<T>& state, Location at) const
     -> Sequence {
-  return named(*this, [&] { return run_sequence(*this, x, &state, at); });
+  return named(*this, [&] { return run_sequence<T>(*this, x, &state, nullptr, at); });
 }
 template <Real T>
-auto Recurrent<T>::operator()(const Tensor<T>& x, Location at) const -> Sequence {
-  return named(*this, [&] { return run_sequence<T>(*this, x, nullptr, at); });
+auto Recurrent<T>::operator()(const Indices& x, const RecurrentState<T>& state, const Indices& lengths,
+                              Location at) const -> Sequence {
+  return named(*this, [&] { return run_sequence<T>(*this, x, &state, &lengths, at); });
 }
 template <Real T>
 auto Recurrent<T>::operator()(const Indices& x, Location at) const -> Sequence {
-  return named(*this, [&] { return run_sequence<T>(*this, x, nullptr, at); });
+  return named(*this, [&] { return run_sequence<T>(*this, x, nullptr, nullptr, at); });
+}
+template <Real T>
+auto Recurrent<T>::operator()(const Indices& x, const Indices& lengths, Location at) const -> Sequence {
+  return named(*this, [&] { return run_sequence<T>(*this, x, nullptr, &lengths, at); });
 }
 
 template <Real T>
@@ -324,6 +371,8 @@ std::string Recurrent<T>::attributes() const {
   if (!options.bias) text += ", bias=False";
   if (options.batch_first) text += ", batch_first=True";
   if (options.dropout > 0) text += fmt::format(", dropout={}", options.dropout);
+  if (options.bidirectional) text += ", bidirectional=True";
+  if (options.proj_size) text += fmt::format(", proj_size={}", options.proj_size);
   if (options.nonlinearity != Nonlinearity::tanh) text += ", nonlinearity=relu";
   return text;
 }

@@ -304,12 +304,12 @@ TEST_CASE("recurrent networks refuse what does not fit") {
   CHECK_THROWS_WITH(nn::GRU<>().step(Indices{1}, {}), Contains("GRU: used before it has parameters"));
   CHECK_THROWS_WITH(nn::RNN<>().zero_state(2), Contains("RNN<>{in, hidden}"));
   CHECK_THROWS_WITH(lstm(zeros({5, 2, 3})),
-                    Contains("LSTM: an input of shape [5, 2, 3] where (time, batch, 4) is needed"));
-  CHECK_THROWS_WITH(batch_first(zeros({5, 2})), Contains("where (batch, time, 4) is needed"));
-  CHECK_THROWS_WITH(lstm(Indices{1, 2}), Contains("where (time, batch) is needed"));
+                    Contains("LSTM: an input of shape [5, 2, 3] where (time, batch, 4) or (time, 4) is needed"));
+  CHECK_THROWS_WITH(batch_first(zeros({5, 2})), Contains("where (batch, time, 4) or (time, 4) is needed"));
+  CHECK_THROWS_WITH(lstm(Indices({1, 1, 1}, {0})), Contains("where (time, batch) or (time) is needed"));
   CHECK_THROWS_WITH(lstm.step(zeros({2, 5}), state), Contains("where (batch, 4) is needed"));
   CHECK_THROWS_WITH(lstm.step(Indices({1, 1}, {1}), state), Contains("where (batch) is needed"));
-  CHECK_THROWS_WITH(lstm(Tensor<>()), Contains("where (time, batch, 4) is needed"));
+  CHECK_THROWS_WITH(lstm(Tensor<>()), Contains("where (time, batch, 4) or (time, 4) is needed"));
   CHECK_THROWS_WITH(lstm(zeros({0, 2, 4})), Contains("a sequence of no steps"));
   CHECK_THROWS_WITH(batch_first(zeros({2, 0, 4})), Contains("a sequence of no steps"));
   CHECK_THROWS_WITH(
