@@ -73,20 +73,21 @@ std::int64_t state_size(const Recurrent<T>& rnn) {
 // `batch` undefined where there is no batch axis.
 template <Real T>
 void check_state(const Recurrent<T>& rnn, const RecurrentState<T>& state, std::optional<std::int64_t> batch) {
-  const std::string start =
-      batch ? fmt::format("zero_state({})", *batch) : std::string("the zero state, by passing none");
+  const auto start = [&] {
+    return batch ? fmt::format("zero_state({})", *batch) : std::string("the zero state, by passing none");
+  };
   const auto check = [&](const char* what, const auto& list, std::int64_t size) {
     const Shape expected = batch ? Shape{*batch, size} : Shape{size};
     if (list.size() != rnn.layers.size())
       throw ShapeError(fmt::format("{}: the state has {} of {} layers and the network {} {}; start from {}",
                                    name_of(rnn.cell), what, list.size(), rnn.layers.size(),
                                    rnn.options.bidirectional ? "of layers in two directions" : "layers",
-                                   start));
+                                   start()));
     for (const Tensor<T>& x : list)
       if (!x.defined() || x.shape() != expected)
         throw ShapeError(fmt::format(
             "{}: the state's {} has shape {} where this input needs {}; start from {}", name_of(rnn.cell),
-            what, x.defined() ? to_string(x.shape()) : "undefined", to_string(expected), start));
+            what, x.defined() ? to_string(x.shape()) : "undefined", to_string(expected), start()));
   };
   check("h", state.h, state_size(rnn));
   if (rnn.cell == Cell::lstm) check("c", state.c, rnn.hidden_size);
@@ -139,25 +140,24 @@ Tensor<T> dropped(const Recurrent<T>& rnn, const Tensor<T>& x, Location at) {
 template <Real T, class X>
 Tensor<T> run_layer(const Recurrent<T>& rnn, std::size_t layer, const X& x, RecurrentState<T>& state,
                     const detail::Packed* packed, Location at) {
-  const auto directions = static_cast<std::size_t>(rnn.directions());
-  Tensor<T> outputs[2];
-  for (std::size_t d = 0; d < directions; ++d) {
-    const std::size_t k = layer * directions + d;
-    const named_scope scope(d == 1 ? std::string("reverse") : std::string());
+  const auto one_way = [&](bool reverse) {
+    const std::size_t k = reverse ? 2 * layer + 1 : layer * static_cast<std::size_t>(rnn.directions());
     const auto one = layer_of(rnn, k);
     const Tensor<T> zx = one.project(x, at);
-    outputs[d] = packed ? one.unroll(zx, *packed, d == 1, state.h[k], state.c[k], at)
-                        : one.unroll(zx, d == 1, state.h[k], state.c[k], at);
-  }
-  return directions == 1 ? outputs[0] : cat({outputs[0], outputs[1]}, -1, at);
+    return packed ? one.unroll(zx, *packed, reverse, state.h[k], state.c[k], at)
+                  : one.unroll(zx, reverse, state.h[k], state.c[k], at);
+  };
+  if (!rnn.options.bidirectional) return one_way(false);
+  const Tensor<T> forward = one_way(false);
+  const named_scope scope("reverse");
+  return cat({forward, one_way(true)}, -1, at);
 }
 
 // All layers over x, (time, batch, …), or packed rows.
 template <Real T, class X>
-typename Recurrent<T>::Sequence run_layers(const Recurrent<T>& rnn, const X& x,
-                                           const RecurrentState<T>& initial, const detail::Packed* packed,
-                                           Location at) {
-  typename Recurrent<T>::Sequence result{{}, initial};
+typename Recurrent<T>::Sequence run_layers(const Recurrent<T>& rnn, const X& x, RecurrentState<T> initial,
+                                           const detail::Packed* packed, Location at) {
+  typename Recurrent<T>::Sequence result{{}, std::move(initial)};
   auto& [output, state] = result;
   state.c.resize(rnn.layers.size());
   const auto layers = static_cast<std::size_t>(rnn.options.layers);
@@ -203,8 +203,9 @@ typename Recurrent<T>::Sequence run_batch(const Recurrent<T>& rnn, const X& x,
     throw ShapeError(fmt::format("{}: a sequence of no steps, in a batch of {}; at least one is needed",
                                  name_of(rnn.cell), batch));
   if (initial) check_state(rnn, *initial, batch);
-  const RecurrentState<T>& start = initial ? *initial : rnn.zero_state(batch);
-  return lengths ? run_packed(rnn, x, start, *lengths, at) : run_layers<T>(rnn, x, start, nullptr, at);
+  RecurrentState<T> start = initial ? *initial : rnn.zero_state(batch);
+  return lengths ? run_packed(rnn, x, start, *lengths, at)
+                 : run_layers<T>(rnn, x, std::move(start), nullptr, at);
 }
 
 template <Real T, class X>
