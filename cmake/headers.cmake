@@ -23,6 +23,7 @@ set(XGRAD_PUBLIC_HEADERS
   autograd/tape/mode.hpp
   autograd/tape/op.hpp
   autograd/tape/tensor.hpp
+  ops/activation.hpp
   ops/dropout.hpp
   ops/einsum.hpp
   ops/elementwise.hpp

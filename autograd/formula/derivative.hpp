@@ -128,7 +128,7 @@ class AdjointBuilder {
       if (i.c >= 0) join(i.c, regions_.part(region, value(i.a), false));
     }
   }
-  static constexpr bool is_flat(Opcode op) { return op == Opcode::sign || is_comparison(op); }
+  static constexpr bool is_flat(Opcode op) { return op == Opcode::sign || op == Opcode::floor || is_comparison(op); }
 
   constexpr void send(std::int16_t step, Symbol contribution, std::int16_t from) {
     const bool nothing = builder_.is_literal(contribution, 0);
@@ -229,6 +229,14 @@ class AdjointBuilder {
         const double factor = i.op == Opcode::erf ? 1.1283791670955126 : -1.1283791670955126;  // 2 / sqrt(pi)
         return send(a, g * (factor * op(Opcode::exp, -(x() * x()))));
       }
+      case Opcode::erfinv:
+        return send(a, g * (0.88622692545275801365 * op(Opcode::exp, r() * r())));  // sqrt(pi) / 2
+      case Opcode::lgamma:
+        return send(a, g * builder_.apply(Opcode::polygamma, number(0), x()));
+      case Opcode::polygamma:
+        return send(b, g * builder_.apply(Opcode::polygamma, x() + 1, y()));
+      case Opcode::fmod:  // x - q y: the whole number q is rounded, to be flat
+        return send(a, g), send(b, -g * op(Opcode::floor, (x() - r()) / y() + 0.5));
       case Opcode::add:
         return send(a, g), send(b, g);
       case Opcode::sub:
@@ -259,6 +267,7 @@ class AdjointBuilder {
         this->send(i.c, g, regions_.part(region, value(a), false));
         return;
       case Opcode::sign:
+      case Opcode::floor:
         return send(a, number(0));
       default:
         return;  // comparisons

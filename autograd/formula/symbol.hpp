@@ -151,6 +151,15 @@ template <class A, class B>
 requires detail::SymbolPair<A, B>
 constexpr Symbol operator!=(A a, B b) { return detail::emit(detail::Opcode::not_equal, a, b); }
 
+/// Logic on conditions: what is not 0 holds.
+constexpr Symbol operator!(Symbol a) { return a == 0; }
+template <class A, class B>
+requires detail::SymbolPair<A, B>
+constexpr Symbol operator&&(A a, B b) { return (a != 0) * (b != 0); }
+template <class A, class B>
+requires detail::SymbolPair<A, B>
+constexpr Symbol operator||(A a, B b) { return (a != 0) + (b != 0) > 0; }
+
 /// The same, in place.
 template <class B>
 requires detail::SymbolPair<Symbol, B>

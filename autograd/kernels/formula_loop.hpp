@@ -278,6 +278,16 @@ class FormulaLoop {
       return k::erf(v[i.a]);
     else if constexpr (i.op == Opcode::erfc)
       return k::erfc(v[i.a]);
+    else if constexpr (i.op == Opcode::floor)
+      return k::floor(v[i.a]);
+    else if constexpr (i.op == Opcode::erfinv)
+      return k::erfinv(v[i.a]);
+    else if constexpr (i.op == Opcode::lgamma)
+      return k::lgamma(v[i.a]);
+    else if constexpr (i.op == Opcode::fmod)
+      return k::fmod(v[i.a], v[i.b]);
+    else if constexpr (i.op == Opcode::polygamma)
+      return k::polygamma(v[i.a], v[i.b]);
     else if constexpr (i.op == Opcode::pow)
       return k::pow(v[i.a], v[i.b]);
     else if constexpr (i.op == Opcode::atan2)

@@ -36,12 +36,17 @@ enum class Opcode : std::uint8_t {
   softplus,
   erf,
   erfc,
+  floor,
+  erfinv,
+  lgamma,
   identity,
   add,
   sub,
   mul,
   div,
   pow,
+  fmod,
+  polygamma,
   atan2,
   maximum,
   minimum,  // two …
@@ -64,12 +69,11 @@ constexpr int arity(Opcode op) {
 constexpr bool is_comparison(Opcode op) { return op >= Opcode::greater && op <= Opcode::not_equal; }
 
 constexpr std::array<const char*, static_cast<std::size_t>(Opcode::count)> opcode_names = {
-    "input",      "constant",      "neg",      "abs",        "sign",  "sqrt",      "rsqrt",
-    "reciprocal", "square",        "exp",      "expm1",      "log",   "log1p",     "sin",
-    "cos",        "tan",           "asin",     "acos",       "atan",  "sinh",      "cosh",
-    "tanh",       "sigmoid",       "softplus", "erf",        "erfc",  "identity",  "add",
-    "sub",        "mul",           "div",      "pow",        "atan2", "maximum",   "minimum",
-    "greater",    "greater_equal", "less",     "less_equal", "equal", "not_equal", "where"};
+    "input", "constant", "neg", "abs", "sign", "sqrt", "rsqrt", "reciprocal", "square", "exp", "expm1",
+    "log", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "sigmoid",
+    "softplus", "erf", "erfc", "floor", "erfinv", "lgamma", "identity", "add", "sub", "mul", "div", "pow",
+    "fmod", "polygamma", "atan2", "maximum", "minimum", "greater", "greater_equal", "less", "less_equal",
+    "equal", "not_equal", "where"};
 
 constexpr const char* name_of(Opcode op) { return opcode_names[static_cast<std::size_t>(op)]; }
 

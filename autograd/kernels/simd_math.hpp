@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include <xgrad/autograd/kernels/simd.hpp>
+#include <xgrad/autograd/kernels/special.hpp>
 
 // Call these qualified (`kernels::XGRAD_ARCH::tanh(x)`): argument-dependent lookup alone finds xsimd's own,
 // which are slower or less accurate, and whose sine brings symbols that object files share.
@@ -692,6 +693,56 @@ XGRAD_INLINE Batch<T> pow(const Batch<T>& x, const Batch<T>& y) {
   }
   const Batch<T> m = detail::split_mantissa(x, e);
   return detail::pow_reduced(m, e, y);
+}
+
+// Functions of which there is no SIMD code: lane by lane, in double.
+namespace detail {
+
+template <class T>
+XGRAD_INLINE Batch<T> by_lane(auto f, const Batch<T>& x) {
+  T lane[lanes<T>];
+  store(lane, x);
+  for (T& value : lane) value = static_cast<T>(f(static_cast<double>(value)));
+  return load(lane);
+}
+
+template <class T>
+XGRAD_INLINE Batch<T> by_lane(auto f, const Batch<T>& x, const Batch<T>& y) {
+  T lane[lanes<T>], other[lanes<T>];
+  store(lane, x);
+  store(other, y);
+  for (std::size_t i = 0; i < lanes<T>; ++i)
+    lane[i] = static_cast<T>(f(static_cast<double>(lane[i]), static_cast<double>(other[i])));
+  return load(lane);
+}
+
+}  // namespace detail
+
+template <class T>
+XGRAD_INLINE Batch<T> floor(const Batch<T>& x) {
+  return detail::by_lane([](double a) __attribute__((always_inline)) { return __builtin_floor(a); }, x);
+}
+
+/// What a division of x by y leaves over, with x's sign: exact.
+template <class T>
+XGRAD_INLINE Batch<T> fmod(const Batch<T>& x, const Batch<T>& y) {
+  return detail::by_lane(
+      [](double a, double b) __attribute__((always_inline)) { return __builtin_fmod(a, b); }, x, y);
+}
+
+template <class T>
+XGRAD_INLINE Batch<T> erfinv(const Batch<T>& x) {
+  return detail::by_lane(kernels::inverse_erf, x);
+}
+
+template <class T>
+XGRAD_INLINE Batch<T> lgamma(const Batch<T>& x) {
+  return detail::by_lane(kernels::log_gamma, x);
+}
+
+template <class T>
+XGRAD_INLINE Batch<T> polygamma(const Batch<T>& n, const Batch<T>& x) {
+  return detail::by_lane(kernels::polygamma, n, x);
 }
 
 }  // namespace xgrad::kernels::XGRAD_ARCH

@@ -11,6 +11,9 @@
 #include <vector>
 
 #include <xgrad/autograd/tape/create.hpp>
+#include <xgrad/autograd/tape/formula.hpp>
+#include <xgrad/ops/activation.hpp>
+#include <xgrad/ops/reduce.hpp>
 #include "catch.hpp"
 #include "reference_math.hpp"
 #include "tensors.hpp"
@@ -50,6 +53,10 @@ struct Function {
 };
 
 BigFloat abs(const BigFloat& x) { return rounded<mpfr_max>(x, -x); }
+int mpfr_lngamma_size(mpfr_t y, const mpfr_t x, mpfr_rnd_t rounding) {
+  int sign;
+  return mpfr_lgamma(y, &sign, x, rounding);
+}
 BigFloat sigmoid(const BigFloat& x) { return 1 / (1 + rounded<mpfr_exp>(-x)); }
 BigFloat rsqrt(const BigFloat& x) { return 1 / rounded<mpfr_sqrt>(x); }
 BigFloat softplus(const BigFloat& x) {
@@ -340,4 +347,66 @@ TEMPLATE_TEST_CASE("functions are smooth enough for gradient checks", "", double
       CHECK(std::abs(difference - static_cast<double>(truth)) <= 4e-10 * std::max(1.0, std::abs(f(x))));
     }
   }
+}
+
+TEST_CASE("logarithms, powers of 2 and hyperbolic inverses, against MPFR") {
+  const auto close = [](double got, const BigFloat& truth) {
+    return std::abs(static_cast<double>((got - truth) / truth)) < 1e-15;
+  };
+  for (int power = -60; power <= 60; ++power) {
+    const double x = std::ldexp(1.3723, power);
+    const Tensor<double> at{x}, above{1 + x}, below{1 / (1 + x)};
+    INFO(x);
+    CHECK(close(log2(at).item(), rounded<mpfr_log2>(x)));
+    CHECK(close(log10(at).item(), rounded<mpfr_log10>(x)));
+    CHECK(close(exp2(below).item(), rounded<mpfr_exp2>(below.item())));
+    CHECK(close(asinh(at).item(), rounded<mpfr_asinh>(x)));
+    CHECK(close(asinh(-at).item(), rounded<mpfr_asinh>(-x)));
+    if (above.item() > 1) CHECK(close(acosh(above).item(), rounded<mpfr_acosh>(above.item())));
+    if (below.item() < 1) CHECK(close(atanh(-below).item(), rounded<mpfr_atanh>(-below.item())));
+  }
+}
+
+TEST_CASE("special functions of one number, against MPFR") {
+  for (double x = -20.37; x < 40; x += 0.1717) {
+    INFO(x);
+    const Tensor<double> at{x};
+    const auto psi = static_cast<double>(rounded<mpfr_digamma>(x)),
+               log_gamma = static_cast<double>(rounded<mpfr_lngamma_size>(x));
+    CHECK(std::abs(lgamma(at).item() - log_gamma) < 1e-14 * std::max(1.0, std::abs(log_gamma)));
+    CHECK(std::abs(digamma(at).item() - psi) < 2e-14 * std::max(1.0, std::abs(psi)));
+  }
+  for (double y = -5.5; y < 5.6; y += 0.1717) {
+    const Tensor<double> x = erf(Tensor<double>{y});
+    const BigFloat back = rounded<mpfr_erf>(erfinv(x).item());
+    INFO(y);
+    CHECK(std::abs(static_cast<double>(back - x.item())) <= 1.2e-16);
+  }
+  CHECK(list(erfinv(Tensor<double>{-1, 1, 0})) == std::vector<double>{-INFINITY, INFINITY, 0});
+  CHECK(std::isnan(polygamma(0.5, Tensor<double>{1}).item()));
+}
+
+TEST_CASE("logic on masks and in formulas") {
+  const Tensor<> a{0, 1, 0, 1}, b{0, 0, 1, 1};
+  CHECK(list(a && b) == std::vector<float>{0, 0, 0, 1});
+  CHECK(list(a || !b) == std::vector<float>{1, 1, 0, 1});
+  CHECK(list(a > 0 && 1) == std::vector<float>{0, 1, 0, 1});
+  constexpr auto inside =
+      formula("inside", [](auto x) { return where(x > 0 && !(x > 2) || x == 5, x * x, 0); });
+  const auto x = Tensor<double>{-1, 1, 3, 5}.set_requires_grad();
+  CHECK(list(inside(x)) == std::vector<double>{0, 1, 0, 25});
+  CHECK(list(grad(sum(inside(x)), x)) == std::vector<double>{0, 2, 0, 10});
+}
+
+TEST_CASE("limits of activations that make no sense are refused") {
+  const Tensor<> x{1, 2, 3};
+  CHECK_THROWS_WITH(hardtanh(x, 1, -1), "hardtanh: limits 1 and -1; give the smaller one first");
+  CHECK_THROWS_WITH(celu(x, 0), "celu: alpha is 0, by which x is divided; give another one, or use relu");
+  CHECK_THROWS_WITH(softshrink(x, -1), "softshrink: lambd is -1; give 0 or more");
+  CHECK_THROWS_WITH(glu(x),
+                    Catch::Matchers::StartsWith("glu: axis 0 of [3] has no halves; its extent must be even"));
+  CHECK_THROWS_WITH(prelu(x, Tensor<>{1, 2}),
+                    Catch::Matchers::StartsWith(
+                        "prelu: a weight of shape [2] for [3]; give one number, or one for each of axis 1"));
+  CHECK_THROWS_WITH(clamp_min(x, NAN), "clamp: limits nan and inf; give numbers, infinity for none");
 }

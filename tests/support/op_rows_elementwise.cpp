@@ -1,6 +1,7 @@
 // Rows of the table of ops: elementwise functions and operators.
 #include <cmath>
 
+#include <xgrad/ops/activation.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include "op_table.hpp"
 
@@ -128,6 +129,91 @@ void add_functions(OpTable& table) {
              .domains = {{.low = 0, .high = 1}, {.low = 0.3, .high = 0.4}}});
 }
 
+void add_more_functions(OpTable& table) {
+  add_unary(table, "log2", [](const auto& x) { return log2(x); }, {.low = 0.2, .high = 4});
+  add_unary(table, "log10", [](const auto& x) { return log10(x); }, {.low = 0.2, .high = 4});
+  add_unary(table, "exp2", [](const auto& x) { return exp2(x); });
+  add_unary(table, "asinh", [](const auto& x) { return asinh(x); }, {.low = -4, .high = 4});
+  add_unary(table, "acosh", [](const auto& x) { return acosh(x); }, {.low = 1.3, .high = 4});
+  add_unary(table, "atanh", [](const auto& x) { return atanh(x); }, {.low = -0.8, .high = 0.8});
+  add_unary(table, "erfinv", [](const auto& x) { return erfinv(x); }, {.low = -0.8, .high = 0.8});
+  add_unary(table, "lgamma", [](const auto& x) { return lgamma(x); }, {.low = 0.4, .high = 4});
+  add_unary(table, "digamma", [](const auto& x) { return digamma(x); }, {.low = -0.8, .high = -0.2});
+  add_unary(table, "polygamma", [](const auto& x) { return polygamma(2, x); }, {.low = 0.5, .high = 4});
+  const std::vector<double> whole{-2, -1, 0, 1, 2};
+  add_unary(table, "floor", [](const auto& x) { return floor(x); }, {.kinks = whole});
+  add_unary(table, "ceil", [](const auto& x) { return ceil(x); }, {.kinks = whole});
+  add_unary(table, "trunc", [](const auto& x) { return trunc(x); }, {.kinks = whole});
+  add_unary(table, "round", [](const auto& x) { return round(x); }, {.kinks = {-1.5, -0.5, 0.5, 1.5}});
+  add_unary(table, "isnan", [](const auto& x) { return isnan(x); });
+  add_unary(table, "isinf", [](const auto& x) { return isinf(1 / where(x > 0, 0, x)); }, {.kinks = {0}});
+  add_unary(table, "isfinite", [](const auto& x) { return isfinite(1 / where(x > 0, 0, x)); },
+            {.kinks = {0}});
+  add_binary(table, "logaddexp", [](const auto& a, const auto& b) { return logaddexp(a, b); });
+  add_binary(table, "hypot", [](const auto& a, const auto& b) { return hypot(a, b); }, {.low = 0.3},
+             {.low = 0.3});
+  add_binary(table, "fmod", [](const auto& a, const auto& b) { return fmod(a, b); },
+             {.low = 3.7, .high = 4.3}, {.low = -1.8, .high = -1.5});
+  add_binary(table, "remainder", [](const auto& a, const auto& b) { return remainder(a, b); },
+             {.low = 3.7, .high = 4.3}, {.low = -1.8, .high = -1.5});
+  table.add({.name = "clamp",
+             .note = "by tensors",
+             .function = op([](const auto& x) { return clamp(x[0], x[1], x[2]); }),
+             .cases = {{{2, 9}, {9}, {2, 1}}, {{0, 3}, {3}, {}}},
+             .domains = {{.adjust = to_tenths},
+                         {.low = -1.5, .high = -0.5, .adjust = between_tenths},
+                         {.low = 0.5, .high = 1.5, .adjust = between_tenths}},
+             .same_input = false});
+  add_binary(
+      table, "clamp_min", [](const auto& a, const auto& b) { return clamp_min(a, b); }, tenths, halves);
+  add_binary(
+      table, "clamp_max", [](const auto& a, const auto& b) { return clamp_max(a, b); }, tenths, halves);
+}
+
+void add_logic(OpTable& table) {
+  const auto masks = [&]<class F>(const std::string& name, F f) {
+    add_binary(table, name, [f](const auto& a, const auto& b) { return f(a > 0.5, b); }, {.kinks = {0.5}},
+               {.constant = true});
+  };
+  masks("logical_and", [](const auto& a, const auto& b) { return logical_and(a, b); });
+  masks("logical_or", [](const auto& a, const auto& b) { return logical_or(a, b); });
+  masks("logical_xor", [](const auto& a, const auto& b) { return logical_xor(a, b); });
+  masks("operator&&", [](const auto& a, const auto& b) { return a && b; });
+  masks("operator||", [](const auto& a, const auto& b) { return a || b; });
+  add_unary(table, "logical_not", [](const auto& x) { return logical_not(x > 0); }, {.kinks = {0}});
+  add_unary(table, "operator!", [](const auto& x) { return !(x > 0); }, {.kinks = {0}});
+}
+
+void add_activations(OpTable& table) {
+  add_unary(table, "logsigmoid", [](const auto& x) { return logsigmoid(x); }, {.low = -8, .high = 8});
+  add_unary(table, "hardtanh", [](const auto& x) { return hardtanh(x); }, {.kinks = {-1, 1}});
+  add_unary(table, "relu6", [](const auto& x) { return relu6(x); }, {.low = -2, .high = 8, .kinks = {0, 6}});
+  add_unary(table, "hardsigmoid", [](const auto& x) { return hardsigmoid(x); },
+            {.low = -5, .high = 5, .kinks = {-3, 3}});
+  add_unary(table, "hardswish", [](const auto& x) { return hardswish(x); },
+            {.low = -5, .high = 5, .kinks = {-3, 3}});
+  add_unary(table, "selu", [](const auto& x) { return selu(x); }, {.kinks = {0}});
+  add_unary(table, "celu", [](const auto& x) { return celu(x, 1.5); }, {.kinks = {0}});
+  add_unary(table, "mish", [](const auto& x) { return mish(x); }, {.low = -4, .high = 4});
+  add_unary(table, "softsign", [](const auto& x) { return softsign(x); }, {.kinks = {0}});
+  add_unary(table, "tanhshrink", [](const auto& x) { return tanhshrink(x); }, {.low = 0.5, .high = 3});
+  add_unary(table, "hardshrink", [](const auto& x) { return hardshrink(x); }, {.kinks = {-0.5, 0.5}});
+  add_unary(table, "softshrink", [](const auto& x) { return softshrink(x); }, {.kinks = {-0.5, 0.5}});
+  add_unary(table, "threshold", [](const auto& x) { return threshold(x, 0.1, 20); }, {.kinks = {0.1}});
+  table.add({.name = "glu",
+             .function = op([](const auto& x) { return glu(x[0]); }),
+             .cases = {{{3, 4}}, {{2}}, {{0, 2}}, {{3, 0}}}});
+  table.add({.name = "glu",
+             .note = "along the first axis",
+             .function = op([](const auto& x) { return glu(x[0], 0); }),
+             .cases = {{{4, 3}}}});
+  table.add({.name = "prelu",
+             .function = op([](const auto& x) { return prelu(x[0], x[1]); }),
+             .cases = {{{2, 3}, {3}}, {{2, 3, 2}, {3}}, {{4}, {1}}, {{2, 3}, {}}, {{0, 3}, {3}}},
+             .domains = {{.kinks = {0}}, {}},
+             .same_input = false});
+}
+
 void add_operators(OpTable& table) {
   const Domain divisor{.low = 0.4, .high = 3};
   add_binary(table, "operator+", [](const auto& a, const auto& b) { return a + b; });
@@ -176,6 +262,9 @@ void add_members(OpTable& table) {
 
 void add_elementwise_rows(OpTable& table) {
   add_functions(table);
+  add_more_functions(table);
+  add_logic(table);
+  add_activations(table);
   add_operators(table);
   add_members(table);
 }
