@@ -32,6 +32,9 @@ set(XGRAD_PUBLIC_HEADERS
   ops/linalg.hpp
   ops/loss.hpp
   ops/matmul.hpp
+  ops/matrix.hpp
+  ops/order.hpp
+  ops/random.hpp
   ops/recurrent.hpp
   ops/reduce.hpp
   ops/shape.hpp

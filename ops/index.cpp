@@ -99,7 +99,8 @@ struct Gather {
     return true;
   }
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {
-    return {scatter_add(zeros<T>(saved.shape(0)), static_cast<std::int64_t>(axis), indices.unchanged(name), g)};
+    return {
+        scatter_add(zeros<T>(saved.shape(0)), static_cast<std::int64_t>(axis), indices.unchanged(name), g)};
   }
 };
 
@@ -134,6 +135,22 @@ void check_places(std::string_view op, const Shape& x, std::size_t axis, const I
 }
 
 }  // namespace
+
+// Checks what scatter and scatter_add are given, and gives the part of the source that is used.
+template <Real T>
+Tensor<T> detail::check_scatter(std::string_view op, const Tensor<T>& x, std::size_t axis,
+                                const Indices& indices, const Tensor<T>& source, Location at) {
+  check_places(op, x.shape(), axis, indices);
+  bool covered = source.rank() == x.rank();
+  for (std::size_t i = 0; i < x.rank() && covered; ++i) covered = indices.shape()[i] <= source.shape()[i];
+  if (!covered)
+    throw ShapeError(fmt::format(
+        "{}: indices of shape {} for a source of shape {}; give one of as many axes, none shorter", op,
+        to_string(indices.shape()), to_string(source.shape())));
+  std::vector<Slice> used;
+  for (const std::int64_t extent : indices.shape()) used.push_back({0, extent});
+  return slice(source, used, at);
+}
 
 template <Real T>
 Tensor<T> index_select(const Tensor<T>& x, std::int64_t axis, const Indices& indices, Location at) {
@@ -179,17 +196,27 @@ Tensor<T> scatter_add(const Tensor<T>& x, std::int64_t axis, const Indices& indi
   check_defined("scatter_add", x);
   check_defined("scatter_add", source, 1);
   const std::size_t along = normalize_axis("scatter_add", axis, x.shape());
-  check_places("scatter_add", x.shape(), along, indices);
-  bool covered = source.rank() == x.rank();
-  for (std::size_t i = 0; i < x.rank() && covered; ++i) covered = indices.shape()[i] <= source.shape()[i];
-  if (!covered)
+  const Tensor<T> used = check_scatter("scatter_add", x, along, indices, source, at);
+  return apply(ScatterAdd<T>{indices, along}, at, x, used);
+}
+
+template <Real T>
+Tensor<T> index_add(const Tensor<T>& x, std::int64_t axis, const Indices& indices, const Tensor<T>& source,
+                    double alpha, Location at) {
+  const CallSite call(at);
+  check_defined("index_add", x);
+  check_defined("index_add", source, 1);
+  const std::size_t along = normalize_axis("index_add", axis, x.shape());
+  Shape wanted = x.shape();
+  wanted.set(along, indices.elements());
+  if (indices.shape().rank() != 1 || source.shape() != wanted)
     throw ShapeError(fmt::format(
-        "scatter_add: indices of shape {} for a source of shape {}; give one of as many axes, none "
-        "shorter",
-        to_string(indices.shape()), to_string(source.shape())));
-  std::vector<Slice> used;
-  for (const std::int64_t extent : indices.shape()) used.push_back({0, extent});
-  return apply(ScatterAdd<T>{indices, along}, at, x, slice(source, used, at));
+        "index_add: indices of shape {} and a source of shape {} into {} along axis {}; give a list of "
+        "indices, and a slice for each",
+        to_string(indices.shape()), to_string(source.shape()), to_string(x.shape()), along));
+  check_indices("index_add", indices, x.shape()[along]);
+  const Tensor<T> scaled = alpha == 1 ? source : source * alpha;
+  return x + apply(AddRows<T>{indices, along, x.shape()}, at, scaled);
 }
 
 template <Real T>
@@ -222,13 +249,17 @@ Tensor<T> masked_fill(const Tensor<T>& x, const Tensor<T>& mask, double value, L
   return where(mask, value, x, at);
 }
 
-#define XGRAD_INSTANTIATE(T)                                                                       \
-  template Tensor<T> index_select(const Tensor<T>&, std::int64_t, const Indices&, Location);       \
-  template Tensor<T> embedding(const Tensor<T>&, const Indices&, Location);                        \
-  template Tensor<T> gather(const Tensor<T>&, std::int64_t, const Indices&, Location);             \
-  template Tensor<T> scatter_add(const Tensor<T>&, std::int64_t, const Indices&, const Tensor<T>&, \
-                                 Location);                                                        \
-  template Tensor<T> one_hot(const Indices&, std::int64_t, Location);                              \
+#define XGRAD_INSTANTIATE(T)                                                                                \
+  template Tensor<T> detail::check_scatter(std::string_view, const Tensor<T>&, std::size_t, const Indices&, \
+                                           const Tensor<T>&, Location);                                     \
+  template Tensor<T> index_select(const Tensor<T>&, std::int64_t, const Indices&, Location);                \
+  template Tensor<T> embedding(const Tensor<T>&, const Indices&, Location);                                 \
+  template Tensor<T> gather(const Tensor<T>&, std::int64_t, const Indices&, Location);                      \
+  template Tensor<T> scatter_add(const Tensor<T>&, std::int64_t, const Indices&, const Tensor<T>&,          \
+                                 Location);                                                                 \
+  template Tensor<T> index_add(const Tensor<T>&, std::int64_t, const Indices&, const Tensor<T>&, double,    \
+                               Location);                                                                   \
+  template Tensor<T> one_hot(const Indices&, std::int64_t, Location);                                       \
   template Tensor<T> masked_fill(const Tensor<T>&, const Tensor<T>&, double, Location);
 #include <xgrad/autograd/core/instantiate.hpp>
 

@@ -1,11 +1,13 @@
-// Reading and writing by index: index_select, gather, scatter_add, one_hot, embedding, masked_fill.
+// Reading and writing by index and by mask.
 //
 // Names and meanings are PyTorch's. An index out of range, also a negative one, throws ValueError with the
 // index and its place.
 #pragma once
 
-#include <xgrad/autograd/tape/create.hpp>
+#include <vector>
+
 #include <xgrad/autograd/array/indices.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/tensor.hpp>
 
 namespace xgrad {
@@ -33,6 +35,50 @@ Tensor<T> gather(const Tensor<T>& x, std::int64_t axis, const Indices& indices,
 template <Real T>
 Tensor<T> scatter_add(const Tensor<T>& x, std::int64_t axis, const Indices& indices, const Tensor<T>& source,
                       Location at = Location::current());
+
+/// gather, with `indices` and x broadcast to each other along all other axes.
+template <Real T>
+Tensor<T> take_along_dim(const Tensor<T>& x, const Indices& indices, std::int64_t axis,
+                         Location at = Location::current());
+
+/// x with source[i, j, k] put at [indices[i, j, k], j, k] for axis 0, and so on: as scatter_add, but the
+/// elements of x are replaced. Where places coincide the last element counts, and only that one has a
+/// gradient.
+template <Real T>
+Tensor<T> scatter(const Tensor<T>& x, std::int64_t axis, const Indices& indices, const Tensor<T>& source,
+                  Location at = Location::current());
+/// The same with one value for all places.
+template <Real T>
+Tensor<T> scatter(const Tensor<T>& x, std::int64_t axis, const Indices& indices, double value,
+                  Location at = Location::current());
+
+/// x with alpha · source added, slice k of it at index k along the axis; sums where places coincide.
+/// `indices` has one axis, and `source` x's shape but for its length. Throws ShapeError otherwise.
+template <Real T>
+Tensor<T> index_add(const Tensor<T>& x, std::int64_t axis, const Indices& indices, const Tensor<T>& source,
+                    double alpha = 1, Location at = Location::current());
+
+/// x[i, j, …]: the elements, or slices, that one index for each of the first axes names; the indices
+/// broadcast, and their shape takes the place of those axes. Throws ShapeError for none, or more than x has
+/// axes.
+template <Real T>
+Tensor<T> index(const Tensor<T>& x, const std::vector<Indices>& indices, Location at = Location::current());
+
+/// x with x[i, j, …] replaced by `values`, which broadcast to that shape; or added to, where `accumulate` is
+/// set. Where places coincide the last one counts, or all are added.
+template <Real T>
+Tensor<T> index_put(const Tensor<T>& x, const std::vector<Indices>& indices, const Tensor<T>& values,
+                    bool accumulate = false, Location at = Location::current());
+
+/// The places of all elements that are not 0, a row of x.rank() indices for each. Throws GraphError inside
+/// the function of a Replay, as the number of them depends on the values.
+template <Real T>
+Indices nonzero(const Tensor<T>& x, Location at = Location::current());
+
+/// The elements of x where `mask` is not 0, as one axis; the two broadcast. Throws GraphError in a Replay, as
+/// nonzero.
+template <Real T>
+Tensor<T> masked_select(const Tensor<T>& x, const Tensor<T>& mask, Location at = Location::current());
 
 /// 1 at each index and 0 elsewhere: shape of the indices + [classes]. Without `classes`, as many as the
 /// largest index needs. Throws ValueError for no indices and no `classes`, and for a negative number. A

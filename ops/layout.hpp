@@ -57,6 +57,11 @@ Gradient<T> passed_on(const Saved<T>& saved, Tensor<T> gradient) {
   return GradientSlot{std::move(gradient), saved.gradient_donated()};
 }
 
+/// Checks what scatter and scatter_add are given; the part of the source that is used.
+template <Real T>
+Tensor<T> check_scatter(std::string_view op, const Tensor<T>& x, std::size_t axis, const Indices& indices,
+                        const Tensor<T>& source, Location at);
+
 inline void check_defined(std::string_view op, const AnyTensor& x, std::size_t index = 0) {
   if (!x.defined()) undefined_input(op, index);
 }

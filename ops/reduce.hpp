@@ -79,6 +79,14 @@ Tensor<T> norm(const Tensor<T>& x, double p = 2, const Axes& axes = {}, bool kee
 template <Real T>
 Tensor<T> cumsum(const Tensor<T>& x, std::int64_t axis, Location at = Location::current());
 
+/// y[i] = x[0] · … · x[i] along an axis. Its derivatives are right where elements are 0.
+template <Real T>
+Tensor<T> cumprod(const Tensor<T>& x, std::int64_t axis, Location at = Location::current());
+
+/// y[i] = log(exp(x[0]) + … + exp(x[i])) along an axis, without overflow.
+template <Real T>
+Tensor<T> logcumsumexp(const Tensor<T>& x, std::int64_t axis, Location at = Location::current());
+
 /// Where the largest element stands, as an index of the flattened array; the first of several. A NaN counts
 /// as largest.
 template <Real T>

@@ -87,6 +87,33 @@ X permute(const X& x, const IntList& axes, Location at = Location::current());
 template <TypedArray X>
 X flip(const X& x, const IntList& axes, Location at = Location::current());
 
+/// Elements moved on by `shifts` along `axes`, one for each; what leaves at the end comes in at the start. Throws
+/// ShapeError for an axis named twice, or another number of shifts.
+template <TypedArray X>
+X roll(const X& x, const IntList& shifts, const IntList& axes, Location at = Location::current());
+
+/// The whole of x, `times[i]` times along axis i; more numbers than axes stand for new axes in front. Throws
+/// ValueError for a negative number, ShapeError for fewer numbers than axes.
+template <TypedArray X>
+X repeat(const X& x, const IntList& times, Location at = Location::current());
+/// The same, but fewer numbers stand for the last axes (numpy.tile).
+template <TypedArray X>
+X tile(const X& x, const IntList& times, Location at = Location::current());
+
+/// Each element along an axis `times` times, one after another. Throws ValueError for a negative number.
+template <TypedArray X>
+X repeat_interleave(const X& x, std::int64_t times, std::int64_t axis, Location at = Location::current());
+/// Element k along the axis `times[k]` times. Throws ShapeError unless there is a number for each.
+template <Real T>
+Tensor<T> repeat_interleave(const Tensor<T>& x, const Indices& times, std::int64_t axis,
+                            Location at = Location::current());
+
+/// All windows of `size` elements, `step` apart, along an axis (Tensor.unfold): their number takes the axis' place, and
+/// their elements are a new last axis. A copy. Throws ValueError unless 0 <= size <= the extent, and step > 0.
+template <Real T>
+Tensor<T> unfold(const Tensor<T>& x, std::int64_t axis, std::int64_t size, std::int64_t step,
+                 Location at = Location::current());
+
 /// With `value` around x (torch.nn.functional.pad, mode "constant"): `padding` is how many in front of and
 /// after the last axis, then the one before it, and so on. Negative numbers cut off instead.
 template <Real T>

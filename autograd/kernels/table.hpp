@@ -116,6 +116,12 @@ struct KernelsOf : Moves<T> {
   void (*cumulative_sum)(const T* x, T* out, Int outer, Int extent, Int inner, bool from_the_end);
   /// out[o, i] = the first e for which x[o, e, i] is value[o, i], or both are NaN.
   void (*find_first)(const T* x, const T* value, std::int64_t* out, Int outer, Int extent, Int inner);
+  /// Places along the axis, of outer × extent × inner or outer × inner: in ascending or descending order, equal ones
+  /// as they stand; of element k in ascending order, or of a NaN before all else; of the largest or smallest so far,
+  /// the last of equal ones. NaN is the largest but for the latter, where it comes first.
+  void (*order)(const T* x, Int* places, Int outer, Int extent, Int inner, bool descending);
+  void (*place_of_kth)(const T* x, Int* places, Int outer, Int extent, Int inner, Int k, bool nan_first);
+  void (*places_of_extreme)(const T* x, Int* places, Int outer, Int extent, Int inner, bool largest);
 
   /// Along the rows of a matrix; the adjoints give dx from y and dy.
   void (*softmax)(const T* x, T* y, Int rows, Int columns);
@@ -175,6 +181,9 @@ struct KernelsOf<std::int64_t> : Moves<std::int64_t> {
   /// 1 where it holds, else 0.
   void (*compare)(Comparison kind, Int n, const Int* a, Int step_a, const Int* b, Int step_b, float* out);
   Int (*find_zero)(const Int* in, Int n);  ///< place of the first 0, or n
+  /// places[i] = i for i < n, but n + k where element k is written to i by index, as in scatter_add; the last one.
+  void (*places_of_scattered)(Extents shape, Extents strides, std::size_t axis, const Int* index, Int n,
+                              Int* places);
 };
 
 struct Table {

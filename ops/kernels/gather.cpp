@@ -1,6 +1,7 @@
 // Reading and adding by index: whole rows, and single elements along an axis.
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include <xgrad/autograd/core/shape.hpp>
 #include <xgrad/autograd/kernels/rows.hpp>
@@ -11,15 +12,16 @@ namespace xgrad::kernels {
 namespace {
 
 template <class T>
-void gather_rows(std::int64_t outer, std::int64_t extent, std::int64_t inner,
-                 const std::int64_t* index, std::int64_t count, const T* in, T* out) {
+void gather_rows(std::int64_t outer, std::int64_t extent, std::int64_t inner, const std::int64_t* index,
+                 std::int64_t count, const T* in, T* out) {
   for (std::int64_t o = 0; o < outer; ++o, in += extent * inner)
-    for (const std::int64_t k : std::span(index, static_cast<std::size_t>(count))) out = std::copy_n(in + k * inner, inner, out);
+    for (const std::int64_t k : std::span(index, static_cast<std::size_t>(count)))
+      out = std::copy_n(in + k * inner, inner, out);
 }
 
 template <class T>
-void scatter_add_rows(std::int64_t outer, std::int64_t extent, std::int64_t inner,
-                      const std::int64_t* index, std::int64_t count, const T* in, T* out) {
+void scatter_add_rows(std::int64_t outer, std::int64_t extent, std::int64_t inner, const std::int64_t* index,
+                      std::int64_t count, const T* in, T* out) {
   for (std::int64_t o = 0; o < outer; ++o, out += extent * inner)
     for (const std::int64_t k : std::span(index, static_cast<std::size_t>(count))) {
       column_sums(1, inner, in, true, out + k * inner);
@@ -64,6 +66,13 @@ void scatter_add(std::span<const std::int64_t> shape, std::span<const std::int64
                  [&](std::int64_t n, std::int64_t place) { out[place] += in[n]; });
 }
 
+void places_of_scattered(std::span<const std::int64_t> shape, std::span<const std::int64_t> strides,
+                         std::size_t axis, const std::int64_t* index, std::int64_t n, std::int64_t* places) {
+  std::iota(places, places + n, std::int64_t{0});
+  for_each_place(shape, strides, axis, index,
+                 [&](std::int64_t k, std::int64_t place) { places[place] = n + k; });
+}
+
 template <class T>
 void set_ones(const std::int64_t* index, std::int64_t count, std::int64_t classes, T* out) {
   for (const std::int64_t k : std::span(index, static_cast<std::size_t>(count))) {
@@ -82,6 +91,7 @@ void add_gathers(Table& table) {
     k.scatter_add = scatter_add<T>;
     k.set_ones = set_ones<T>;
   });
+  table.integers.places_of_scattered = places_of_scattered;
 }
 
 }  // namespace xgrad::kernels

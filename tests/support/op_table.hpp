@@ -111,6 +111,7 @@ void add_reduce_rows(OpTable& table);
 void add_loss_rows(OpTable& table);
 void add_shape_rows(OpTable& table);
 void add_index_rows(OpTable& table);
+void add_ordering_rows(OpTable& table);
 void add_matmul_rows(OpTable& table);
 void add_linalg_rows(OpTable& table);
 void add_cell_rows(OpTable& table);
