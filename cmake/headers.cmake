@@ -35,6 +35,7 @@ set(XGRAD_PUBLIC_HEADERS
   ops/matrix.hpp
   ops/order.hpp
   ops/random.hpp
+  ops/norm.hpp
   ops/recurrent.hpp
   ops/reduce.hpp
   ops/shape.hpp
@@ -48,6 +49,7 @@ set(XGRAD_PUBLIC_HEADERS
   nn/linear.hpp
   nn/loss.hpp
   nn/module.hpp
+  nn/norm.hpp
   nn/npy.hpp
   nn/rnn.hpp
   nn/rnn_cell.hpp

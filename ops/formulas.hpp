@@ -87,6 +87,15 @@ struct Entr {
   }
 };
 
+// What normalisation does with its statistics.
+struct CentreAndScale {
+  static constexpr const char* name = "centre_and_scale";
+  static constexpr std::size_t inputs = 4;
+  constexpr Symbol operator()(Symbol x, Symbol centre, Symbol scale, Symbol shift) const {
+    return (x - centre) * scale + shift;
+  }
+};
+
 // g / y, and 0 where y is 0, as are its derivatives: for gradients that are set to 0 there.
 struct RatioOrZero {
   static constexpr const char* name = "ratio_or_zero";
@@ -341,12 +350,13 @@ struct LogicalNot {
 
 // Those of losses are in loss_formulas.hpp.
 
-using All = List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, Xlogy, Entr, RatioOrZero, Log2, Log10,
-                 LogAddExp, Hypot, Asinh, Acosh, Atanh, Ceil, Trunc, Round, Remainder, LogSigmoid, HardTanh,
-                 HardSigmoid, HardSwish, Selu, Celu, Mish, SoftSign, TanhShrink, HardShrink, SoftShrink,
-                 Threshold, IsNan, IsInf, IsFinite, LogicalAnd, LogicalOr, LogicalXor, LogicalNot, SquaredError,
-                 AbsoluteError, SmoothL1, Huber, BinaryCrossEntropy, WeightedBinaryCrossEntropy,
-                 ProbabilityCrossEntropy, SoftMargin, HingeEmbedding, MarginRanking, CosineEmbedding,
-                 KLDivergence, KLDivergenceOfLogs, PoissonOfLog, Poisson, Stirling, GaussianNLL, CTCStep>;
+using All =
+    List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, Xlogy, Entr, CentreAndScale, RatioOrZero, Log2,
+         Log10, LogAddExp, Hypot, Asinh, Acosh, Atanh, Ceil, Trunc, Round, Remainder, LogSigmoid, HardTanh,
+         HardSigmoid, HardSwish, Selu, Celu, Mish, SoftSign, TanhShrink, HardShrink, SoftShrink, Threshold,
+         IsNan, IsInf, IsFinite, LogicalAnd, LogicalOr, LogicalXor, LogicalNot, SquaredError, AbsoluteError,
+         SmoothL1, Huber, BinaryCrossEntropy, WeightedBinaryCrossEntropy, ProbabilityCrossEntropy, SoftMargin,
+         HingeEmbedding, MarginRanking, CosineEmbedding, KLDivergence, KLDivergenceOfLogs, PoissonOfLog,
+         Poisson, Stirling, GaussianNLL, CTCStep>;
 
 }  // namespace xgrad::formulas

@@ -139,6 +139,15 @@ struct KernelsOf : Moves<T> {
   /// factor (1 where null), over *used (1 where null), for each target, 0 for the ignored ones.
   void (*target_weights)(Index targets, TargetRows of, const T* factor, Index used, T* out);
 
+  /// y = (x - mean) · rstd · weight + bias for the rows of a matrix, rstd = 1 / sqrt(variance + eps); not `centred`,
+  /// the mean is left out, and that of the squares is the variance. Null weights are ones, null biases zeros.
+  void (*normalize_rows)(bool centred, double eps, const T* x, const T* weight, const T* bias, T* y, T* mean, T* rstd,
+                         Int rows, Int columns);
+  /// The adjoint. dweight and dbias may be null, both; `sums` is memory for 2 · columns numbers.
+  void (*normalize_rows_adjoint)(bool centred, const T* x, const T* dy, const T* weight, const T* mean, const T* rstd,
+                                 T* dx, T* dweight, T* dbias, double* sums, Int rows, Int columns);
+
+
   /// dz from h and its gradient, for h = tanh(z) and relu(z); n elements. Results may lie where arguments do.
   void (*rnn_tanh)(Int n, const T* z, T* h);
   void (*rnn_relu)(Int n, const T* z, T* h);

@@ -10,6 +10,7 @@ using Part = void (*)(Table& table);
 
 // Loops that are compiled for each instruction set: fold_loops() is the part of this machine's.
 XGRAD_SIMD_TABLE(Part, fold_loops)
+XGRAD_SIMD_TABLE(Part, norm_loops)
 XGRAD_SIMD_TABLE(Part, recurrent_loops)
 XGRAD_SIMD_TABLE(Part, softmax_loops)
 XGRAD_SIMD_TABLE(Part, sum_of_squares_loops)

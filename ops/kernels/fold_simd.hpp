@@ -129,6 +129,15 @@ XGRAD_INLINE Batch<T> across_each(Batch<T>* x) {
   }
 }
 
+/// y[j] = f(j, load) for a row; `load(p)` reads the registers' elements of any array p of the row's length.
+template <class T, class F>
+XGRAD_INLINE void map_row(T* y, std::int64_t n, F f) {
+  std::int64_t j = 0;
+  for (; j + width<T> <= n; j += width<T>) store(y + j, f([&](const T* p) { return load(p + j); }));
+  if (const auto rest = static_cast<std::size_t>(n - j); rest > 0)
+    store_partial(y + j, f([&](const T* p) { return load_partial(p + j, rest); }), rest);
+}
+
 // Sums go into eight registers for a block of this many elements, so that no sum of floats has more than some
 // twenty terms; those of the blocks are added up in double.
 constexpr int ways = 8;

@@ -21,15 +21,6 @@ XGRAD_INLINE T row_maximum(const T* x, std::int64_t n) {
       max_or_second(max_or_second(most[0], most[1]), max_or_second(most[2], most[3])));
 }
 
-// y[j] = f(j, load) for a row; `load(p)` reads the registers' elements of any array p of the row's length.
-template <class T, class F>
-XGRAD_INLINE void map_row(T* y, std::int64_t n, F f) {
-  std::int64_t j = 0;
-  for (; j + width<T> <= n; j += width<T>) store(y + j, f([&](const T* p) { return load(p + j); }));
-  if (const auto rest = static_cast<std::size_t>(n - j); rest > 0)
-    store_partial(y + j, f([&](const T* p) { return load_partial(p + j, rest); }), rest);
-}
-
 template <class T>
 void softmax(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t i = 0; i < rows; ++i, x += columns, y += columns) {

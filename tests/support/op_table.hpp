@@ -115,6 +115,7 @@ void add_ordering_rows(OpTable& table);
 void add_matmul_rows(OpTable& table);
 void add_linalg_rows(OpTable& table);
 void add_cell_rows(OpTable& table);
+void add_norm_rows(OpTable& table);
 
 /// All rows.
 const OpTable& op_table();

@@ -1,0 +1,60 @@
+"""Modules: a state dict, an input and what PyTorch's module makes of them; read by module_reference_test.cpp.
+
+Of each case: state/NAME, x0, x1, … and mask0, …, the result y, its cotangent v, the gradients gx0, … and grad/NAME, and the
+buffers after the call, after/NAME.
+"""
+import torch
+from safetensors.torch import save_file
+
+from cases import HERE
+
+nn = torch.nn
+arrays = {}
+random = torch.Generator().manual_seed(9)
+
+
+def normal(*shape):
+    return torch.randn(shape, generator=random)
+
+
+def case(name, module, *inputs, train=True, call=None):
+    """`inputs` that are boolean are masks, and have no gradient; `call` is how the module is called."""
+    module.train(train)
+    with torch.no_grad():
+        for key, p in module.state_dict().items():  # nothing is left at a special value
+            if p.is_floating_point():
+                p.copy_(normal(*p.shape) * 0.3 if not key.endswith("var") else 0.5 + torch.rand(p.shape, generator=random))
+    put = lambda key, t: arrays.__setitem__(f"{name}/{key}", t.detach().clone().contiguous())
+    for key, p in module.state_dict().items():
+        put(f"state/{key}", p)
+    real = [x.requires_grad_() for x in inputs if x.dtype == torch.float64]
+    for k, x in enumerate(real):
+        put(f"x{k}", x)
+    for k, x in enumerate(x for x in inputs if x.dtype != torch.float64):
+        put(f"mask{k}", x.double())
+    y = (call or (lambda m, *x: m(*x)))(module, *inputs)
+    v = normal(*y.shape)
+    names, parameters = zip(*module.named_parameters()) if list(module.parameters()) else ((), ())
+    gradients = torch.autograd.grad((y * v).sum(), [*real, *parameters])
+    put("y", y)
+    put("v", v)
+    for k, g in enumerate(gradients[:len(real)]):
+        put(f"gx{k}", g)
+    for key, g in zip(names, gradients[len(real):]):
+        put(f"grad/{key}", g)
+    for key, b in module.named_buffers():
+        put(f"after/{key}", b)
+
+
+case("LayerNorm", nn.LayerNorm([2, 3]), normal(2, 2, 3))
+case("LayerNorm without bias", nn.LayerNorm(5, bias=False), normal(2, 5))
+case("RMSNorm", nn.RMSNorm(5), normal(3, 5))
+case("GroupNorm", nn.GroupNorm(2, 4), normal(2, 4, 3))
+case("BatchNorm1d", nn.BatchNorm1d(3), normal(5, 3))
+case("BatchNorm1d cumulative", nn.BatchNorm1d(3, momentum=None), normal(2, 3, 4))
+case("BatchNorm2d", nn.BatchNorm2d(3, momentum=0.3), normal(2, 3, 2, 4))
+case("BatchNorm2d evaluation", nn.BatchNorm2d(3), normal(2, 3, 2, 4), train=False)
+case("BatchNorm2d without statistics", nn.BatchNorm2d(3, track_running_stats=False), normal(2, 3, 2, 4), train=False)
+
+save_file(arrays, HERE / "modules.safetensors")
+print(f"modules: {len({key.split('/')[0] for key in arrays})} cases")
