@@ -24,6 +24,7 @@ set(XGRAD_PUBLIC_HEADERS
   autograd/tape/op.hpp
   autograd/tape/tensor.hpp
   ops/activation.hpp
+  ops/conv.hpp
   ops/dropout.hpp
   ops/einsum.hpp
   ops/elementwise.hpp
@@ -43,6 +44,7 @@ set(XGRAD_PUBLIC_HEADERS
   ops/threads.hpp
   nn/activation.hpp
   nn/check.hpp
+  nn/conv.hpp
   nn/dropout.hpp
   nn/embedding.hpp
   nn/init.hpp

@@ -52,6 +52,43 @@ struct Gemm {
   std::int64_t ldc;
 };
 
+/// A convolution over images of groups · in channels, which gives groups · out channels. Weights are
+/// (groups · out, in, window of rows, window of columns).
+struct Convolution {
+  struct Axis {
+    std::int64_t extent, results, window, stride, padding, dilation;
+    /// How far the windows reach, padding included.
+    constexpr std::int64_t reach() const { return (results - 1) * stride + (window - 1) * dilation + 1; }
+    /// Of the adjoint by the image for a stride of 1, which is a convolution of the results.
+    constexpr Axis flipped() const { return {results, extent, window, 1, (window - 1) * dilation - padding, dilation}; }
+  };
+  std::int64_t images, groups, in, out;
+  Axis rows, columns;
+
+  /// An image of one group is laid out with its padding, and its columns by their remainder by the stride, so that
+  /// what neighbouring windows read at the same place lies side by side.
+  constexpr std::int64_t phase() const { return (columns.reach() + columns.stride - 1) / columns.stride; }
+  constexpr std::int64_t pitch() const { return phase() * columns.stride; }
+  constexpr std::int64_t plane() const { return pitch() * rows.reach(); }
+  static constexpr std::int64_t slack = 64;  ///< elements after the image that may be read
+
+  /// Whether the adjoint by the image is a convolution with the window turned round.
+  constexpr bool flips() const {
+    const auto flips = [](const Axis& a) { return a.stride == 1 && a.padding <= (a.window - 1) * a.dilation; };
+    return flips(rows) && flips(columns);
+  }
+  constexpr Convolution flipped() const { return {images, groups, out, in, rows.flipped(), columns.flipped()}; }
+  constexpr std::int64_t image_elements() const { return in * plane() + slack; }
+  /// For itself, or for its adjoint by the image.
+  constexpr std::int64_t scratch_elements(bool adjoint) const {
+    return adjoint && flips() ? flipped().image_elements() + out * taps() : image_elements();
+  }
+
+  constexpr std::int64_t taps() const { return in * rows.window * columns.window; }
+  constexpr std::int64_t results() const { return rows.results * columns.results; }
+  constexpr std::int64_t pixels() const { return rows.extent * columns.extent; }
+};
+
 /// What counts in a classification loss: the targets that are not `ignored`, `rows` in all.
 struct TargetRows {
   std::int64_t rows, ignored;
@@ -147,6 +184,10 @@ struct KernelsOf : Moves<T> {
   void (*normalize_rows_adjoint)(bool centred, const T* x, const T* dy, const T* weight, const T* mean, const T* rstd,
                                  T* dx, T* dweight, T* dbias, double* sums, Int rows, Int columns);
 
+  /// A convolution and its two adjoints. `scratch` is memory for scratch_elements(); bias may be null.
+  void (*convolve)(const Convolution& of, const T* x, const T* w, const T* bias, T* y, T* scratch);
+  void (*convolve_input)(const Convolution& of, const T* w, const T* dy, T* dx, T* scratch);
+  void (*convolve_weight)(const Convolution& of, const T* x, const T* dy, T* dw, T* scratch);
 
   /// dz from h and its gradient, for h = tanh(z) and relu(z); n elements. Results may lie where arguments do.
   void (*rnn_tanh)(Int n, const T* z, T* h);

@@ -65,9 +65,10 @@ Table make_cpu() {
   table.find_outside = [](const std::int64_t* values, std::int64_t n, std::int64_t limit) -> std::int64_t {
     return std::find_if(values, values + n, [=](std::int64_t v) { return v < 0 || v >= limit; }) - values;
   };
-  for (const Part add_part : {fold_loops(), softmax_loops(), norm_loops(), sum_of_squares_loops(),
-                              &add_columns, &add_copies, &add_gathers, &add_integers, &add_linear_algebra,
-                              &add_orders, &add_products, &add_recurrent, &add_scans, &add_targets})
+  for (const Part add_part :
+       {fold_loops(), softmax_loops(), norm_loops(), sum_of_squares_loops(), &add_columns, &add_convolutions,
+        &add_copies, &add_gathers, &add_integers, &add_linear_algebra, &add_orders, &add_products,
+        &add_recurrent, &add_scans, &add_targets})
     add_part(table);
   return table;
 }

@@ -16,6 +16,7 @@ XGRAD_SIMD_TABLE(Part, softmax_loops)
 XGRAD_SIMD_TABLE(Part, sum_of_squares_loops)
 
 void add_columns(Table& table);
+void add_convolutions(Table& table);  // the loops of conv.hpp, shared between threads
 void add_copies(Table& table);
 void add_gathers(Table& table);
 void add_integers(Table& table);

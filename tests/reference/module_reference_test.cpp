@@ -1,5 +1,6 @@
 // Modules load PyTorch's state dicts by name, and give its results, gradients and buffers.
 #include "module_reference.hpp"
+#include <xgrad/nn/conv.hpp>
 #include <xgrad/nn/norm.hpp>
 #include "catch.hpp"
 
@@ -18,6 +19,15 @@ TEST_CASE("normalising modules give PyTorch's numbers") {
   nn::eval(fixed), nn::eval(bare);
   CHECK(reference.check("BatchNorm2d evaluation", fixed) == "");
   CHECK(reference.check("BatchNorm2d without statistics", bare) == "");
+}
+
+TEST_CASE("convolving modules give PyTorch's numbers") {
+  const ModuleReference reference;
+  CHECK(reference.check("Conv1d", nn::Conv1d<double>(2, 3, 3, {.stride = 2, .padding = 1})) == "");
+  CHECK(reference.check("Conv2d", nn::Conv2d<double>(4, 6, {3, 2},
+                                                     {.padding = "same", .dilation = 2, .groups = 2})) == "");
+  const ConvTransposeOptions up{.stride = 2, .padding = 1, .output_padding = 1, .groups = 2};
+  CHECK(reference.check("ConvTranspose2d", nn::ConvTranspose2d<double>(4, 6, 3, up, false)) == "");
 }
 
 }  // namespace xgrad::testing

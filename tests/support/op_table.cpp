@@ -14,9 +14,9 @@ const OpRow& OpTable::row(const std::string& name) const {
 const OpTable& op_table() {
   static const OpTable table = [] {
     OpTable t;
-    for (auto* add :
-         {&add_elementwise_rows, &add_reduce_rows, &add_loss_rows, &add_shape_rows, &add_index_rows,
-          &add_ordering_rows, &add_matmul_rows, &add_linalg_rows, &add_cell_rows, &add_norm_rows})
+    for (auto* add : {&add_elementwise_rows, &add_reduce_rows, &add_loss_rows, &add_shape_rows,
+                      &add_index_rows, &add_ordering_rows, &add_matmul_rows, &add_linalg_rows, &add_cell_rows,
+                      &add_norm_rows, &add_conv_rows})
       add(t);
     return t;
   }();

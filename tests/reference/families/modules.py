@@ -56,5 +56,10 @@ case("BatchNorm2d", nn.BatchNorm2d(3, momentum=0.3), normal(2, 3, 2, 4))
 case("BatchNorm2d evaluation", nn.BatchNorm2d(3), normal(2, 3, 2, 4), train=False)
 case("BatchNorm2d without statistics", nn.BatchNorm2d(3, track_running_stats=False), normal(2, 3, 2, 4), train=False)
 
+case("Conv1d", nn.Conv1d(2, 3, 3, stride=2, padding=1), normal(2, 2, 7))
+case("Conv2d", nn.Conv2d(4, 6, (3, 2), padding="same", dilation=2, groups=2), normal(2, 4, 5, 4))
+case("ConvTranspose2d", nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2, bias=False),
+     normal(2, 4, 3, 2))
+
 save_file(arrays, HERE / "modules.safetensors")
 print(f"modules: {len({key.split('/')[0] for key in arrays})} cases")

@@ -1,0 +1,151 @@
+// Convolutions: image by image, each laid out in memory of its own, its channels shared between threads.
+#include <xgrad/ops/kernels/conv.hpp>
+
+#include <algorithm>
+
+#include <xgrad/autograd/kernels/team.hpp>
+#include <xgrad/ops/kernels/cpu.hpp>
+
+namespace xgrad::kernels {
+
+namespace {
+
+template <class T>
+const ConvolutionLoops<T>& loops() {
+  if constexpr (sizeof(T) == sizeof(float))
+    return convolution_loops().single_precision;
+  else
+    return convolution_loops().double_precision;
+}
+
+// f(begin, end) for the channels of one image, on the team's threads.
+template <class F>
+void share_channels(const Convolution& of, std::int64_t channels, F f) {
+  constexpr std::int64_t tile = 4;
+  constexpr double products_per_nanosecond = 50;
+  share(channels, tile, static_cast<double>(of.out * of.taps() * of.results()) / products_per_nanosecond, f);
+}
+
+// f(column of the image, its place in a row as it is laid out) for the columns of one phase that are there.
+template <class F>
+void each_column(const Convolution& of, std::int64_t phase, F f) {
+  const auto& a = of.columns;
+  for (std::int64_t j = 0; j < of.phase(); ++j)
+    if (const std::int64_t column = j * a.stride + phase - a.padding; column >= 0 && column < a.extent)
+      f(column, phase * of.phase() + j);
+}
+
+// f(row of the image, row as it is laid out): for all rows of all channels that both have.
+template <class T, class U, class F>
+void each_row(const Convolution& of, T* x, U* image, F f) {
+  for (std::int64_t channel = 0; channel < of.in; ++channel, x += of.pixels(), image += of.plane())
+    for (std::int64_t i = 0; i < of.rows.reach(); ++i)
+      if (const std::int64_t row = i - of.rows.padding; row >= 0 && row < of.rows.extent)
+        f(x + row * of.columns.extent, image + i * of.pitch());
+}
+
+template <class T>
+void lay_out(const Convolution& of, const T* x, T* image) {
+  each_row(of, x, image, [&](const T* from, T* to) {
+    if (of.columns.stride == 1) {
+      const std::int64_t first = of.columns.padding;
+      std::copy_n(from, std::clamp<std::int64_t>(of.pitch() - first, 0, of.columns.extent),
+                  to + std::min(first, of.pitch()));
+      return;
+    }
+    for (std::int64_t phase = 0; phase < of.columns.stride; ++phase)
+      each_column(of, phase, [&](std::int64_t column, std::int64_t at) { to[at] = from[column]; });
+  });
+}
+
+template <class T>
+void take_back(const Convolution& of, const T* image, T* x) {
+  std::fill_n(x, of.in * of.pixels(), T(0));
+  each_row(of, x, image, [&](T* to, const T* from) {
+    for (std::int64_t phase = 0; phase < of.columns.stride; ++phase)
+      each_column(of, phase, [&](std::int64_t column, std::int64_t at) { to[column] = from[at]; });
+  });
+}
+
+// f(group, number of the image and group) for all images' groups.
+template <class F>
+void each_image(const Convolution& of, F f) {
+  for (std::int64_t i = 0; i < of.images; ++i)
+    for (std::int64_t g = 0; g < of.groups; ++g) f(g, i * of.groups + g);
+}
+
+template <class T>
+void convolve(const Convolution& of, const T* x, const T* w, const T* bias, T* y, T* scratch) {
+  std::fill_n(scratch, of.image_elements(), T(0));  // the padding stays so
+  each_image(of, [&](std::int64_t g, std::int64_t i) {
+    lay_out(of, x + i * of.in * of.pixels(), scratch);
+    share_channels(of, of.out, [&](std::int64_t first, std::int64_t last) {
+      loops<T>().results(of, scratch, w + g * of.out * of.taps(), bias ? bias + g * of.out : nullptr,
+                         y + i * of.out * of.results(), first, last);
+    });
+  });
+}
+
+// The weights of a group with the window turned round, and the channels in and out swapped.
+template <class T>
+void flip(const Convolution& of, const T* w, T* flipped) {
+  const std::int64_t window = of.rows.window * of.columns.window;
+  for (std::int64_t i = 0; i < of.in; ++i)
+    for (std::int64_t o = 0; o < of.out; ++o)
+      std::reverse_copy(w + (o * of.in + i) * window, w + (o * of.in + i + 1) * window,
+                        flipped + (i * of.out + o) * window);
+}
+
+template <class T>
+void convolve_input_flipped(const Convolution& of, const T* w, const T* dy, T* dx, T* scratch) {
+  const Convolution turned = of.flipped();
+  T* const weights = scratch + turned.image_elements();
+  std::fill_n(scratch, turned.image_elements(), T(0));
+  for (std::int64_t g = 0; g < of.groups; ++g) {
+    flip(of, w + g * of.out * of.taps(), weights);
+    for (std::int64_t n = 0; n < of.images; ++n) {
+      const std::int64_t i = n * of.groups + g;
+      lay_out(turned, dy + i * of.out * of.results(), scratch);
+      share_channels(of, of.in, [&](std::int64_t first, std::int64_t last) {
+        loops<T>().results(turned, scratch, weights, nullptr, dx + i * of.in * of.pixels(), first, last);
+      });
+    }
+  }
+}
+
+template <class T>
+void convolve_input(const Convolution& of, const T* w, const T* dy, T* dx, T* scratch) {
+  if (of.flips()) return convolve_input_flipped(of, w, dy, dx, scratch);
+  each_image(of, [&](std::int64_t g, std::int64_t i) {
+    std::fill_n(scratch, of.image_elements(), T(0));
+    share_channels(of, of.in, [&](std::int64_t first, std::int64_t last) {
+      loops<T>().image(of, w + g * of.out * of.taps(), dy + i * of.out * of.results(), scratch, first, last);
+    });
+    take_back(of, scratch, dx + i * of.in * of.pixels());
+  });
+}
+
+template <class T>
+void convolve_weight(const Convolution& of, const T* x, const T* dy, T* dw, T* scratch) {
+  std::fill_n(scratch, of.image_elements(), T(0));
+  std::fill_n(dw, of.groups * of.out * of.taps(), T(0));
+  each_image(of, [&](std::int64_t g, std::int64_t i) {
+    lay_out(of, x + i * of.in * of.pixels(), scratch);
+    share_channels(of, of.out, [&](std::int64_t first, std::int64_t last) {
+      loops<T>().weights(of, scratch, dy + i * of.out * of.results(), dw + g * of.out * of.taps(), first,
+                         last);
+    });
+  });
+}
+
+}  // namespace
+
+void add_convolutions(Table& table) {
+  table.each([]<class T>(KernelsOf<T>& k) {
+    k.convolve = convolve<T>;
+    k.convolve_input = convolve_input<T>;
+    k.convolve_weight = convolve_weight<T>;
+  });
+}
+
+}  // namespace xgrad::kernels

@@ -1,0 +1,215 @@
+// Convolutions in registers: a tile of channels × neighbouring columns, over all taps of the window.
+#include <xgrad/ops/kernels/conv.hpp>
+#include <xgrad/ops/kernels/fold_simd.hpp>
+
+namespace xgrad::kernels::XGRAD_ARCH {
+
+namespace {
+
+constexpr bool many_registers = sizeof(Batch<float>) == 64;
+constexpr int most_channels = many_registers ? 8 : 4;  // of a tile
+constexpr int most_vectors = 2;
+constexpr std::int64_t tap_block = 256;
+
+// f(a number of channels, as a constant; the first of them) for tiles that make up [first, last).
+template <int size>
+XGRAD_INLINE void in_tiles(std::int64_t first, std::int64_t last, auto f) {
+  for (; first + size <= last; first += size) f(std::integral_constant<int, size>(), first);
+  if constexpr (size > 1)
+    if (first < last) in_tiles<size / 2>(first, last, f);
+}
+
+// f(a number of vectors; first column; columns in them) for the columns [0, n).
+template <class T>
+XGRAD_INLINE void in_vectors(std::int64_t n, auto f) {
+  constexpr std::int64_t W = width<T>;
+  std::int64_t j = 0;
+  for (; n - j > W; j += most_vectors * W)
+    f(std::integral_constant<int, most_vectors>(), j, std::min(most_vectors * W, n - j));
+  if (j < n) f(std::integral_constant<int, 1>(), j, n - j);
+}
+
+// Vector v of n columns at p; of the last one what is there.
+template <class T>
+XGRAD_INLINE Batch<T> load_vector(const T* p, int v, std::int64_t n) {
+  const std::int64_t rest = n - v * width<T>;
+  return rest >= width<T>
+             ? load(p + v * width<T>)
+             : load_partial(p + v * width<T>, static_cast<std::size_t>(std::max<std::int64_t>(rest, 0)));
+}
+template <class T>
+XGRAD_INLINE void store_vector(T* p, const Batch<T>& x, int v, std::int64_t n) {
+  const std::int64_t rest = n - v * width<T>;
+  if (rest >= width<T>)
+    store(p + v * width<T>, x);
+  else if (rest > 0)
+    store_partial(p + v * width<T>, x, static_cast<std::size_t>(rest));
+}
+
+// Some taps: weights of the first channel, and where each reads.
+template <class T>
+struct Taps {
+  std::int64_t count;
+  const T* w;
+  std::int64_t channel_step;
+  const std::int64_t* offset;
+};
+
+// y, of `channels` channels `step` apart, is `start` of each channel (or itself, where that is null) plus the
+// taps.
+template <int channels, int vectors, class T>
+XGRAD_INLINE void result_tile(const Taps<T>& taps, const T* image, const T* start, bool add, T* y,
+                              std::int64_t step, std::int64_t n) {
+  Batch<T> sum[channels][vectors];
+#pragma GCC unroll 8
+  for (int c = 0; c < channels; ++c)
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v)
+      sum[c][v] = add ? load_vector(y + c * step, v, n) : Batch<T>(start ? start[c] : T(0));
+  const T* w = taps.w;
+  for (std::int64_t k = 0; k < taps.count; ++k, ++w) {
+    Batch<T> x[vectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) x[v] = load(image + taps.offset[k] + v * width<T>);
+#pragma GCC unroll 8
+    for (int c = 0; c < channels; ++c) {
+      const Batch<T> weight(w[c * taps.channel_step]);
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; ++v) sum[c][v] = fma(weight, x[v], sum[c][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int c = 0; c < channels; ++c)
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) store_vector(y + c * step, sum[c][v], v, n);
+}
+
+// f(first tap, taps, offsets) for blocks of the window's taps, in the order of the weights.
+XGRAD_INLINE void in_tap_blocks(const Convolution& of, auto f) {
+  std::int64_t offset[tap_block], count = 0, first = 0;
+  for (std::int64_t channel = 0; channel < of.in; ++channel)
+    for (std::int64_t row = 0; row < of.rows.window; ++row)
+      for (std::int64_t column = 0; column < of.columns.window; ++column) {
+        offset[count++] = tap_offset(of, channel, row, column);
+        if (count < tap_block) continue;
+        f(first, count, offset);
+        first += count, count = 0;
+      }
+  if (count > 0 || first == 0) f(first, count, offset);
+}
+
+template <class T>
+void results(const Convolution& of, const T* image, const T* w, const T* bias, T* y, std::int64_t first,
+             std::int64_t last) {
+  in_tap_blocks(of, [&](std::int64_t tap, std::int64_t count, const std::int64_t* offset) {
+    for (std::int64_t row = 0; row < of.rows.results; ++row)
+      in_vectors<T>(of.columns.results, [&](auto vectors, std::int64_t j, std::int64_t n) {
+        in_tiles<most_channels>(first, last, [&](auto channels, std::int64_t c) {
+          result_tile<channels, vectors>(
+              {count, w + c * of.taps() + tap, of.taps(), offset},
+              image + row * of.rows.stride * of.pitch() + j, bias ? bias + c : nullptr, tap > 0,
+              y + c * of.results() + row * of.columns.results + j, of.results(), n);
+        });
+      });
+  });
+}
+
+// Channels of the image that one tap reads get what the gradients of the results give them.
+template <int channels, int vectors, class T>
+XGRAD_INLINE void image_tile(const Convolution& of, const T* w, const T* dy, T* image, std::int64_t n) {
+  const std::int64_t window = of.rows.window * of.columns.window;
+  Batch<T> sum[channels][vectors];
+#pragma GCC unroll 8
+  for (int c = 0; c < channels; ++c)
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) sum[c][v] = load_vector(image + c * of.plane(), v, n);
+  for (std::int64_t o = 0; o < of.out; ++o, w += of.taps(), dy += of.results()) {
+    Batch<T> g[vectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) g[v] = load_vector(dy, v, n);
+#pragma GCC unroll 8
+    for (int c = 0; c < channels; ++c) {
+      const Batch<T> weight(w[c * window]);
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; ++v) sum[c][v] = fma(weight, g[v], sum[c][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int c = 0; c < channels; ++c)
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) store_vector(image + c * of.plane(), sum[c][v], v, n);
+}
+
+template <class T>
+void image_of(const Convolution& of, const T* w, const T* dy, T* image, std::int64_t first,
+              std::int64_t last) {
+  const std::int64_t window = of.rows.window * of.columns.window;
+  for (std::int64_t row = 0; row < of.rows.results; ++row)
+    for (std::int64_t tap = 0; tap < window; ++tap) {
+      const std::int64_t at = tap_offset(of, 0, tap / of.columns.window, tap % of.columns.window) +
+                              row * of.rows.stride * of.pitch();
+      in_vectors<T>(of.columns.results, [&](auto vectors, std::int64_t j, std::int64_t n) {
+        in_tiles<most_channels>(first, last, [&](auto channels, std::int64_t c) {
+          image_tile<channels, vectors>(of, w + c * window + tap, dy + row * of.columns.results + j,
+                                        image + c * of.plane() + at + j, n);
+        });
+      });
+    }
+}
+
+// Some channels of the results times some taps, summed over all columns of all rows.
+template <int channels, int taps, class T>
+XGRAD_INLINE void weight_tile(const Convolution& of, const T* image, const std::int64_t* offset, const T* dy,
+                              T* dw) {
+  constexpr std::int64_t W = width<T>;
+  Batch<T> sum[channels][taps];
+#pragma GCC unroll 4
+  for (int c = 0; c < channels; ++c)
+#pragma GCC unroll 4
+    for (int k = 0; k < taps; ++k) sum[c][k] = Batch<T>(T(0));
+  const auto add = [&](const T* x, const T* g, auto get) __attribute__((always_inline)) {
+    Batch<T> gradient[channels];
+#pragma GCC unroll 4
+    for (int c = 0; c < channels; ++c) gradient[c] = get(g + c * of.results());
+#pragma GCC unroll 4
+    for (int k = 0; k < taps; ++k) {
+      const Batch<T> value = get(x + offset[k]);
+#pragma GCC unroll 4
+      for (int c = 0; c < channels; ++c) sum[c][k] = fma(gradient[c], value, sum[c][k]);
+    }
+  };
+  for (std::int64_t row = 0; row < of.rows.results; ++row) {
+    const T *x = image + row * of.rows.stride * of.pitch(), *g = dy + row * of.columns.results;
+    std::int64_t j = 0;
+    for (; j + W <= of.columns.results; j += W) add(x + j, g + j, [](const T* p) { return load(p); });
+    if (const auto rest = static_cast<std::size_t>(of.columns.results - j); rest > 0)
+      add(x + j, g + j, [&](const T* p) { return load_partial(p, rest); });
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < channels; ++c)
+#pragma GCC unroll 4
+    for (int k = 0; k < taps; ++k) dw[c * of.taps() + k] += across<Fold::sum>(sum[c][k]);
+}
+
+template <class T>
+void weights(const Convolution& of, const T* image, const T* dy, T* dw, std::int64_t first,
+             std::int64_t last) {
+  constexpr int most_taps = many_registers ? 4 : 2;
+  in_tap_blocks(of, [&](std::int64_t first_tap, std::int64_t count, const std::int64_t* offset) {
+    in_tiles<4>(first, last, [&](auto channels, std::int64_t c) {
+      in_tiles<most_taps>(0, count, [&](auto taps, std::int64_t k) {
+        weight_tile<channels, taps>(of, image, offset + k, dy + c * of.results(),
+                                    dw + c * of.taps() + first_tap + k);
+      });
+    });
+  });
+}
+
+template <class T>
+constexpr ConvolutionLoops<T> loops{results<T>, image_of<T>, weights<T>};
+
+}  // namespace
+
+extern constexpr AllConvolutionLoops convolution_loops{loops<float>, loops<double>};
+
+}  // namespace xgrad::kernels::XGRAD_ARCH
