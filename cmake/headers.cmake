@@ -37,6 +37,7 @@ set(XGRAD_PUBLIC_HEADERS
   ops/order.hpp
   ops/random.hpp
   ops/norm.hpp
+  ops/pool.hpp
   ops/recurrent.hpp
   ops/reduce.hpp
   ops/shape.hpp
@@ -53,6 +54,7 @@ set(XGRAD_PUBLIC_HEADERS
   nn/module.hpp
   nn/norm.hpp
   nn/npy.hpp
+  nn/pool.hpp
   nn/rnn.hpp
   nn/rnn_cell.hpp
   nn/safetensors.hpp

@@ -89,6 +89,12 @@ struct Convolution {
   constexpr std::int64_t pixels() const { return rows.extent * columns.extent; }
 };
 
+/// Windows over the last two axes of planes, for pooling.
+struct Windows {
+  std::int64_t planes;
+  Convolution::Axis rows, columns;
+};
+
 /// What counts in a classification loss: the targets that are not `ignored`, `rows` in all.
 struct TargetRows {
   std::int64_t rows, ignored;
@@ -188,6 +194,12 @@ struct KernelsOf : Moves<T> {
   void (*convolve)(const Convolution& of, const T* x, const T* w, const T* bias, T* y, T* scratch);
   void (*convolve_input)(const Convolution& of, const T* w, const T* dy, T* dx, T* scratch);
   void (*convolve_weight)(const Convolution& of, const T* x, const T* dy, T* dw, T* scratch);
+  /// The largest element of every window, NaN where there is one, and its place in the plane.
+  void (*max_pool)(const Windows& of, const T* x, T* y, Int* place);
+  /// out[o, r, i] = the sum of weight[k] · x[o, index[k], i], for begin[r] <= k < begin[r + 1]; x is outer × extent ×
+  /// inner, out has `results` in the middle.
+  void (*combine)(Int outer, Int extent, Int inner, Int results, Index begin, Index index, const T* weight, const T* x,
+                  T* out);
 
   /// dz from h and its gradient, for h = tanh(z) and relu(z); n elements. Results may lie where arguments do.
   void (*rnn_tanh)(Int n, const T* z, T* h);

@@ -117,6 +117,7 @@ void add_linalg_rows(OpTable& table);
 void add_cell_rows(OpTable& table);
 void add_norm_rows(OpTable& table);
 void add_conv_rows(OpTable& table);
+void add_pool_rows(OpTable& table);
 
 /// All rows.
 const OpTable& op_table();
