@@ -24,6 +24,7 @@ set(XGRAD_PUBLIC_HEADERS
   autograd/tape/op.hpp
   autograd/tape/tensor.hpp
   ops/activation.hpp
+  ops/attention.hpp
   ops/conv.hpp
   ops/dropout.hpp
   ops/einsum.hpp
@@ -44,6 +45,7 @@ set(XGRAD_PUBLIC_HEADERS
   ops/softmax.hpp
   ops/threads.hpp
   nn/activation.hpp
+  nn/attention.hpp
   nn/check.hpp
   nn/conv.hpp
   nn/dropout.hpp
@@ -55,11 +57,13 @@ set(XGRAD_PUBLIC_HEADERS
   nn/norm.hpp
   nn/npy.hpp
   nn/pool.hpp
+  nn/positions.hpp
   nn/rnn.hpp
   nn/rnn_cell.hpp
   nn/safetensors.hpp
   nn/sequential.hpp
   nn/unrolled.hpp
+  nn/transformer.hpp
   nn/visitor.hpp
   optim/adam.hpp
   optim/clip.hpp

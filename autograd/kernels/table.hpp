@@ -182,6 +182,11 @@ struct KernelsOf : Moves<T> {
   /// factor (1 where null), over *used (1 where null), for each target, 0 for the ignored ones.
   void (*target_weights)(Index targets, TargetRows of, const T* factor, Index used, T* out);
 
+  /// Attention weights, in place: softmax(x + mask) of the rows, where row i sees the first `visible` + i columns, or
+  /// all if that is negative, and the others are 0. So are all of a row of nothing but -infinity. `mask`, whose rows
+  /// lie `mask_step` apart, may be null.
+  void (*masked_softmax)(const T* mask, Int mask_step, Int visible, T* x, Int rows, Int columns);
+
   /// y = (x - mean) · rstd · weight + bias for the rows of a matrix, rstd = 1 / sqrt(variance + eps); not `centred`,
   /// the mean is left out, and that of the squares is the variance. Null weights are ones, null biases zeros.
   void (*normalize_rows)(bool centred, double eps, const T* x, const T* weight, const T* bias, T* y, T* mean, T* rstd,

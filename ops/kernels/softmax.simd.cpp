@@ -36,6 +36,20 @@ void softmax(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
   }
 }
 
+template <class T>
+void masked_softmax(const T* mask, std::int64_t mask_step, std::int64_t visible, T* x, std::int64_t rows,
+                    std::int64_t columns) {
+  for (std::int64_t i = 0; i < rows; ++i, x += columns) {
+    const std::int64_t n = visible < 0 ? columns : std::min(visible + i, columns);
+    if (mask) map_row(x, n, [&](auto get) { return get(x) + get(mask + i * mask_step); });
+    for (std::int64_t j = n; j < columns; ++j) x[j] = T(0);
+    if (row_maximum(x, n) == start<Fold::maximum, T>)  // all is masked
+      for (std::int64_t j = 0; j < n; ++j) x[j] = x[j] == x[j] ? T(0) : x[j];
+    else
+      softmax(x, x, 1, n);
+  }
+}
+
 // A row's log_softmax is (x - maximum) - log(sum of exp(x - maximum)).
 template <class T>
 void log_softmax(const T* x, T* y, std::int64_t rows, std::int64_t columns) {
@@ -103,6 +117,7 @@ void cross_entropy_adjoint(const T* x, const std::int64_t* targets, const T* sca
 extern constexpr Part softmax_loops = [](Table& table) {
   table.each([]<class T>(KernelsOf<T>& k) {
     k.softmax = softmax<T>;
+    k.masked_softmax = masked_softmax<T>;
     k.log_softmax = log_softmax<T>;
     k.softmax_adjoint = softmax_adjoint<T>;
     k.log_softmax_adjoint = log_softmax_adjoint<T>;

@@ -16,7 +16,7 @@ const OpTable& op_table() {
     OpTable t;
     for (auto* add : {&add_elementwise_rows, &add_reduce_rows, &add_loss_rows, &add_shape_rows,
                       &add_index_rows, &add_ordering_rows, &add_matmul_rows, &add_linalg_rows, &add_cell_rows,
-                      &add_norm_rows, &add_conv_rows, &add_pool_rows})
+                      &add_norm_rows, &add_conv_rows, &add_pool_rows, &add_attention_rows})
       add(t);
     return t;
   }();

@@ -118,6 +118,7 @@ void add_cell_rows(OpTable& table);
 void add_norm_rows(OpTable& table);
 void add_conv_rows(OpTable& table);
 void add_pool_rows(OpTable& table);
+void add_attention_rows(OpTable& table);
 
 /// All rows.
 const OpTable& op_table();

@@ -33,6 +33,7 @@ def case(name, module, *inputs, train=True, call=None):
     for k, x in enumerate(x for x in inputs if x.dtype != torch.float64):
         put(f"mask{k}", x.double())
     y = (call or (lambda m, *x: m(*x)))(module, *inputs)
+    y = y[0] if isinstance(y, tuple) else y
     v = normal(*y.shape)
     names, parameters = zip(*module.named_parameters()) if list(module.parameters()) else ((), ())
     gradients = torch.autograd.grad((y * v).sum(), [*real, *parameters])
@@ -60,6 +61,29 @@ case("Conv1d", nn.Conv1d(2, 3, 3, stride=2, padding=1), normal(2, 2, 7))
 case("Conv2d", nn.Conv2d(4, 6, (3, 2), padding="same", dilation=2, groups=2), normal(2, 4, 5, 4))
 case("ConvTranspose2d", nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2, bias=False),
      normal(2, 4, 3, 2))
+
+pad = torch.tensor([[0, 0, 0, 1], [0, 0, 1, 1]], dtype=torch.bool)
+later = torch.tensor([[0, 1, 1, 1], [0, 0, 1, 0], [1, 0, 0, 1]], dtype=torch.bool)
+qkv = lambda: (normal(3, 2, 6), normal(4, 2, 6), normal(4, 2, 6))
+attend = lambda m, q, k, v, *masks: m(q, k, v, need_weights=False, **dict(zip(["key_padding_mask", "attn_mask"], masks)))
+case("MultiheadAttention", nn.MultiheadAttention(6, 3), *qkv(), call=attend)
+case("MultiheadAttention masks", nn.MultiheadAttention(6, 3), *qkv(), pad, later, call=attend)
+case("MultiheadAttention weights", nn.MultiheadAttention(6, 2, bias=False, batch_first=True), normal(2, 3, 6),
+     normal(2, 4, 6), normal(2, 4, 6), pad,
+     call=lambda m, q, k, v, mask: torch.cat([y.flatten() for y in m(q, k, v, mask, average_attn_weights=False)]))
+for first in [False, True]:
+    case(f"TransformerEncoderLayer norm_first={first}",
+         nn.TransformerEncoderLayer(4, 2, 5, 0, "gelu" if first else "relu", norm_first=first), normal(4, 2, 4), pad,
+         call=lambda m, x, mask: m(x, src_key_padding_mask=mask))
+    case(f"TransformerDecoderLayer norm_first={first}",
+         nn.TransformerDecoderLayer(4, 2, 5, 0, "relu" if first else "gelu", norm_first=first, batch_first=True),
+         normal(2, 3, 4), normal(2, 4, 4), pad,
+         call=lambda m, x, memory, mask: m(x, memory, memory_key_padding_mask=mask, tgt_is_causal=True,
+                                           tgt_mask=nn.Transformer.generate_square_subsequent_mask(3)))
+case("TransformerEncoder", nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 5, 0), 2, nn.LayerNorm(4)),
+     normal(3, 2, 4))
+case("TransformerDecoder", nn.TransformerDecoder(nn.TransformerDecoderLayer(4, 2, 5, 0), 2), normal(3, 2, 4),
+     normal(4, 2, 4))
 
 save_file(arrays, HERE / "modules.safetensors")
 print(f"modules: {len({key.split('/')[0] for key in arrays})} cases")
