@@ -65,8 +65,12 @@ set(XGRAD_PUBLIC_HEADERS
   nn/unrolled.hpp
   nn/transformer.hpp
   nn/visitor.hpp
+  optim/adagrad.hpp
   optim/adam.hpp
+  optim/adam_variants.hpp
+  optim/any_optimizer.hpp
   optim/clip.hpp
+  optim/formula_optimizer.hpp
   optim/optimizer.hpp
   optim/rmsprop.hpp
   optim/sgd.hpp

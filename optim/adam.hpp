@@ -3,38 +3,31 @@
 
 #include <array>
 
-#include <xgrad/optim/optimizer.hpp>
+#include <xgrad/optim/formula_optimizer.hpp>
 
 namespace xgrad::optim {
 
 /// Options of Adam.
 struct AdamOptions {
   double lr = 1e-3;
-  std::array<double, 2> betas = {0.9, 0.999};  ///< decay of the mean gradient and of its mean square
+  std::array<double, 2> betas = {0.9,
+                                 0.999};  ///< decay of the mean gradient and of its mean square, in [0, 1)
   double eps = 1e-8;
   double weight_decay = 0;  ///< added to the gradient, times the parameter
   bool amsgrad = false;     ///< divide by the largest mean square so far (Reddi et al. 2018)
+  bool maximize = false;    ///< go up the gradient instead of down
 };
 
 /// torch.optim.Adam (Kingma & Ba 2015).
 template <Real T>
-class Adam : public Optimizer<T> {
+class Adam : public FormulaOptimizer<T, AdamOptions> {
  public:
-  /// Throws ValueError for no parameters, a negative or infinite option, or a beta outside [0, 1).
-  explicit Adam(std::vector<Tensor<T>> parameters, AdamOptions options = {})
-      : Adam("Adam", std::move(parameters), options, false) {}
-
-  void step();
-
-  AdamOptions options() const { return this->current(options_); }
-
- protected:
-  Adam(const char* name, std::vector<Tensor<T>> parameters, AdamOptions options, bool decoupled);
-
- private:
-  AdamOptions options_;
-  bool decoupled_;  // weight decay shrinks the parameter instead of entering the gradient
+  using FormulaOptimizer<T, AdamOptions>::FormulaOptimizer;
 };
+template <Real T>
+Adam(std::vector<Tensor<T>>, AdamOptions = {}) -> Adam<T>;
+template <Real T>
+Adam(std::vector<ParamGroup<T, AdamOptions>>) -> Adam<T>;
 
 /// Those of Adam with another default.
 struct AdamWOptions {
@@ -43,18 +36,23 @@ struct AdamWOptions {
   double eps = 1e-8;
   double weight_decay = 1e-2;  ///< each step shrinks the parameter by lr * weight_decay of itself
   bool amsgrad = false;
+  bool maximize = false;
 };
 
 /// torch.optim.AdamW (Loshchilov & Hutter 2019): Adam with its weight decay apart from the gradient.
 template <Real T>
-class AdamW : public Adam<T> {
+class AdamW : public FormulaOptimizer<T, AdamWOptions> {
  public:
-  /// Throws as Adam does.
-  explicit AdamW(std::vector<Tensor<T>> parameters, AdamWOptions o = {})
-      : Adam<T>("AdamW", std::move(parameters), {o.lr, o.betas, o.eps, o.weight_decay, o.amsgrad}, true) {}
+  using FormulaOptimizer<T, AdamWOptions>::FormulaOptimizer;
 };
+template <Real T>
+AdamW(std::vector<Tensor<T>>, AdamWOptions = {}) -> AdamW<T>;
+template <Real T>
+AdamW(std::vector<ParamGroup<T, AdamWOptions>>) -> AdamW<T>;
 
-extern template class Adam<float>;
-extern template class Adam<double>;
+extern template class FormulaOptimizer<float, AdamOptions>;
+extern template class FormulaOptimizer<double, AdamOptions>;
+extern template class FormulaOptimizer<float, AdamWOptions>;
+extern template class FormulaOptimizer<double, AdamWOptions>;
 
 }  // namespace xgrad::optim

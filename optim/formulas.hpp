@@ -14,12 +14,14 @@ namespace xgrad::optim::formulas {
 
 using xgrad::formulas::apply, xgrad::formulas::List, xgrad::formulas::where;
 
-// The weight decay is left out where there is none: 0 times an infinite parameter is NaN.
+// `sign` is -1 where an optimizer maximizes, else 1. The weight decay is left out where there is none: 0
+// times an infinite parameter is NaN.
 
 template <bool decays>
 struct SGDUpdate {
-  static constexpr std::size_t numbers = 2, inputs = 2;
-  constexpr auto operator()(Symbol lr, Symbol decay, Symbol g, Symbol p) const {
+  static constexpr std::size_t numbers = 3, inputs = 2;
+  constexpr auto operator()(Symbol sign, Symbol lr, Symbol decay, Symbol g, Symbol p) const {
+    g *= sign;
     if constexpr (decays) g += decay * p;
     return p - lr * g;
   }
@@ -27,9 +29,10 @@ struct SGDUpdate {
 
 template <bool nesterov, bool decays>
 struct MomentumUpdate {
-  static constexpr std::size_t numbers = 5, inputs = 3;
-  constexpr auto operator()(Symbol lr, Symbol decay, Symbol momentum, Symbol keep, Symbol fresh, Symbol g,
-                            Symbol p, Symbol v) const {
+  static constexpr std::size_t numbers = 6, inputs = 3;
+  constexpr auto operator()(Symbol sign, Symbol lr, Symbol decay, Symbol momentum, Symbol keep, Symbol fresh,
+                            Symbol g, Symbol p, Symbol v) const {
+    g *= sign;
     if constexpr (decays) g += decay * p;
     v = keep * v + fresh * g;
     return outputs(p - lr * (nesterov ? g + momentum * v : v), v);
@@ -40,10 +43,11 @@ struct MomentumUpdate {
 // r, which spares that division.
 template <bool amsgrad, bool decays>
 struct AdamUpdate {
-  static constexpr std::size_t numbers = 8, inputs = amsgrad ? 5 : 4;
-  constexpr auto operator()(Symbol step_size, Symbol eps, Symbol beta1, Symbol rest1, Symbol beta2,
-                            Symbol rest2, Symbol decay, Symbol shrink, Symbol g, Symbol p, Symbol m, Symbol v,
-                            auto... largest) const {
+  static constexpr std::size_t numbers = 9, inputs = amsgrad ? 5 : 4;
+  constexpr auto operator()(Symbol sign, Symbol step_size, Symbol eps, Symbol beta1, Symbol rest1,
+                            Symbol beta2, Symbol rest2, Symbol decay, Symbol shrink, Symbol g, Symbol p,
+                            Symbol m, Symbol v, auto... largest) const {
+    g *= sign;
     if constexpr (decays) g += decay * p;
     m = beta1 * m + rest1 * g;
     v = beta2 * v + rest2 * g * g;
@@ -58,9 +62,11 @@ struct AdamUpdate {
 // After the mean square come the mean, if it is centered, and the momentum.
 template <bool centered, bool momentum, bool decays>
 struct RMSpropUpdate {
-  static constexpr std::size_t numbers = 7, inputs = 3 + centered + momentum;
-  constexpr auto operator()(Symbol lr, Symbol alpha, Symbol rest, Symbol eps, Symbol decay, Symbol keep,
-                            Symbol zero, Symbol g, Symbol p, Symbol square, auto... state) const {
+  static constexpr std::size_t numbers = 8, inputs = 3 + centered + momentum;
+  constexpr auto operator()(Symbol sign, Symbol lr, Symbol alpha, Symbol rest, Symbol eps, Symbol decay,
+                            Symbol keep, Symbol zero, Symbol g, Symbol p, Symbol square,
+                            auto... state) const {
+    g *= sign;
     if constexpr (decays) g += decay * p;
     square = alpha * square + rest * g * g;
     SymbolList<inputs - 1> after{{p, square, state...}};
@@ -77,6 +83,103 @@ struct RMSpropUpdate {
   }
 };
 
+// `fresh` and `ahead` are what the gradient and the mean weigh in a step; `rest` is that of the mean square.
+template <bool decays>
+struct NAdamUpdate {
+  static constexpr std::size_t numbers = 11, inputs = 4;
+  constexpr auto operator()(Symbol sign, Symbol fresh, Symbol ahead, Symbol eps, Symbol scale, Symbol beta1,
+                            Symbol rest1, Symbol beta2, Symbol rest2, Symbol decay, Symbol shrink, Symbol g,
+                            Symbol p, Symbol m, Symbol v) const {
+    g *= sign;
+    if constexpr (decays) g += decay * p;
+    m = beta1 * m + rest1 * g;
+    v = beta2 * v + rest2 * g * g;
+    const Symbol size = apply(xgrad::detail::Opcode::sqrt, v * scale) + eps;
+    return outputs(shrink * p - (fresh * g + ahead * m) / size, m, v);
+  }
+};
+
+// `adaptive` is 0 as long as the mean square is not to be trusted.
+template <bool decays>
+struct RAdamUpdate {
+  static constexpr std::size_t numbers = 11, inputs = 4;
+  constexpr auto operator()(Symbol sign, Symbol plain, Symbol adaptive, Symbol eps, Symbol beta1,
+                            Symbol rest1, Symbol beta2, Symbol rest2, Symbol decay, Symbol shrink,
+                            Symbol zero, Symbol g, Symbol p, Symbol m, Symbol v) const {
+    g *= sign;
+    if constexpr (decays) g += decay * p;
+    m = beta1 * m + rest1 * g;
+    v = beta2 * v + rest2 * g * g;
+    const Symbol scaled = adaptive / (apply(xgrad::detail::Opcode::sqrt, v) + eps);
+    return outputs(shrink * p - m * where(adaptive > zero, scaled, plain), m, v);
+  }
+};
+
+template <bool decays>
+struct AdamaxUpdate {
+  static constexpr std::size_t numbers = 7, inputs = 4;
+  constexpr auto operator()(Symbol sign, Symbol lr, Symbol eps, Symbol beta1, Symbol rest1, Symbol beta2,
+                            Symbol decay, Symbol g, Symbol p, Symbol m, Symbol largest) const {
+    g *= sign;
+    if constexpr (decays) g += decay * p;
+    m = beta1 * m + rest1 * g;
+    largest =
+        apply(xgrad::detail::Opcode::maximum, beta2 * largest, apply(xgrad::detail::Opcode::abs, g) + eps);
+    return outputs(p - lr * m / largest, m, largest);
+  }
+};
+
+struct LionUpdate {
+  static constexpr std::size_t numbers = 7, inputs = 3;
+  constexpr auto operator()(Symbol sign, Symbol lr, Symbol beta1, Symbol rest1, Symbol beta2, Symbol rest2,
+                            Symbol shrink, Symbol g, Symbol p, Symbol m) const {
+    g *= sign;
+    const Symbol way = apply(xgrad::detail::Opcode::sign, beta1 * m + rest1 * g);
+    return outputs(shrink * p - lr * way, beta2 * m + rest2 * g);
+  }
+};
+
+template <bool decays>
+struct AdagradUpdate {
+  static constexpr std::size_t numbers = 4, inputs = 3;
+  constexpr auto operator()(Symbol sign, Symbol lr, Symbol eps, Symbol decay, Symbol g, Symbol p,
+                            Symbol sum) const {
+    g *= sign;
+    if constexpr (decays) g += decay * p;
+    sum += g * g;
+    return outputs(p - lr * g / (apply(xgrad::detail::Opcode::sqrt, sum) + eps), sum);
+  }
+};
+
+template <bool decays>
+struct AdadeltaUpdate {
+  static constexpr std::size_t numbers = 6, inputs = 4;
+  constexpr auto operator()(Symbol sign, Symbol lr, Symbol rho, Symbol rest, Symbol eps, Symbol decay,
+                            Symbol g, Symbol p, Symbol square, Symbol moved) const {
+    g *= sign;
+    if constexpr (decays) g += decay * p;
+    square = rho * square + rest * g * g;
+    const auto root = [&](Symbol x) { return apply(xgrad::detail::Opcode::sqrt, x + eps); };
+    const Symbol change = root(moved) / root(square) * g;
+    return outputs(p - lr * change, square, rho * moved + rest * change * change);
+  }
+};
+
+// Where the gradient's sign changed, the element rests for this step.
+struct RpropUpdate {
+  static constexpr std::size_t numbers = 7, inputs = 4;
+  constexpr auto operator()(Symbol sign, Symbol shrink, Symbol grow, Symbol least, Symbol largest,
+                            Symbol zero, Symbol one, Symbol g, Symbol p, Symbol before, Symbol size) const {
+    using Op = xgrad::detail::Opcode;
+    g *= sign;
+    const Symbol both = g * before;
+    size *= where(both > zero, grow, where(both < zero, shrink, one));
+    size = apply(Op::minimum, apply(Op::maximum, size, least), largest);
+    g = where(both < zero, zero, g);
+    return outputs(p - apply(Op::sign, g) * size, g, size);
+  }
+};
+
 struct Scale {
   static constexpr std::size_t numbers = 1, inputs = 1;
   constexpr auto operator()(Symbol factor, Symbol x) const { return x * factor; }
@@ -90,14 +193,16 @@ struct Clamp {  // NaN stays
   }
 };
 
-using All =
-    List<SGDUpdate<false>, SGDUpdate<true>, MomentumUpdate<false, false>, MomentumUpdate<false, true>,
-         MomentumUpdate<true, false>, MomentumUpdate<true, true>, AdamUpdate<false, false>,
-         AdamUpdate<false, true>, AdamUpdate<true, false>, AdamUpdate<true, true>,
-         RMSpropUpdate<false, false, false>, RMSpropUpdate<false, false, true>,
-         RMSpropUpdate<false, true, false>, RMSpropUpdate<false, true, true>,
-         RMSpropUpdate<true, false, false>, RMSpropUpdate<true, false, true>,
-         RMSpropUpdate<true, true, false>, RMSpropUpdate<true, true, true>, Scale, Clamp>;
+using All = List<SGDUpdate<false>, SGDUpdate<true>, MomentumUpdate<false, false>, MomentumUpdate<false, true>,
+                 MomentumUpdate<true, false>, MomentumUpdate<true, true>, AdamUpdate<false, false>,
+                 AdamUpdate<false, true>, AdamUpdate<true, false>, AdamUpdate<true, true>,
+                 RMSpropUpdate<false, false, false>, RMSpropUpdate<false, false, true>,
+                 RMSpropUpdate<false, true, false>, RMSpropUpdate<false, true, true>,
+                 RMSpropUpdate<true, false, false>, RMSpropUpdate<true, false, true>,
+                 RMSpropUpdate<true, true, false>, RMSpropUpdate<true, true, true>, NAdamUpdate<false>,
+                 NAdamUpdate<true>, RAdamUpdate<false>, RAdamUpdate<true>, AdamaxUpdate<false>,
+                 AdamaxUpdate<true>, LionUpdate, AdagradUpdate<false>, AdagradUpdate<true>,
+                 AdadeltaUpdate<false>, AdadeltaUpdate<true>, RpropUpdate, Scale, Clamp>;
 
 }  // namespace xgrad::optim::formulas
 
@@ -116,7 +221,8 @@ kernels::InPlaceFormula in_place() {
   constexpr const xgrad::detail::Program& program =
       xgrad::detail::ForwardProgram<F, F::inputs, F::numbers>::program;
   static_assert(program.constant_count == F::numbers, "pass a literal of the formula as one of its numbers");
-  return {&program, kernels::update_loops()[formulas::All::index<F>()][static_cast<std::size_t>(dtype_of<T>)]};
+  return {&program,
+          kernels::update_loops()[formulas::All::index<F>()][static_cast<std::size_t>(dtype_of<T>)]};
 }
 
 /// f() of choices that are known when the program runs, as constants: `choose(f, true)` is

@@ -1,4 +1,4 @@
-// What all optimizers share.
+// What all optimizers of one element type share.
 #include <xgrad/optim/optimizer.hpp>
 
 #include <algorithm>
@@ -11,15 +11,33 @@
 
 namespace xgrad::optim {
 
+namespace {
+
+// "exp_avg.0", and not "step".
+bool is_buffer(const NamedState& state) { return state.name.find('.') != std::string::npos; }
+
+}  // namespace
+
 template <Real T>
-Optimizer<T>::Optimizer(const char* name, std::vector<Tensor<T>> parameters, double lr)
-    : name_(name), parameters_(std::move(parameters)), steps_(parameters_.size()) {
-  set_lr(lr);
+Optimizer<T>::Optimizer(const char* name, std::vector<Tensor<T>> parameters, double lr) : Optimizer(name) {
+  add_parameters(std::move(parameters), lr);
+  require_parameters();
+}
+
+template <Real T>
+void Optimizer<T>::require_parameters() const {
   if (parameters_.empty())
-    throw ValueError(
-        fmt::format("{}: no parameters; pass those of a module that has some, nn::parameters(module)", name));
-  for (std::size_t k = 0; k < parameters_.size(); ++k) {
-    const Tensor<T>& p = parameters_[k];
+    throw ValueError(fmt::format(
+        "{}: no parameters; pass those of a module that has some, nn::parameters(module)", this->name()));
+}
+
+template <Real T>
+std::size_t Optimizer<T>::add_parameters(std::vector<Tensor<T>> parameters, double lr) {
+  const char* const name = this->name();
+  detail::check_option(name, "lr", lr);
+  std::vector<Tensor<T>> all = parameters_;
+  for (Tensor<T>& p : parameters) {
+    const std::size_t k = all.size();
     if (!p.defined())
       throw ValueError(fmt::format("{}: parameter {} is undefined (default constructed)", name, k));
     if (!p.node() || !p.is_leaf())
@@ -28,14 +46,14 @@ Optimizer<T>::Optimizer(const char* name, std::vector<Tensor<T>> parameters, dou
           p.node() ? fmt::format("is the result of '{}', not a leaf; optimize what it was computed from",
                                  p.op_name())
                    : std::string("takes no gradient; call set_requires_grad() on it first")));
+    all.push_back(std::move(p));
   }
-  detail::check_given_once(name, parameters_);
-}
-
-template <Real T>
-void Optimizer<T>::set_lr(double lr) {
-  detail::check_option(name_, "lr", lr);
-  lr_ = lr;
+  detail::check_given_once(name, all);
+  this->groups_.push_back({parameters_.size(), all.size(), lr});
+  parameters_ = std::move(all);
+  steps_.resize(parameters_.size());
+  for (auto& list : buffers_) list.resize(parameters_.size());
+  return this->groups_.size() - 1;
 }
 
 template <Real T>
@@ -44,43 +62,84 @@ void Optimizer<T>::zero_grad() {
 }
 
 template <Real T>
-void Optimizer<T>::add_buffers(const char* name) {
-  buffer_names_.push_back(name);
-  auto& list = buffers_.emplace_back();
-  for (const Tensor<T>& p : parameters_) list.push_back(zeros<T>(p.shape()));
+void Optimizer<T>::add_buffers(const char* name, double value) {
+  for (std::size_t group = 0; group < this->groups_.size(); ++group) add_buffers(name, group, true, value);
+}
+
+template <Real T>
+void Optimizer<T>::add_buffers(const char* name, std::size_t group, bool wanted, double value) {
+  const auto found = std::ranges::find(buffer_names_, std::string_view(name));
+  const auto number = static_cast<std::size_t>(found - buffer_names_.begin());
+  if (found == buffer_names_.end()) {
+    buffer_names_.push_back(name);
+    buffers_.emplace_back(parameters_.size());
+  }
+  const auto [begin, end, lr] = this->groups_[group];
+  for (std::size_t k = begin; wanted && k < end; ++k)
+    buffers_[number][k] = full<T>(parameters_[k].shape(), value);
+}
+
+template <Real T>
+Tensor<T> Optimizer<T>::step_with(const std::function<Tensor<T>()>& closure) {
+  Tensor<T> loss = closure();
+  this->step();
+  return loss;
 }
 
 template <Real T>
 std::vector<NamedState> Optimizer<T>::state() const {
-  Tensor<double> steps = zeros<double>({static_cast<std::int64_t>(steps_.size())});
-  std::ranges::copy(steps_, steps.mutable_values().begin());
-  std::vector<NamedState> result{{"step", steps}};
+  std::vector<NamedState> result{{"step", detail::tensor_of({steps_.begin(), steps_.end()})}};
   for (std::size_t b = 0; b < buffers_.size(); ++b)
     for (std::size_t k = 0; k < parameters_.size(); ++k)
-      result.push_back({fmt::format("{}.{}", buffer_names_[b], k), buffers_[b][k]});
+      if (buffers_[b][k].defined())
+        result.push_back({fmt::format("{}.{}", buffer_names_[b], k), buffers_[b][k]});
+  std::vector<double> rates, momenta;
+  for (std::size_t group = 0; group < this->groups(); ++group) {
+    rates.push_back(this->lr(group));
+    momenta.push_back(this->momentum(group));
+  }
+  result.push_back({"lr", detail::tensor_of(rates)});
+  result.push_back({"momentum", detail::tensor_of(momenta)});
   return result;
 }
 
 template <Real T>
-void Optimizer<T>::load_state(const std::vector<NamedState>& state) {
-  const auto own = this->state();
+void Optimizer<T>::check_state(const std::vector<NamedState>& state) const {
+  const auto own = Optimizer::state();
   if (state.size() != own.size())
     throw FormatError(
         fmt::format("{}: a state of {} tensors where this optimizer has {}; it belongs to other options or "
                     "other parameters; nothing was changed",
-                    name_, state.size(), own.size()));
-  for (std::size_t i = 0; i < own.size(); ++i) {
-    const AnyTensor &given = state[i].tensor, &expected = own[i].tensor;
-    if (state[i].name != own[i].name || !given.defined() || given.shape() != expected.shape() ||
-        given.dtype() != expected.dtype())
-      throw FormatError(
-          fmt::format("{}: the state holds '{}' {} where '{}' {} is expected; nothing was changed", name_,
-                      state[i].name, given.defined() ? xgrad::to_string(given.shape()) : "undefined",
-                      own[i].name, xgrad::to_string(expected.shape())));
+                    this->name(), state.size(), own.size()));
+  for (const NamedState& expected : own) {
+    const AnyTensor& given = detail::state_named(this->name(), state, expected.name, expected.tensor);
+    if (is_buffer(expected)) continue;
+    const double high = expected.name == "momentum" ? 1 : 1e300;
+    for (const double x : Tensor<double>(given).values())
+      if (!(x >= 0 && x < high))
+        throw FormatError(fmt::format("{}: the state holds '{}' = {}, which cannot be; nothing was changed",
+                                      this->name(), expected.name, x));
   }
-  for (std::size_t i = 1; i < own.size(); ++i) Tensor<T>(own[i].tensor).assign(Tensor<T>(state[i].tensor));
-  const auto steps = Tensor<double>(state[0].tensor).values();
-  std::ranges::transform(steps, steps_.begin(), [](double n) { return std::llround(n); });
+}
+
+template <Real T>
+void Optimizer<T>::load_state(const std::vector<NamedState>& state) {
+  Optimizer::check_state(state);
+  for (const NamedState& own : Optimizer::state()) {
+    const AnyTensor& given = detail::state_named(this->name(), state, own.name, own.tensor);
+    if (is_buffer(own)) {
+      Tensor<T>(own.tensor).assign(Tensor<T>(given));
+      continue;
+    }
+    const auto numbers = Tensor<double>(given).values();
+    if (own.name == "step")
+      std::ranges::transform(numbers, steps_.begin(), [](double n) { return std::llround(n); });
+    for (std::size_t group = 0; group < this->groups(); ++group) {
+      if (own.name == "lr") this->groups_[group].lr = numbers[group];
+      double* const place = own.name == "momentum" ? this->momentum_place(group) : nullptr;
+      if (place) *place = numbers[group];
+    }
+  }
 }
 
 namespace detail {
@@ -90,14 +149,6 @@ void two_steps(const char* optimizer) {
       "{}: two threads are in step() at a time; add up the gradients of all threads, and have one of "
       "them make the step while the others wait",
       optimizer));
-}
-
-void check_option(const char* optimizer, const char* option, double value, double low, double high) {
-  if (!(value >= low && value < high))
-    throw ValueError(
-        high < 1e300
-            ? fmt::format("{}: {} is {}; it lies in [{}, {})", optimizer, option, value, low, high)
-            : fmt::format("{}: {} is {}; it is finite and at least {}", optimizer, option, value, low));
 }
 
 template <Real T>

@@ -1,8 +1,9 @@
-// What all optimizers share: the parameters, their state, and how it is saved.
+// What all optimizers of one element type share: parameters in groups, their buffers, and loops over them.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/autograd/tape/node.hpp>
 #include <xgrad/autograd/tape/tensor.hpp>
+#include <xgrad/optim/any_optimizer.hpp>
 
 namespace xgrad::optim {
 
@@ -21,68 +23,88 @@ namespace detail {
 
 }  // namespace detail
 
-/// A tensor of an optimizer's state under its name, such as "exp_avg.0" for parameter 0.
-struct NamedState {
-  std::string name;
-  AnyTensor tensor;
-};
-
-/// The part of an optimizer that is the same for all. Parameters without a gradient are left alone by step(),
-/// and their own step counts with them. One of your own derives from it, names its buffers, and has a step()
-/// that calls each().
+/// The base of all optimizers, behind which one is chosen when the program runs:
+/// `std::unique_ptr<optim::Optimizer<float>>`. Parameters without a gradient are left alone by step(), and
+/// their own step counts with them. One of your own derives from it, names its buffers, and has a step() that
+/// calls each(); one whose groups have options derives from OptimizerWith.
 template <Real T>
-class Optimizer {
+class Optimizer : public AnyOptimizer {
  public:
-  /// Clears the gradients of all parameters.
-  void zero_grad();
+  using AnyOptimizer::step;
+  /// A step whose loss and gradients `closure` computes: it clears the gradients, goes backward, and returns
+  /// the loss, which is also what this returns. LBFGS calls it several times.
+  Tensor<T> step(const std::function<Tensor<T>()>& closure) { return step_with(closure); }
 
+  void zero_grad() override;
+
+  /// Those of all groups, in the order in which they were given.
   const std::vector<Tensor<T>>& parameters() const { return parameters_; }
 
-  double lr() const { return lr_; }
-  /// Throws ValueError for a negative or infinite one.
-  void set_lr(double lr);
-
-  /// The state as it is now, sharing memory with the optimizer; empty before the first step where there is
-  /// none.
-  std::vector<NamedState> state() const;
-  /// Copies a state that state() of an equal optimizer gave. Throws FormatError, having changed nothing,
-  /// where names or shapes differ.
-  void load_state(const std::vector<NamedState>& state);
+  std::vector<NamedState> state() const override;
+  void check_state(const std::vector<NamedState>& state) const override;
+  void load_state(const std::vector<NamedState>& state) override;
 
  protected:
-  /// Throws ValueError for no parameters, one that can have no gradient, or one that is given twice, and as
-  /// set_lr() does.
+  /// Of one group. Throws ValueError for no parameters, one that can have no gradient, or one that is given
+  /// twice, and as set_lr() does.
   Optimizer(const char* name, std::vector<Tensor<T>> parameters, double lr);
-  ~Optimizer() = default;
-  Optimizer(Optimizer&&) = default;  // and no copies: they would share the state
-  Optimizer& operator=(Optimizer&&) = default;
+  /// Of none yet.
+  explicit Optimizer(const char* name) : AnyOptimizer(name) {}
+
+  /// One more group, and its number. Throws as the constructor does, having changed nothing, but takes an
+  /// empty list.
+  std::size_t add_parameters(std::vector<Tensor<T>> parameters, double lr);
+  /// Throws ValueError where no group has a parameter.
+  void require_parameters() const;
 
   /// The options given, with the learning rate as it is now.
-  auto current(auto options) const {
-    options.lr = lr_;
+  auto current(auto options, std::size_t group = 0) const {
+    options.lr = this->lr(group);
     return options;
   }
 
-  /// One zero tensor for each parameter.
-  void add_buffers(const char* name);
+  /// One tensor, full of `value`, for each parameter of all groups that there are.
+  void add_buffers(const char* name, double value = 0);
+  /// For each parameter of one group, the newest. With `wanted = false` its parameters have none of that
+  /// name; an optimizer names its buffers in the same order for every group.
+  void add_buffers(const char* name, std::size_t group, bool wanted, double value = 0);
 
-  /// f(parameter, gradient, step count from 1, k) for each parameter k that has a gradient, under no_grad.
-  /// Throws GraphError inside the function of a Replay, and while another thread is in a step.
+  /// f(parameter, gradient, step count from 1, k) for each parameter k, of all groups, that has a gradient,
+  /// under no_grad. Throws GraphError inside the function of a Replay, and while another thread is in a step.
   void each(auto f) {
     const no_grad scope;
-    each_gradient([&](AnyTensor& gradient, std::int64_t step, std::size_t k) {
-      const Tensor<T> typed(std::move(gradient));
-      f(std::as_const(parameters_[k]), typed, step, k);
+    each_group([&](std::size_t group) {
+      each_gradient(group, [&](AnyTensor& gradient, std::int64_t step, std::size_t k) {
+        const Tensor<T> typed(std::move(gradient));
+        f(std::as_const(parameters_[k]), typed, step, k);
+      });
     });
+  }
+
+  /// The group that parameter k is in.
+  std::size_t group_of(std::size_t k) const {
+    std::size_t group = 0;
+    while (k >= this->groups_[group].end) ++group;
+    return group;
   }
 
   /// Parameter k's part of the buffers of that number, in the order of add_buffers.
   const Tensor<T>& buffer(std::size_t number, std::size_t k) const { return buffers_[number][k]; }
 
-  /// For the formulas of optim/formulas.hpp: runs one for each parameter that has a gradient, over it and its
-  /// buffers. `numbers(step count)` are the formula's.
-  void update(const kernels::InPlaceFormula& formula, auto numbers) {
-    each_gradient([&](AnyTensor& gradient, std::int64_t step, std::size_t k) {
+  /// f(group) for every group: what a step() is made of that calls update().
+  void each_group(auto f) {
+    const xgrad::detail::ProfiledOp timed(this->name());
+    const OneStep alone(*this);
+    if (xgrad::detail::in_replay())
+      xgrad::detail::refuse_in_replay(
+          this->name(), "step() would count its steps once, not in every run; call it after each");
+    for (std::size_t group = 0; group < this->groups_.size(); ++group) f(group);
+  }
+
+  /// For the formulas of optim/formulas.hpp: runs one for each parameter of the group that has a gradient,
+  /// over it and its buffers. `numbers(step count)` points to the formula's.
+  void update(std::size_t group, const kernels::InPlaceFormula& formula, auto numbers) {
+    each_gradient(group, [&](AnyTensor& gradient, std::int64_t step, std::size_t k) {
       std::array<void*, 5> operands;
       void** next = operands.data();
       *next++ = gradient.mutable_bytes();
@@ -91,20 +113,19 @@ class Optimizer {
         *next++ = x.mutable_bytes();
       };
       write(parameters_[k]);
-      for (auto& list : buffers_) write(list[k]);
+      for (auto& list : buffers_)
+        if (list[k].defined()) write(list[k]);
       kernels::on(gradient.device())
-          .in_place(formula, dtype_of<T>, gradient.elements(), operands.data(), numbers(step).data());
+          .in_place(formula, dtype_of<T>, gradient.elements(), operands.data(), numbers(step));
     });
   }
 
+  virtual Tensor<T> step_with(const std::function<Tensor<T>()>& closure);
+
  private:
-  void each_gradient(auto f) {
-    const xgrad::detail::ProfiledOp timed(name_);
-    const OneStep alone(*this);
-    if (xgrad::detail::in_replay())
-      xgrad::detail::refuse_in_replay(
-          name_, "step() would count its steps once, not in every run; call it after each");
-    for (std::size_t k = 0; k < parameters_.size(); ++k) {
+  void each_gradient(std::size_t group, auto f) {
+    const auto [begin, end, lr] = this->groups_[group];
+    for (std::size_t k = begin; k < end; ++k) {
       AnyTensor gradient = leaf(k).grad();
       if (gradient.defined()) f(gradient, ++steps_[k], k);
     }
@@ -114,7 +135,7 @@ class Optimizer {
   struct OneStep {
     explicit OneStep(Optimizer& optimizer) : of(optimizer) {
       if (std::atomic_ref(of.stepping_).exchange(true, std::memory_order_acquire))
-        detail::two_steps(of.name_);
+        detail::two_steps(of.name());
     }
     OneStep(const OneStep&) = delete;
     ~OneStep() { std::atomic_ref(of.stepping_).store(false, std::memory_order_release); }
@@ -126,20 +147,63 @@ class Optimizer {
     return static_cast<xgrad::detail::Leaf&>(*parameters_[k].node());
   }
 
-  const char* name_;
   bool stepping_ = false;
-  double lr_;
   std::vector<Tensor<T>> parameters_;
   std::vector<std::int64_t> steps_;
   std::vector<const char*> buffer_names_;
-  std::vector<std::vector<Tensor<T>>> buffers_;
+  std::vector<std::vector<Tensor<T>>> buffers_;  // undefined for a parameter that has none of the name
+};
+
+/// Parameters that an optimizer treats alike, by options of their own: the learning rate, and all others.
+template <Real T, class Options>
+struct ParamGroup {
+  std::vector<Tensor<T>> parameters;
+  Options options = {};
+};
+
+/// The base of optimizers whose groups have options, a struct of them with an `lr`.
+template <Real T, class Options>
+class OptimizerWith : public Optimizer<T> {
+ public:
+  using Group = ParamGroup<T, Options>;
+
+  /// One more group, at any time: its parameters begin at step 1. Throws ValueError as the constructor does,
+  /// having changed nothing; an empty list is allowed.
+  void add_group(std::vector<Tensor<T>> parameters, Options options = {}) {
+    check(options);
+    const std::size_t group = this->add_parameters(std::move(parameters), options.lr);
+    options_.push_back(std::move(options));
+    add_buffers_to(group);
+  }
+
+  /// The options of a group, with the learning rate as it is now.
+  Options options(std::size_t group = 0) const {
+    this->checked(group);
+    return this->current(options_[group], group);
+  }
+
+ protected:
+  explicit OptimizerWith(const char* name) : Optimizer<T>(name) {}
+
+  /// The last thing that a constructor does, for it calls the two functions below.
+  void add_groups(std::vector<Group> groups) {
+    for (Group& group : groups) add_group(std::move(group.parameters), std::move(group.options));
+    this->require_parameters();
+  }
+
+  /// Throws ValueError, by check_option(), for options that make no sense.
+  virtual void check(const Options&) const {}
+  /// Calls add_buffers() for what the parameters of a new group need.
+  virtual void add_buffers_to(std::size_t) {}
+
+  /// The options as they were given, but for the momentum, which may have changed.
+  Options& given(std::size_t group) { return options_[group]; }
+
+ private:
+  std::vector<Options> options_;
 };
 
 namespace detail {
-
-// Throws ValueError naming the optimizer and the option unless low <= value and value < high.
-void check_option(const char* optimizer, const char* option, double value, double low = 0,
-                  double high = 1e300);
 
 // Throws ValueError naming the caller and the parameter that is in the list twice.
 template <Real T>

@@ -1,33 +1,44 @@
 // RMSprop.
 #include <xgrad/optim/rmsprop.hpp>
 
-#include <xgrad/optim/formulas.hpp>
+#include <xgrad/optim/update.hpp>
 
 namespace xgrad::optim {
 
-template <Real T>
-RMSprop<T>::RMSprop(std::vector<Tensor<T>> parameters, RMSpropOptions options)
-    : Optimizer<T>("RMSprop", std::move(parameters), options.lr), options_(options) {
-  detail::check_option("RMSprop", "alpha", options.alpha, 0, 1);
-  detail::check_option("RMSprop", "eps", options.eps);
-  detail::check_option("RMSprop", "weight_decay", options.weight_decay);
-  detail::check_option("RMSprop", "momentum", options.momentum);
-  this->add_buffers("square_avg");
-  if (options.centered) this->add_buffers("grad_avg");
-  if (options.momentum > 0) this->add_buffers("momentum_buffer");
-}
+template <>
+struct Update<RMSpropOptions> {
+  using Options = RMSpropOptions;
+  static constexpr const char* name = "RMSprop";
 
-template <Real T>
-void RMSprop<T>::step() {
-  const auto& o = options_;
-  const auto formula = choose([](auto... b) { return in_place<formulas::RMSpropUpdate<b...>, T>(); },
-                              o.centered, o.momentum > 0, o.weight_decay > 0);
-  const std::array numbers{this->lr(), o.alpha, 1 - o.alpha, o.eps, o.weight_decay, o.momentum, 0.0};
-  this->update(
-      formula, [&](std::int64_t) -> const auto& { return numbers; });
-}
+  static void check(const Options& o) {
+    detail::check_option(name, "alpha", o.alpha, 0, 1);
+    detail::check_option(name, "eps", o.eps);
+    detail::check_option(name, "weight_decay", o.weight_decay);
+    detail::check_option(name, "momentum", o.momentum);
+  }
+  static double* momentum(Options& o) { return o.momentum > 0 ? &o.momentum : nullptr; }
+  static std::array<Buffer, 3> buffers(const Options& o) {
+    return {{{"square_avg"}, {"grad_avg", o.centered}, {"momentum_buffer", o.momentum > 0}}};
+  }
 
-#define XGRAD_INSTANTIATE(T) template class RMSprop<T>;
+  Update(const Options& o, bool momentum)
+      : with_momentum(momentum),
+        centered(o.centered),
+        decays(o.weight_decay > 0),
+        numbers{sign_of(o), o.lr, o.alpha, 1 - o.alpha, o.eps, o.weight_decay, o.momentum, 0} {}
+
+  template <Real T>
+  kernels::InPlaceFormula formula() const {
+    return choose([](auto... b) { return in_place<formulas::RMSpropUpdate<b...>, T>(); }, centered,
+                  with_momentum, decays);
+  }
+  const double* operator()(std::int64_t) { return numbers.data(); }
+
+  bool with_momentum, centered, decays;
+  std::array<double, 8> numbers;
+};
+
+#define XGRAD_INSTANTIATE(T) template class FormulaOptimizer<T, RMSpropOptions>;
 #include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::optim

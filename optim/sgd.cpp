@@ -2,38 +2,44 @@
 #include <xgrad/optim/sgd.hpp>
 
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/optim/formulas.hpp>
+#include <xgrad/optim/update.hpp>
 
 namespace xgrad::optim {
 
-template <Real T>
-SGD<T>::SGD(std::vector<Tensor<T>> parameters, SGDOptions options)
-    : Optimizer<T>("SGD", std::move(parameters), options.lr), options_(options) {
-  detail::check_option("SGD", "momentum", options.momentum);
-  detail::check_option("SGD", "dampening", options.dampening);
-  detail::check_option("SGD", "weight_decay", options.weight_decay);
-  if (options.nesterov && (options.momentum == 0 || options.dampening != 0))
-    throw ValueError("SGD: nesterov needs a momentum above 0 and no dampening");
-  if (options.momentum != 0) this->add_buffers("momentum_buffer");
-}
+template <>
+struct Update<SGDOptions> {
+  using Options = SGDOptions;
+  static constexpr const char* name = "SGD";
 
-template <Real T>
-void SGD<T>::step() {
-  const double lr = this->lr(), decay = options_.weight_decay, momentum = options_.momentum;
-  const std::array plain{lr, decay};
-  if (momentum == 0)
-    return this->update(
-        choose([](auto decays) { return in_place<formulas::SGDUpdate<decays>, T>(); }, decay > 0),
-        [&](std::int64_t) -> const auto& { return plain; });
-  const std::array first{lr, decay, momentum, 0.0, 1.0},
-      later{lr, decay, momentum, momentum, 1 - options_.dampening};
-  this->update(
-      choose([](auto... b) { return in_place<formulas::MomentumUpdate<b...>, T>(); }, options_.nesterov,
-             decay > 0),
-      [&](std::int64_t t) -> const auto& { return t == 1 ? first : later; });
-}
+  static void check(const Options& o) {
+    detail::check_option(name, "momentum", o.momentum);
+    detail::check_option(name, "dampening", o.dampening);
+    detail::check_option(name, "weight_decay", o.weight_decay);
+    if (o.nesterov && (o.momentum == 0 || o.dampening != 0))
+      throw ValueError("SGD: nesterov needs a momentum above 0 and no dampening");
+  }
+  static double* momentum(Options& o) { return o.momentum != 0 ? &o.momentum : nullptr; }
+  static std::array<Buffer, 1> buffers(const Options& o) { return {{{"momentum_buffer", o.momentum != 0}}}; }
 
-#define XGRAD_INSTANTIATE(T) template class SGD<T>;
+  Update(const Options& o, bool momentum)
+      : with_momentum(momentum),
+        nesterov(o.nesterov),
+        decays(o.weight_decay > 0),
+        first{sign_of(o), o.lr, o.weight_decay, o.momentum, 0, 1},
+        later{sign_of(o), o.lr, o.weight_decay, o.momentum, o.momentum, 1 - o.dampening} {}
+
+  template <Real T>
+  kernels::InPlaceFormula formula() const {
+    if (!with_momentum) return choose([](auto d) { return in_place<formulas::SGDUpdate<d>, T>(); }, decays);
+    return choose([](auto... b) { return in_place<formulas::MomentumUpdate<b...>, T>(); }, nesterov, decays);
+  }
+  const double* operator()(std::int64_t t) { return t == 1 ? first.data() : later.data(); }
+
+  bool with_momentum, nesterov, decays;
+  std::array<double, 6> first, later;  // of the formula without momentum only the beginning
+};
+
+#define XGRAD_INSTANTIATE(T) template class FormulaOptimizer<T, SGDOptions>;
 #include <xgrad/autograd/core/instantiate.hpp>
 
 }  // namespace xgrad::optim
