@@ -72,7 +72,9 @@ set(XGRAD_PUBLIC_HEADERS
   optim/clip.hpp
   optim/formula_optimizer.hpp
   optim/optimizer.hpp
+  optim/plateau.hpp
   optim/rmsprop.hpp
+  optim/schedule.hpp
   optim/sgd.hpp
   models/char_rnn.hpp
   models/sample.hpp
