@@ -71,6 +71,7 @@ set(XGRAD_PUBLIC_HEADERS
   optim/any_optimizer.hpp
   optim/clip.hpp
   optim/formula_optimizer.hpp
+  optim/lbfgs.hpp
   optim/optimizer.hpp
   optim/plateau.hpp
   optim/rmsprop.hpp

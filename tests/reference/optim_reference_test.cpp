@@ -1,10 +1,13 @@
 // Optimizers against PyTorch's: 20 steps, and the parameters after each.
 #include <memory>
 
+#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/reduce.hpp>
 #include <xgrad/ops/shape.hpp>
 #include <xgrad/optim/adagrad.hpp>
 #include <xgrad/optim/adam.hpp>
 #include <xgrad/optim/adam_variants.hpp>
+#include <xgrad/optim/lbfgs.hpp>
 #include <xgrad/optim/rmsprop.hpp>
 #include <xgrad/optim/sgd.hpp>
 #include "catch.hpp"
@@ -60,6 +63,28 @@ ReferenceTable::Call groups(Options options) {
       if constexpr (requires { second.weight_decay; }) second.weight_decay = 0;
       optimizer.add_group({p[1]}, second);
     });
+  };
+}
+
+D valley(const D& a, const D& b) { return sum(100 * square(b - a * a) + square(1 - a)); }
+D bowl(const D& a, const D& b) { return sum(square(a) * D{1, 2, 3}) + sum(pow(b, 4)) / 4 + sum(a * b); }
+
+// The position after every step, and the loss before it.
+ReferenceTable::Call run_lbfgs(D (*loss)(const D&, const D&), int steps, LBFGSOptions options) {
+  return [=](const ReferenceInputs& x) {
+    const Parameters p = start(x);
+    LBFGS<double> optimizer(p, options);
+    Tensors<double> after, losses;
+    for (int t = 0; t < steps; ++t) {
+      losses.push_back(optimizer.step([&] {
+        optimizer.zero_grad();
+        const D value = loss(p[0], p[1]);
+        value.backward();
+        return value.detach();
+      }));
+      after.push_back(cat(Tensors<double>{p[0].detach(), p[1].detach()}, 0));
+    }
+    return Tensors<double>{stack(after), stack(losses)};
   };
 }
 
@@ -126,6 +151,13 @@ TEST_CASE("optimizers are PyTorch's, step by step") {
   t.add("Lion options", run<Lion<double>>(LionOptions{
                             .lr = 0.02, .betas = {0.8, 0.95}, .weight_decay = 0.1, .maximize = true}));
   t.add("Lion groups", groups<Lion<double>>(LionOptions{.lr = 0.02, .weight_decay = 0.1}));
+  t.add("LBFGS", run_lbfgs(bowl, 5, {}), {.limit = 1e-6});
+  t.add("LBFGS options", run_lbfgs(bowl, 20, {.lr = 0.5, .max_iter = 3, .max_eval = 3, .history_size = 2}),
+        {.limit = 1e-6});
+  t.add("LBFGS strong_wolfe", run_lbfgs(bowl, 5, {.line_search_fn = LineSearch::strong_wolfe}),
+        {.limit = 1e-6});
+  t.add("LBFGS valley", run_lbfgs(valley, 6, {.max_iter = 4, .line_search_fn = LineSearch::strong_wolfe}),
+        {.limit = 1e-6});
   CHECK(t.check() == "");
 }
 

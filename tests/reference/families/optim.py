@@ -103,3 +103,33 @@ with Family("optim") as f:
     add("Lion", Lion)
     add("Lion options", Lion, lr=0.02, betas=(0.8, 0.95), weight_decay=0.1, maximize=True)
     add("Lion groups", Lion, True, lr=0.02, weight_decay=0.1)
+
+    def lbfgs(name, loss, *x, steps, **options):
+        """The position after every step, and the loss before it; in the valley roundings grow tenfold with every step."""
+        def run(*x):
+            x = [t.clone().requires_grad_() for t in x]
+            optimizer = OPTIM.LBFGS(x, **options)
+
+            def closure():
+                optimizer.zero_grad()
+                value = loss(*x)
+                value.backward()
+                return value
+            after, losses = [], []
+            for _ in range(steps):
+                losses.append(optimizer.step(closure).detach())
+                after.append(torch.cat([t.detach().flatten() for t in x]))
+            return torch.stack(after), torch.stack(losses)
+        f.add(name, run, *x, gradient=False)
+
+    def valley(a, b):  # Rosenbrock's
+        return (100 * (b - a * a) ** 2 + (1 - a) ** 2).sum()
+
+    def bowl(a, b):
+        return (a ** 2 * torch.arange(1.0, 4.0)).sum() + (b ** 4).sum() / 4 + (a * b).sum()
+
+    lbfgs("LBFGS", bowl, f.normal(3), f.normal(3), steps=5)
+    lbfgs("LBFGS options", bowl, f.normal(3), f.normal(3), steps=20, lr=0.5, max_iter=3, max_eval=3, history_size=2)
+    lbfgs("LBFGS strong_wolfe", bowl, f.normal(3), f.normal(3), steps=5, line_search_fn="strong_wolfe")
+    lbfgs("LBFGS valley", valley, torch.tensor([-1.2, 1.0, 0.5]), torch.tensor([1.0, -1.0, 2.0]), steps=6, max_iter=4,
+          line_search_fn="strong_wolfe")
