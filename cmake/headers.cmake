@@ -48,6 +48,8 @@ set(XGRAD_PUBLIC_HEADERS
   nn/attention.hpp
   nn/check.hpp
   nn/conv.hpp
+  nn/checkpoint.hpp
+  nn/decay_groups.hpp
   nn/dropout.hpp
   nn/embedding.hpp
   nn/init.hpp

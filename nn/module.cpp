@@ -12,6 +12,7 @@
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/node.hpp>
 #include <xgrad/nn/file.hpp>
+#include <xgrad/nn/prepared_load.hpp>
 #include <xgrad/ops/integer.hpp>
 
 namespace xgrad::nn {
@@ -119,30 +120,6 @@ void append_names(std::string& problems, std::string_view what, const std::vecto
   for (std::size_t k = 0; k < std::min(names.size(), most); ++k) shown.push_back(detail::printable(names[k]));
   problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", what, fmt::join(shown, ", "));
   if (names.size() > most) problems += fmt::format(" and {} more", names.size() - most);
-}
-
-LoadReport load(const Visitor& visitor, const StateDict& dict, bool strict) {
-  Comparison found = compare(visitor, dict);
-  std::string problems;
-  if (strict) append_names(problems, "missing", found.missing);
-  if (strict) append_names(problems, "unexpected", found.refused);
-  append_names(problems, "wrong shape", found.misshapen);
-  if (!problems.empty()) {
-    const bool none = std::ranges::none_of(visitor.items(), is_state);
-    throw FormatError(fmt::format("load_state_dict: {}{}; nothing was changed", problems,
-                                  none ? "; the module has no parameters (is it default constructed?)" : ""));
-  }
-  for (const auto& [from, to] : found.copies)
-    if (!to->is_leaf())
-      throw GraphError(
-          "load_state_dict: a parameter is the result of a recorded op and cannot be written; nothing was "
-          "changed");
-  // Memory is taken before anything is changed.
-  std::vector<AnyTensor> values;
-  for (const auto& [from, to] : found.copies) values.push_back(values_for(*to, *from));
-  for (std::size_t k = 0; k < values.size(); ++k)
-    typed(*found.copies[k].second, [&]<Real T>(Tensor<T> target) { target.assign(Tensor<T>(values[k])); });
-  return {std::move(found.missing), std::move(found.unexpected)};
 }
 
 // The module whose heading `next` points at, as PyTorch prints it; `next` moves past its end.
@@ -253,8 +230,43 @@ StateDict state_dict(const Visitor& visitor) {
   });
 }
 
+PreparedLoad prepare_load(const Visitor& visitor, const StateDict& dict, bool strict) {
+  Comparison found = compare(visitor, dict);
+  std::string problems;
+  if (strict) append_names(problems, "missing", found.missing);
+  if (strict) append_names(problems, "unexpected", found.refused);
+  append_names(problems, "wrong shape", found.misshapen);
+  if (!problems.empty()) {
+    const bool none = std::ranges::none_of(visitor.items(), is_state);
+    throw FormatError(fmt::format("load_state_dict: {}{}; nothing was changed", problems,
+                                  none ? "; the module has no parameters (is it default constructed?)" : ""));
+  }
+  for (const auto& [from, to] : found.copies)
+    if (!to->is_leaf())
+      throw GraphError(
+          "load_state_dict: a parameter is the result of a recorded op and cannot be written; nothing was "
+          "changed");
+  // Memory is taken before anything is changed.
+  PreparedLoad result;
+  for (const auto& [from, to] : found.copies) {
+    result.values.push_back(values_for(*to, *from));
+    result.targets.push_back(to);
+  }
+  result.report = {std::move(found.missing), std::move(found.unexpected)};
+  return result;
+}
+
+void PreparedLoad::copy() const {
+  for (std::size_t k = 0; k < values.size(); ++k)
+    typed(*targets[k], [&]<Real T>(Tensor<T> target) { target.assign(Tensor<T>(values[k])); });
+}
+
 LoadReport load_state_dict(const Visitor& visitor, const StateDict& dict, bool strict) {
-  return xgrad::detail::or_error("load_state_dict", [&] { return load(visitor, dict, strict); });
+  return xgrad::detail::or_error("load_state_dict", [&] {
+    PreparedLoad load = prepare_load(visitor, dict, strict);
+    load.copy();
+    return std::move(load.report);
+  });
 }
 
 void separate(const Visitor& visitor) {
