@@ -67,8 +67,8 @@ Table make_cpu() {
   };
   for (const Part add_part :
        {fold_loops(), softmax_loops(), norm_loops(), sum_of_squares_loops(), &add_columns, &add_convolutions,
-        &add_copies, &add_gathers, &add_integers, &add_linear_algebra, &add_ordersadd_pools, &add_products,
-        &add_products, &add_recurrent, &add_scans, &add_targets})
+        &add_copies, &add_gathers, &add_integers, &add_linear_algebra, &add_orders, &add_pools, &add_products,
+        &add_recurrent, &add_scans, &add_targets})
     add_part(table);
   return table;
 }

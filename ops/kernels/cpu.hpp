@@ -21,7 +21,8 @@ void add_copies(Table& table);
 void add_gathers(Table& table);
 void add_integers(Table& table);
 void add_linear_algebra(Table& table);
-void add_ordersadd_pools(Table& table);
+void add_orders(Table& table);
+void add_pools(Table& table);
 void add_products(Table& table);
 void add_recurrent(Table& table);  // recurrent_loops(), shared between threads
 void add_scans(Table& table);
