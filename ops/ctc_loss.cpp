@@ -11,7 +11,7 @@
 #include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/create.hpp>
-#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/by_element.hpp>
 #include <xgrad/ops/index.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/reduce.hpp>
@@ -119,8 +119,8 @@ Tensor<T> negative_log_likelihoods(const Tensor<T>& x, const Labels& labels, con
   };
   Tensor<T> alpha = p_at[0] + rows_of<T>(labels.start, batch);
   for (std::int64_t t = 1; t < steps; ++t) {
-    const Tensor<T> next = elementwise<formulas::CTCStep>(at, p_at[static_cast<std::size_t>(t)], alpha,
-                                                          moved(alpha, 1), moved(alpha, 2) + skip);
+    const Tensor<T> next = by_element<formulas::CTCStep>(at, p_at[static_cast<std::size_t>(t)], alpha,
+                                                         moved(alpha, 1), moved(alpha, 2) + skip);
     std::vector<double> goes_on;
     for (const std::int64_t n : input_lengths.values()) goes_on.push_back(t < n);
     alpha = std::ranges::count(goes_on, 0) ? where(rows_of<T>(goes_on, batch), next, alpha, at) : next;

@@ -1,4 +1,5 @@
-// The library's composite elementwise ops: their programs, with the loops of this machine's instruction set.
+// The library's elementwise ops that networks run in every step: their programs, with the loops of this
+// machine's instruction set.
 #include <xgrad/ops/elementwise.hpp>
 
 #include <fmt/format.h>
@@ -14,7 +15,7 @@ namespace {
 template <class F>
 FormulaInfo make_info() {
   using Forward = ForwardProgram<F, F::inputs>;
-  const auto& loops = kernels::library_loops()[formulas::All::index<F>()];
+  const auto& loops = kernels::library_loops()[formulas::Fast::index<F>()];
   const int kept = Forward::program.kept;
   return analyzed({.name = F::name,
                    .forward = &Forward::program,
@@ -29,8 +30,8 @@ FormulaInfo make_info() {
 
 }  // namespace
 
-const FormulaInfo& library_formula(std::size_t index) {
-  static const auto table = formulas::All::table([]<class F> { return make_info<F>(); });
+const FormulaInfo& fast_formula(std::size_t index) {
+  static const auto table = formulas::Fast::table([]<class F> { return make_info<F>(); });
   return table[index];
 }
 

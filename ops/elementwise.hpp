@@ -10,8 +10,16 @@ namespace xgrad {
 
 namespace detail {
 
-/// The formula of a struct in ops/formulas.hpp, with the loops of this machine.
-const FormulaInfo& library_formula(std::size_t index);
+/// The formula of a struct in ops/formulas.hpp: with the loops of this machine, or of the compiler's flags.
+const FormulaInfo& fast_formula(std::size_t index);
+const FormulaInfo& plain_formula(std::size_t index);
+template <class F>
+const FormulaInfo& library_formula() {
+  if constexpr (formulas::Plain::has<F>)
+    return plain_formula(formulas::Plain::index<F>());
+  else
+    return fast_formula(formulas::Fast::index<F>());
+}
 
 [[noreturn]] void limit_is_nan(double low, double high);
 constexpr double number_or_zero(const auto& x) {
@@ -68,7 +76,7 @@ constexpr auto elementwise(Location at, X&&... x) {
   if constexpr ((Symbolic<X> || ...))
     return F()(lift(builder_of(x...), x)...);
   else
-    return run_elementwise<X...>(library_formula(formulas::All::index<F>()), at, x...);
+    return run_elementwise<X...>(library_formula<F>(), at, x...);
 }
 
 }  // namespace detail
@@ -233,8 +241,9 @@ template <detail::Elementwise X>
 constexpr auto lgamma(X&& x, Location at = Location::current()) {
   return detail::elementwise<detail::Opcode::lgamma>(at, std::forward<X>(x));
 }
-/// The derivative of order n + 1 of lgamma, for a whole number n >= 0 (else NaN): digamma for n = 0, trigamma for
-/// n = 1 and so on (torch.polygamma). Infinite at 0, -1, -2, …, or NaN for n = 0 below 0. No gradient to n.
+/// The derivative of order n + 1 of lgamma, for a whole number n >= 0 (else NaN): digamma for n = 0, trigamma
+/// for n = 1 and so on (torch.polygamma). Infinite at 0, -1, -2, …, or NaN for n = 0 below 0. No gradient to
+/// n.
 template <class N, detail::Elementwise X>
 requires detail::ElementwiseArguments<N, X>
 constexpr auto polygamma(N&& n, X&& x, Location at = Location::current()) {

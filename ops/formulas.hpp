@@ -1,6 +1,5 @@
-// The library's composite elementwise ops as formulas. To add one: a struct here, its name in the list below,
-// and its function in elementwise.hpp; the loops for each instruction set and the derivatives follow from the
-// struct.
+// The library's composite elementwise ops as formulas. To add one: a struct here, its name in one of the
+// lists below, and its function in elementwise.hpp; loops and derivatives follow from the struct.
 #pragma once
 
 #include <limits>
@@ -350,13 +349,13 @@ struct LogicalNot {
 
 // Those of losses are in loss_formulas.hpp.
 
-using All =
-    List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, Xlogy, Entr, CentreAndScale, RatioOrZero, Log2,
-         Log10, LogAddExp, Hypot, Asinh, Acosh, Atanh, Ceil, Trunc, Round, Remainder, LogSigmoid, HardTanh,
-         HardSigmoid, HardSwish, Selu, Celu, Mish, SoftSign, TanhShrink, HardShrink, SoftShrink, Threshold,
-         IsNan, IsInf, IsFinite, LogicalAnd, LogicalOr, LogicalXor, LogicalNot, SquaredError, AbsoluteError,
-         SmoothL1, Huber, BinaryCrossEntropy, WeightedBinaryCrossEntropy, ProbabilityCrossEntropy, SoftMargin,
-         HingeEmbedding, MarginRanking, CosineEmbedding, KLDivergence, KLDivergenceOfLogs, PoissonOfLog,
-         Poisson, Stirling, GaussianNLL, CTCStep>;
+/// With loops for each instruction set: what runs in every step of a network.
+using Fast = List<Relu, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Clamp, Xlogy, Entr, CentreAndScale, RatioOrZero,
+                  LogSigmoid, HardTanh, HardSwish, Mish, SquaredError, AbsoluteError, BinaryCrossEntropy>;
+/// With the loops of the compiler's flags, as a user's formulas: each instruction set more would take minutes
+/// to build.
+using Plain = List<Log2, Log10, LogAddExp, Hypot, Asinh, Acosh, Atanh, Ceil, Trunc, Round, Remainder,
+                   HardSigmoid, Selu, Celu, SoftSign, TanhShrink, HardShrink, SoftShrink, Threshold, IsNan,
+                   IsInf, IsFinite, LogicalAnd, LogicalOr, LogicalXor, LogicalNot>;
 
 }  // namespace xgrad::formulas

@@ -8,7 +8,7 @@
 
 #include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
-#include <xgrad/ops/elementwise.hpp>
+#include <xgrad/ops/by_element.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/reduce.hpp>
 
@@ -60,7 +60,7 @@ template <class F, Real T>
 Tensor<T> elementwise_loss(std::string_view op, const Tensor<T>& input, const Tensor<T>& target,
                            Reduction reduction, Location at, auto... numbers) {
   check_same_shape(op, input, target);
-  return reduced(op, elementwise<F>(at, input, target, numbers...), reduction, at);
+  return reduced(op, by_element<F>(at, input, target, numbers...), reduction, at);
 }
 
 // An option's weights, which must broadcast to `shape`; undefined where there are none.
@@ -134,7 +134,7 @@ Tensor<T> binary_cross_entropy(const Tensor<T>& input, const Tensor<T>& target,
   check_values(op, input, "a probability from 0 to 1; use binary_cross_entropy_with_logits for logits",
                [](T x) { return x < 0 || x > 1; });
   const Tensor<T> weight = weights<T>(op, "weight", options.weight, input.shape());
-  const Tensor<T> losses = elementwise<formulas::ProbabilityCrossEntropy>(at, input, target);
+  const Tensor<T> losses = by_element<formulas::ProbabilityCrossEntropy>(at, input, target);
   return reduced(op, weight.defined() ? losses * weight : losses, options.reduction, at);
 }
 
@@ -154,9 +154,9 @@ Tensor<T> binary_cross_entropy_with_logits(const Tensor<T>& input, const Tensor<
   check_same_shape(op, input, target);
   const Tensor<T> weight = weights<T>(op, "weight", options.weight, input.shape());
   const Tensor<T> positive = weights<T>(op, "pos_weight", options.pos_weight, input.shape());
-  const Tensor<T> losses =
-      positive.defined() ? elementwise<formulas::WeightedBinaryCrossEntropy>(at, input, target, positive)
-                         : elementwise<formulas::BinaryCrossEntropy>(at, input, target);
+  const Tensor<T> losses = positive.defined()
+                               ? by_element<formulas::WeightedBinaryCrossEntropy>(at, input, target, positive)
+                               : by_element<formulas::BinaryCrossEntropy>(at, input, target);
   return reduced(op, weight.defined() ? losses * weight : losses, options.reduction, at);
 }
 
@@ -165,8 +165,8 @@ Tensor<T> kl_div(const Tensor<T>& input, const Tensor<T>& target, const KLDivOpt
   const CallSite call(at);
   constexpr std::string_view op = "kl_div";
   check_same_shape(op, input, target);
-  const Tensor<T> losses = options.log_target ? elementwise<formulas::KLDivergenceOfLogs>(at, input, target)
-                                              : elementwise<formulas::KLDivergence>(at, input, target);
+  const Tensor<T> losses = options.log_target ? by_element<formulas::KLDivergenceOfLogs>(at, input, target)
+                                              : by_element<formulas::KLDivergence>(at, input, target);
   if (!options.batchmean) return reduced(op, losses, options.reduction, at);
   if (input.rank() == 0 || input.shape()[0] == 0)
     throw ShapeError(
@@ -181,9 +181,9 @@ Tensor<T> poisson_nll_loss(const Tensor<T>& input, const Tensor<T>& target, cons
   constexpr std::string_view op = "poisson_nll_loss";
   check_same_shape(op, input, target);
   check_number(op, "eps", options.eps, 0);
-  Tensor<T> losses = options.log_input ? elementwise<formulas::PoissonOfLog>(at, input, target)
-                                       : elementwise<formulas::Poisson>(at, input, target, options.eps);
-  if (options.full) losses = losses + elementwise<formulas::Stirling>(at, target);
+  Tensor<T> losses = options.log_input ? by_element<formulas::PoissonOfLog>(at, input, target)
+                                       : by_element<formulas::Poisson>(at, input, target, options.eps);
+  if (options.full) losses = losses + by_element<formulas::Stirling>(at, target);
   return reduced(op, losses, options.reduction, at);
 }
 
@@ -207,7 +207,7 @@ Tensor<T> gaussian_nll_loss(const Tensor<T>& input, const Tensor<T>& target, con
   check_values(op, variance, "a variance, which is at least 0", [](T x) { return x < 0; });
   const Tensor<T> small = variance.detach();
   const Tensor<T> raised = variance + (maximum(small, options.eps) - small);
-  Tensor<T> losses = elementwise<formulas::GaussianNLL>(at, input, target, raised);
+  Tensor<T> losses = by_element<formulas::GaussianNLL>(at, input, target, raised);
   if (options.full) losses = losses + 0.91893853320467274178;  // log(2 pi) / 2
   return reduced(op, losses, options.reduction, at);
 }
@@ -234,7 +234,7 @@ Tensor<T> margin_ranking_loss(const Tensor<T>& first, const Tensor<T>& second, c
   constexpr std::string_view op = "margin_ranking_loss";
   check_same_shape(op, first, second);
   check_same_shape(op, first, target);
-  return reduced(op, elementwise<formulas::MarginRanking>(at, first, second, target, margin), reduction, at);
+  return reduced(op, by_element<formulas::MarginRanking>(at, first, second, target, margin), reduction, at);
 }
 
 template <Real T>

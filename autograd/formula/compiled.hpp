@@ -7,10 +7,23 @@
 
 namespace xgrad::kernels::XGRAD_ARCH {
 
-/// The loops of one program, by DType.
+/// Whether a program computes anything: the derivative of a comparison does not.
+template <class P>
+consteval bool has_results() {
+  for (int k = 0; k < P::program.output_count; ++k)
+    if (P::program.outputs[static_cast<std::size_t>(k)] >= 0) return true;
+  return false;
+}
+
+/// The loops of one program, by DType; none where there is nothing to compute.
 template <class P, bool forward>
-constexpr std::array<LoopKernel, 2> program_loops = {&FormulaLoop<P, float, forward>::run,
-                                                     &FormulaLoop<P, double, forward>::run};
+constexpr std::array<LoopKernel, 2> program_loops = [] {
+  using Loops = std::array<LoopKernel, 2>;
+  if constexpr (has_results<P>())
+    return Loops{&FormulaLoop<P, float, forward>::run, &FormulaLoop<P, double, forward>::run};
+  else
+    return Loops{};
+}();
 
 template <class P>
 constexpr std::array<InPlaceKernel, 2> in_place_loops = {&FormulaLoop<P, float, true>::run_in_place,

@@ -18,11 +18,12 @@ template <class... F>
 struct List {
   static constexpr std::size_t size = sizeof...(F);
   template <class Wanted>
+  static constexpr bool has = (std::is_same_v<F, Wanted> || ...);
+  template <class Wanted>
   static constexpr std::size_t index() {
     std::size_t at = 0, i = 0;
     ((std::is_same_v<F, Wanted> ? (at = i++) : i++), ...);
-    static_assert((std::is_same_v<F, Wanted> || ...),
-                  "add the formula to the list at the end of formulas.hpp");
+    static_assert(has<Wanted>, "add the formula to a list at the end of formulas.hpp");
     return at;
   }
   /// `make.template operator()<F>()` of each.

@@ -1,4 +1,4 @@
-// The compiled loops of the library's composite elementwise ops.
+// The compiled loops of the library's elementwise ops that networks run in every step.
 #pragma once
 
 #include <xgrad/autograd/formula/primitive_loops.hpp>
@@ -6,7 +6,7 @@
 
 namespace xgrad::kernels {
 
-using LibraryTable = std::array<FormulaLoops, formulas::All::size>;
+using LibraryTable = std::array<FormulaLoops, formulas::Fast::size>;
 XGRAD_SIMD_TABLE(LibraryTable, library_loops)
 
 }  // namespace xgrad::kernels
