@@ -29,6 +29,7 @@ set(XGRAD_PUBLIC_HEADERS
   ops/dropout.hpp
   ops/einsum.hpp
   ops/elementwise.hpp
+  ops/functional.hpp
   ops/index.hpp
   ops/integer.hpp
   ops/linalg.hpp
