@@ -30,7 +30,7 @@ struct Join {
 
   template <TypedArray X>
   X forward(std::span<const X> parts) const {
-    if (in_place) return X(parts[0].view(shape));
+    if (in_place) return X(parts[0].part(shape));
     X y = empty_array<X>(shape);
     const AxisView v(shape, axis);
     std::int64_t at = 0;
@@ -62,7 +62,7 @@ struct Join {
     std::int64_t offset = 0;
     for (std::size_t k = 0; k < parts(); ++k) {
       if (!stacked) part = part_shape(k);
-      if (sink.wants(k)) sink.add(k, {g.view(part, offset), saved.gradient_donated()});
+      if (sink.wants(k)) sink.add(k, {g.part(part, offset), saved.gradient_donated()});
       offset += part.elements();
     }
     return true;

@@ -49,8 +49,8 @@ void sum_rows(const AnyTensor& x, AnyTensor& into, bool accumulate) {
 }
 
 // The operands as matrices.
-AnyTensor left(const AnyTensor& a) { return a.rank() == 1 ? a.view({1, a.elements()}) : a; }
-AnyTensor right(const AnyTensor& b) { return b.rank() == 1 ? b.view({b.elements(), 1}) : b; }
+AnyTensor left(const AnyTensor& a) { return a.rank() == 1 ? a.part({1, a.elements()}) : a; }
+AnyTensor right(const AnyTensor& b) { return b.rank() == 1 ? b.part({b.elements(), 1}) : b; }
 
 // Every axis but the last as one.
 template <Real T>
@@ -98,7 +98,7 @@ class ProductNode final : public Node {
     }
     const bool vectors = options_.row || options_.column;
     AnyTensor g = std::move(gradients[0].value);
-    if (vectors) g = g.view(options_.with_axes_of_vectors(shape_));
+    if (vectors) g = g.part(options_.with_axes_of_vectors(shape_));
     sink.write(0, [&](AnyTensor& into, bool accumulate) {
       if (options_.transpose_a)
         product({saved(1), options_.transpose_b}, {g, true}, into, accumulate);
@@ -123,7 +123,7 @@ class ProductNode final : public Node {
 
   void save(std::size_t i, const AnyTensor& x, const Shape& matrices) {
     versions_[i] = x.version();
-    saved_[i] = x.view(matrices);
+    saved_[i] = x.part(matrices);
   }
   const AnyTensor& saved(std::size_t i) const {
     if (saved_[i].version() != versions_[i])
@@ -139,7 +139,7 @@ class ProductNode final : public Node {
     if (!saved_[i].defined()) return {};
     AnyTensor x = saved(i);
     if (const Edge& edge = edges()[i]; edge.node) {
-      if (vector) x = x.view({x.elements()});
+      if (vector) x = x.part({x.elements()});
       x.attach(edge.node, edge.output);
       if (vector) return reshape(Tensor<T>(x), saved_[i].shape());
     }
@@ -193,7 +193,7 @@ Tensor<T> multiply(std::string_view name, ProductOptions options, const Tensor<T
   if (options.row || options.column) {
     product({left(a), options.transpose_a}, {right(b), options.transpose_b, options.constant_b}, result,
             bias);
-    result = result.view(options.without_axes_of_vectors(matrices));
+    result = result.part(options.without_axes_of_vectors(matrices));
   } else {
     product({a, options.transpose_a}, {b, options.transpose_b, options.constant_b}, result, bias);
   }

@@ -213,7 +213,7 @@ class StepNode final : public Node {
     if (const DeferredGradient* later = sink.waiting(2); later && later->a.offset() >= elements)
       return {later->a.storage(), later->a.offset() - elements, gates_shape_};
     const std::int64_t steps = std::max<std::int64_t>(rows / std::max<std::int64_t>(shape_[0], 1), 1);
-    return AnyTensor::empty({steps, elements}, dtype_of<T>).view(gates_shape_, (steps - 1) * elements);
+    return AnyTensor::empty({steps, elements}, dtype_of<T>).part(gates_shape_, (steps - 1) * elements);
   }
 
   void add_bias_gradient(const AnyTensor& dzh, GradientSink& sink) const {

@@ -113,7 +113,7 @@ Tensor<T> fold(Fold kind, const Tensor<T>& x, AxisSet axes, const Tensor<T>& cen
 
 template <Real T>
 Tensor<T> in_shape(const Tensor<T>& x, const Shape& shape) {
-  return Tensor<T>(x.view(shape));
+  return Tensor<T>(x.part(shape));
 }
 
 // The gradient of a result, with the axes put back as extents of 1.

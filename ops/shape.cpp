@@ -32,7 +32,7 @@ struct Reshape {
   Shape shape;
   template <TypedArray X>
   X forward(const X& x) const {
-    return X(x.view(shape));
+    return X(x.part(shape));
   }
   template <Real T>
   Gradients<T> vjp(const Saved<T>& saved, const Tensor<T>& g) const {

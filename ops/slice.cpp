@@ -39,7 +39,7 @@ struct Range {
 template <TypedArray X>
 X read(const X& x, const Range& range, const Shape& shape) {
   const AxisView v(x.shape(), range.along());
-  if (range.is_contiguous(v)) return X(x.view(shape, range.count ? range.offset(v) : 0));
+  if (range.is_contiguous(v)) return X(x.part(shape, range.count ? range.offset(v) : 0));
   X y = empty_array<X>(shape);
   if (y.elements() > 0)
     launch(kernels_of(x).permute_copy, range.extents(v), range.strides(v), reads(x, range.offset(v)),
@@ -53,7 +53,7 @@ void add_to(AnyTensor& into, const Range& range, const AnyTensor& part) {
   const AxisView v(into.shape(), range.along());
   if (part.elements() == 0) return;
   if (range.is_contiguous(v)) {
-    AnyTensor region = into.view(part.shape(), range.offset(v));
+    AnyTensor region = into.part(part.shape(), range.offset(v));
     return add_into(region, part);
   }
   launch(kernels::on(into.device()).of<T>().strided_add, range.extents(v), range.strides(v), reads<T>(part),
@@ -61,7 +61,7 @@ void add_to(AnyTensor& into, const Range& range, const AnyTensor& part) {
 }
 
 void fill_zero(const AnyTensor& x, std::int64_t first, std::int64_t last) {
-  x.view({last - first}, first).fill_zero();
+  x.part({last - first}, first).fill_zero();
 }
 
 // Overwrites a range of `into` with `part`, or with zeros where that is undefined.
@@ -71,7 +71,7 @@ void overwrite(AnyTensor& into, const Range& range, const AnyTensor& part) {
   if (range.is_contiguous(v)) {
     const std::int64_t first = range.offset(v);
     if (!part.defined()) return fill_zero(into, first, first + range.count * v.inner);
-    AnyTensor region = into.view(part.shape(), first);
+    AnyTensor region = into.part(part.shape(), first);
     copy_into(region, part);
   } else {
     const AnyTensor source =
@@ -176,7 +176,7 @@ struct Split {
     if (single) {
       const Shape part = part_shape(0);
       for (std::int64_t k = 0, step = part.elements(); k < shape[0]; ++k)
-        result.emplace_back(x.view(part, k * step));
+        result.emplace_back(x.part(part, k * step));
     } else {
       for (std::size_t k = 0; k < parts(); ++k) result.push_back(read(x, range(k), part_shape(k)));
     }
@@ -188,7 +188,7 @@ struct Split {
     if (!sink.wants(0)) return true;
     if (lie_in_order(gradients)) {
       const bool donated = std::ranges::all_of(gradients, &GradientSlot::donated);
-      sink.add(0, {gradients[0].value.view(shape), donated});
+      sink.add(0, {gradients[0].value.part(shape), donated});
       return true;
     }
     AnyTensor whole = AnyTensor::empty(shape, dtype_of<T>);

@@ -111,7 +111,7 @@ class AnyTensor {
   detail::Ref<detail::Storage> take_storage() { return std::move(storage_); }
   /// The same elements, or `shape.elements()` of them from `offset` elements on, under another shape; no
   /// node.
-  AnyTensor view(const Shape& shape, std::int64_t offset = 0) const {
+  AnyTensor part(const Shape& shape, std::int64_t offset = 0) const {
     return {storage_, offset_ + offset, shape};
   }
   /// Takes in `rows`, which lie right before this one's, in the same storage.

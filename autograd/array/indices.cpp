@@ -106,7 +106,7 @@ Indices Indices::operator[](std::int64_t i) const {
                                  to_string(shape()), shape()[0]));
   Shape rest = shape();
   rest.erase(0);
-  return Indices(view(rest, i * rest.elements()));
+  return Indices(part(rest, i * rest.elements()));
 }
 
 bool equal(const Indices& a, const Indices& b) {

@@ -22,7 +22,7 @@ TEST_CASE("array: a view reads the tensor's own memory", "[array]") {
   CHECK(view(1, 2) == 6);
   CHECK(&view(0, 0) == x.data());
   CHECK(std::equal(view.begin(), view.end(), x.values().begin()));
-  const Tensor<double> part(x.view({3}, 3));
+  const Tensor<double> part(x.part({3}, 3));
   CHECK(part.array()(0) == 4);
   CHECK(scalar<double>(7).elements() == 1);
   const auto single = scalar<double>(7);

@@ -42,7 +42,7 @@ double broadcast_element(const Tensor<double>& x, const Shape& shape, std::int64
 /// A tensor in the middle of a larger storage filled with `sentinel`.
 Tensor<double> embedded(const Tensor<double>& x, Tensor<double>& storage, double sentinel) {
   storage = full<double>({x.elements() + 34}, sentinel);
-  Tensor<double> part(storage.view(x.shape(), 17));
+  Tensor<double> part(storage.part(x.shape(), 17));
   part.assign(x);
   return part;
 }

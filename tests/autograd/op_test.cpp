@@ -222,7 +222,7 @@ struct Unpack {  // x of n elements -> n scalars
   static constexpr std::string_view name = "unpack";
   std::vector<Tensor<T>> forward(const Tensor<T>& x) const {
     std::vector<Tensor<T>> parts;
-    for (std::int64_t i = 0; i < x.elements(); ++i) parts.push_back(Tensor<T>(x.view({}, i)));
+    for (std::int64_t i = 0; i < x.elements(); ++i) parts.push_back(Tensor<T>(x.part({}, i)));
     return parts;
   }
   Gradients<T> vjp(const Saved<T>& saved, std::span<const Tensor<T>> g) const {

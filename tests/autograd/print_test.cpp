@@ -173,7 +173,7 @@ TEST_CASE("print: through streams and fmt, with history or without a value", "[p
         "<[[1.         2.12345679]]> <[[1.    2.123]]> <[2.]>");
   CHECK_THROWS_AS(fmt::format(fmt::runtime("{:x}"), x), ValueError);
   CHECK(to_string(Tensor<>()) == "undefined");
-  CHECK(to_string(Tensor<double>{1, 2, 3, 4}.view({2}, 1)) == "[2. 3.]");
+  CHECK(to_string(Tensor<double>{1, 2, 3, 4}.part({2}, 1)) == "[2. 3.]");
 }
 
 TEST_CASE("print: shapes and index arrays", "[print]") {

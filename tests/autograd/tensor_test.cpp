@@ -119,7 +119,7 @@ TEST_CASE("tensor: handles share, clones do not", "[tensor]") {
 
 TEST_CASE("tensor: writing raises the version, whoever holds the storage", "[tensor]") {
   Tensor<double> x{1, 2, 3};
-  const Tensor<double> part(x.view({2}, 1)), other = x.detach();
+  const Tensor<double> part(x.part({2}, 1)), other = x.detach();
   const auto before = x.version();
   x.mutable_values();
   CHECK(x.version() > before);
@@ -133,7 +133,7 @@ TEST_CASE("tensor: writing raises the version, whoever holds the storage", "[ten
 
 TEST_CASE("tensor: assign copies, also from itself", "[tensor]") {
   Tensor<double> x{1, 2, 3, 4};
-  Tensor<double> back(x.view({2}, 2)), front(x.view({2}, 0)), shifted(x.view({2}, 1));
+  Tensor<double> back(x.part({2}, 2)), front(x.part({2}, 0)), shifted(x.part({2}, 1));
   front.assign(back);
   CHECK(list(x) == std::vector<double>{3, 4, 3, 4});
   shifted.assign(front);  // overlapping

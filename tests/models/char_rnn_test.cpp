@@ -46,7 +46,7 @@ TEST_CASE("CharRNN: a sequence, its single steps, indices and one-hot rows agree
     const auto output =
         t % 2 ? model.step(x[t], state) : model.step(one_hot<double>(x[t], vocabulary.size()), state);
     CHECK(allclose(output.logits,
-                   Tensor<double>(whole.logits.view({3, vocabulary.size()}, t * 3 * vocabulary.size())), 0,
+                   Tensor<double>(whole.logits.part({3, vocabulary.size()}, t * 3 * vocabulary.size())), 0,
                    1e-14));
     state = output.state;
   }

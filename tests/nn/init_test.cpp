@@ -98,7 +98,7 @@ TEST_CASE("orthogonal rows, or columns where there are fewer") {
        {Shape{5, 9}, Shape{9, 5}, Shape{6, 6}, Shape{1, 4}, Shape{3, 2, 5}, Shape{0, 3}}) {
     const D x = init::orthogonal(zeros<double>(shape), 2, g);
     const std::int64_t rows = shape[0], columns = shape.elements(1, shape.rank());
-    const D flat(x.view({rows, columns}));
+    const D flat(x.part({rows, columns}));
     const bool wide = rows <= columns;
     const D product =
         wide ? matmul(flat, flat, {.transpose_b = true}) : matmul(flat, flat, {.transpose_a = true});

@@ -66,7 +66,7 @@ TEST_CASE("cross_entropy and nll_loss give PyTorch's numbers") {
 }
 
 TEST_CASE("sequences have their classes last") {
-  const D x = D(sin(arange<double>(24)).view({2, 3, 4}));
+  const D x = D(sin(arange<double>(24)).part({2, 3, 4}));
   const Indices t{{1, 3, 0}, {2, 2, 1}};
   CHECK(off(cross_entropy(x, t), {}, {1.0044849762690313}) == "");
   CHECK(off(cross_entropy(x, t, {Reduction::none}), {2, 3},
@@ -76,7 +76,7 @@ TEST_CASE("sequences have their classes last") {
 }
 
 TEST_CASE("the classes may lie on another axis, such as PyTorch's") {
-  const D x = transpose(D(sin(arange<double>(24)).view({2, 3, 4})), 1, 2);
+  const D x = transpose(D(sin(arange<double>(24)).part({2, 3, 4})), 1, 2);
   const Indices t{{1, 3, 0}, {2, 2, 1}};
   const std::vector<double> each{1.097834169104879,  0.6064804795504745, 0.649213904866266,
                                  0.9138744228176968, 1.7683114889633957, 0.9911953923114764};
@@ -153,7 +153,7 @@ TEST_CASE("gradients of cross_entropy are written where they belong") {
   CHECK(off(y.grad(), {2, 3}, list(thrice), 1e-15) == "");
 
   // The slices of a sequence, each with a loss of its own.
-  const D s = D(cos(arange<double>(24)).view({3, 2, 4})).set_requires_grad();
+  const D s = D(cos(arange<double>(24)).part({3, 2, 4})).set_requires_grad();
   const Indices labels{{0, 1}, {2, 3}, {1, 1}};
   D total = scalar<double>(0);
   const auto steps = unbind(s);

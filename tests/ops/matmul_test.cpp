@@ -183,7 +183,7 @@ TEST_CASE("the gradients of one weight over many steps add up in place") {
                  expected_b = zeros<double>({4});
   std::vector<Tensor<double>> inputs;
   for (int t = 0; t < 6; ++t) {
-    inputs.push_back(Tensor<double>(x.view({3, 4}, t * 12)));
+    inputs.push_back(Tensor<double>(x.part({3, 4}, t * 12)));
     h = h + linear(inputs.back(), weight, bias);
   }
   h.backward(ones<double>({3, 4}));

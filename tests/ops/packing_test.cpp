@@ -139,8 +139,8 @@ TEST_CASE("several parameters in one storage have packed forms of their own") {
   const auto all = randn({3, 20, 30}, random), x = randn({16, 30}, random), x2 = randn({16, 20}, random);
   for (int round = 0; round < 3; ++round)
     for (int i = 0; i < 3; ++i) {
-      const auto w = Tensor<>(all.view({20, 30}, i * 600)).set_requires_grad();
-      const auto v = Tensor<>(all.view({30, 20}, i * 600)).set_requires_grad();
+      const auto w = Tensor<>(all.part({20, 30}, i * 600)).set_requires_grad();
+      const auto v = Tensor<>(all.part({30, 20}, i * 600)).set_requires_grad();
       check_close(linear(x, w), product_by_loops(x, w, false, true), 1e-6);
       check_close(matmul(x, v), product_by_loops(x, v), 1e-6);
       check_close(matmul(x2, w), product_by_loops(x2, w), 1e-6);
@@ -153,7 +153,7 @@ TEST_CASE("no end of parts of one storage") {
   Generator random(12);
   const auto all = randn({500, 30}, random), x = randn({8, 30}, random);
   for (int i = 0; i < 480; ++i) {
-    const auto w = Tensor<>(all.view({20, 30}, i * 30)).set_requires_grad();
+    const auto w = Tensor<>(all.part({20, 30}, i * 30)).set_requires_grad();
     check_close(linear(x, w), product_by_loops(x, w, false, true), 1e-6);
   }
 }

@@ -127,7 +127,7 @@ TEMPLATE_TEST_CASE("norm and stddev neither overflow nor vanish", "", float, dou
     const V a = V{{3, 4, 0}, {-3, 0, 0}, {1, -2, 2}} * size;
     const std::vector<double> norms{5 * size, 3 * size, 3 * size};
     CHECK(off(norm(a, 2, 1), {3}, norms, limit) == "");
-    CHECK(off(norm(V(a.view({3, 1, 3})), 2, {0, 2}), {1}, {std::sqrt(43.0) * size}, limit) == "");
+    CHECK(off(norm(V(a.part({3, 1, 3})), 2, {0, 2}), {1}, {std::sqrt(43.0) * size}, limit) == "");
     CHECK(off(norm(transpose(a, 0, 1), 2, 0), {3}, norms, limit) == "");
     CHECK(off(stddev(a, 1, {.correction = 0}), {3},
               {std::sqrt(26.0) / 3 * size, std::sqrt(2.0) * size, std::sqrt(26.0) / 3 * size}, limit) == "");
@@ -274,7 +274,7 @@ TEMPLATE_TEST_CASE("every layout is folded right", "", float, double) {
 
 TEST_CASE("several axes are folded as one after another") {
   const D a = random<double>({6, 35, 24}, 5);
-  const D b = D(a.view({2, 3, 5, 7, 4, 6}));
+  const D b = D(a.part({2, 3, 5, 7, 4, 6}));
   CHECK(allclose(sum(b, {1, 3, 5}), sum(sum(sum(b, 5), 3), 1), 1e-13));
   CHECK(allclose(sum(b, {0, 2, 4}), sum(sum(sum(b, 4), 2), 0), 1e-13));
   CHECK(allclose(amax(b, {0, 2, 3, 5}), amax(amax(b, {2, 3, 5}), 0), 0, 0));
@@ -320,9 +320,9 @@ TEST_CASE("long sums of floats stay accurate") {
   };
   CHECK(worst(sum(tenths), n) < 2e-7);
   CHECK(worst(mean(tenths), 1) < 2e-7);
-  CHECK(worst(sum(Tensor<>(tenths.view({n / 4, 4})), 0), n / 4) < 2e-7);
-  CHECK(worst(sum(Tensor<>(tenths.view({n / 512, 512})), 0), n / 512) < 2e-7);
-  CHECK(worst(sum(Tensor<>(tenths.view({4, n / 4})), 1), n / 4) < 2e-7);
+  CHECK(worst(sum(Tensor<>(tenths.part({n / 4, 4})), 0), n / 4) < 2e-7);
+  CHECK(worst(sum(Tensor<>(tenths.part({n / 512, 512})), 0), n / 512) < 2e-7);
+  CHECK(worst(sum(Tensor<>(tenths.part({4, n / 4})), 1), n / 4) < 2e-7);
   CHECK(std::abs(cumsum(tenths, 0).values().back() / (static_cast<double>(0.1f) * n) - 1) < 2e-7);
 }
 

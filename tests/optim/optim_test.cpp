@@ -141,7 +141,7 @@ TEMPLATE_TEST_CASE("the loops treat all elements alike and write nothing after t
     std::vector<T> guard(static_cast<std::size_t>(n) + 8, T(42));
     Tensor<T> guarded(AnyTensor::empty({n + 8}, dtype_of<T>));
     guarded.assign(full<T>({n + 8}, 42));
-    Tensor<T> front(guarded.view({n}));
+    Tensor<T> front(guarded.part({n}));
     front.assign(value);
     front.set_requires_grad().set_grad(gradient);
     whole.set_requires_grad().set_grad(gradient);

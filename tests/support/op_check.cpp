@@ -341,7 +341,7 @@ struct Checker {
   template <Real T>
   static Tensors<T> fixed(const Tensors<T>& like) {
     Tensors<T> result;
-    for (const auto& x : like) result.emplace_back(linspace<T>(-1, 2, x.elements()).view(x.shape()));
+    for (const auto& x : like) result.emplace_back(linspace<T>(-1, 2, x.elements()).part(x.shape()));
     return result;
   }
 

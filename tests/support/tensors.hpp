@@ -48,7 +48,7 @@ bool same_bits(const std::vector<Tensor<T>>& a, const std::vector<Tensor<T>>& b)
 
 /// 0, 1, 2, … in a shape.
 inline Tensor<double> counted(const Shape& shape) {
-  return Tensor<double>(arange<double>(static_cast<double>(shape.elements())).view(shape));
+  return Tensor<double>(arange<double>(static_cast<double>(shape.elements())).part(shape));
 }
 /// The same, wanting a gradient.
 inline Tensor<double> counted_leaf(const Shape& shape) { return counted(shape).set_requires_grad(); }
