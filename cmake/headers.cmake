@@ -93,6 +93,7 @@ set(XGRAD_NAMED_HEADERS
   autograd/core/location.hpp
   autograd/array/any_tensor.hpp
   autograd/formula/symbol.hpp
+  autograd/tape/methods.hpp
   autograd/tape/op_interface.hpp
   autograd/tape/sink.hpp)
 

@@ -8,8 +8,8 @@
 #include <limits>
 #include <numeric>
 
-#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/core/error.hpp>
+#include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/op.hpp>
 #include <xgrad/ops/layout.hpp>
 
@@ -24,7 +24,7 @@ void IntList::too_long() {
 
 namespace {
 
-using Axes = std::array<std::int64_t, Shape::max_rank>;
+using AxisNumbers = std::array<std::int64_t, Shape::max_rank>;
 
 // The ops take any array; only tensors have gradients.
 struct Reshape {
@@ -48,7 +48,7 @@ X viewed(const X& x, const Shape& shape, Location at) {
 
 struct Permute {
   static constexpr std::string_view name = "permute";
-  Axes axes;
+  AxisNumbers axes;
   std::size_t rank;
   std::string attributes() const {
     return fmt::format("axes [{}]", fmt::join(std::span(axes.data(), rank), ", "));
@@ -58,7 +58,7 @@ struct Permute {
   X forward(const X& x) const {
     const auto from = contiguous_strides(x.shape());
     Shape shape = x.shape();
-    Axes strides{};
+    AxisNumbers strides{};
     for (std::size_t i = 0; i < rank; ++i) {
       shape.set(i, x.shape()[static_cast<std::size_t>(axes[i])]);
       strides[i] = from[static_cast<std::size_t>(axes[i])];
@@ -69,7 +69,7 @@ struct Permute {
   }
   template <Real T>
   Gradients<T> vjp(const Saved<T>&, const Tensor<T>& g) const {
-    Axes inverse{};
+    AxisNumbers inverse{};
     for (std::size_t i = 0; i < rank; ++i)
       inverse[static_cast<std::size_t>(axes[i])] = static_cast<std::int64_t>(i);
     return {permute(g, std::span(inverse.data(), rank))};
@@ -108,7 +108,7 @@ struct Repeat {
   Indices forward(const Indices& x) const {
     const auto strides = contiguous_strides(x.shape());
     const std::size_t lead = shape.rank() - x.rank();
-    Axes steps{};
+    AxisNumbers steps{};
     for (std::size_t i = 0; i < x.rank(); ++i) steps[lead + i] = x.shape()[i] == 1 ? 0 : strides[i];
     const Indices y = Indices::empty(shape);
     launch(kernels_of(x).permute_copy, Extents(shape), Extents(steps, shape.rank()), reads(x), writes(y));
@@ -119,7 +119,7 @@ struct Repeat {
 template <Real T>
 struct Pad {
   static constexpr std::string_view name = "pad";
-  Axes before{}, after{};  // by axis
+  AxisNumbers before{}, after{};  // by axis
   double value = 0;
 
   // How much is added (or cut off) in front of an axis, and what is left of it in between.
@@ -277,7 +277,7 @@ X permute(const X& x, const IntList& axes, Location at) {
   const CallSite call(at);
   check_defined("permute", x);
   std::array<bool, Shape::max_rank> named{};
-  Axes order{};
+  AxisNumbers order{};
   const auto fail = [&] {
     throw ShapeError(fmt::format("permute: axes [{}] of shape {}; name each of its {} axes once",
                                  fmt::join(axes, ", "), to_string(x.shape()), x.rank()));
@@ -301,7 +301,7 @@ X transpose(const X& x, std::int64_t a, std::int64_t b, Location at) {
   const CallSite call(at);
   check_defined("transpose", x);
   if (x.rank() == 0 && a >= -1 && a <= 0 && b >= -1 && b <= 0) return x;
-  Axes axes;
+  AxisNumbers axes;
   std::iota(axes.begin(), axes.end(), 0);
   std::swap(axes[normalize_axis("transpose", a, x.shape())], axes[normalize_axis("transpose", b, x.shape())]);
   return permute(x, std::span(axes.data(), x.rank()), at);

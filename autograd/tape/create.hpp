@@ -36,6 +36,14 @@ Tensor<T> linspace(double start, double stop, std::int64_t count, Location at = 
 /// The given values in the given shape. Throws ShapeError when their number is not the shape's.
 template <Real T>
 Tensor<T> from_values(const Shape& shape, std::span<const T> values, Location at = Location::current());
+template <Real T>
+Tensor<T> from_values(const Shape& shape, const std::vector<T>& values) {
+  return from_values(shape, std::span<const T>(values));
+}
+template <Real T>
+Tensor<T> from_values(const Shape& shape, std::initializer_list<T> values) {
+  return from_values(shape, std::span<const T>(values.begin(), values.size()));
+}
 
 /// Uniform in [0, 1), standard normal, and integers in [low, high).
 template <Real T = float>

@@ -7,6 +7,7 @@
 #include <functional>
 #include <initializer_list>
 #include <iosfwd>
+#include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include <xgrad/autograd/core/replay_mode.hpp>
 #include <xgrad/autograd/core/short_memory.hpp>
 #include <xgrad/autograd/formula/symbol.hpp>
+#include <xgrad/autograd/tape/methods.hpp>
 
 namespace xgrad {
 
@@ -108,7 +110,7 @@ concept ArrayExpression = !std::derived_from<std::remove_cvref_t<E>, AnyTensor> 
 /// copies are the same array, and the same parameter. A default-constructed Tensor is undefined: what would
 /// read its elements throws ValueError.
 template <Real T>
-class Tensor : public AnyTensor {
+class Tensor : public AnyTensor, public TensorMethods<T> {
   using Opcode = detail::Opcode;
   using Operand = detail::Operand<T>;
 
@@ -125,6 +127,11 @@ class Tensor : public AnyTensor {
   /// A copy of any xtensor array or expression. Throws ShapeError where its parts do not broadcast.
   template <ArrayExpression E>
   Tensor(const E& expression) : Tensor(from_range(shape_of(expression), expression)) {}
+  /// A vector: a copy of a std::vector, array or other range of numbers.
+  template <std::ranges::contiguous_range R>
+    requires(Number<std::ranges::range_value_t<R>> && !ArrayExpression<R> && !std::derived_from<R, AnyTensor>)
+  explicit Tensor(const R& values)
+      : Tensor(from_range(Shape{static_cast<std::int64_t>(std::ranges::size(values))}, values)) {}
 
   /// The elements. Throws GraphError inside the function of a Replay, as all functions do that hand out
   /// values.
@@ -273,7 +280,7 @@ class Tensor : public AnyTensor {
   static Tensor from_range(const Shape& shape, const R& range) {
     Tensor result(AnyTensor::empty(shape, dtype_of<T>));
     T* to = reinterpret_cast<T*>(result.mutable_bytes());
-    for (auto it = range.begin(); it != range.end(); ++it) *to++ = static_cast<T>(*it);
+    for (auto it = std::begin(range); it != std::end(range); ++it) *to++ = static_cast<T>(*it);
     if (detail::in_replay()) [[unlikely]]
       detail::repeat_values(result);
     return result;
