@@ -26,6 +26,7 @@ set(XGRAD_PUBLIC_HEADERS
   ops/activation.hpp
   ops/attention.hpp
   ops/conv.hpp
+  ops/distance.hpp
   ops/dropout.hpp
   ops/einsum.hpp
   ops/elementwise.hpp

@@ -11,6 +11,7 @@
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/autograd/tape/op.hpp>
+#include <xgrad/ops/distance.hpp>
 #include <xgrad/ops/elementwise.hpp>
 #include <xgrad/ops/layout.hpp>
 
@@ -390,7 +391,7 @@ Tensor<T> norm(const Tensor<T>& x, double p, const Axes& axes, bool keepdims, Lo
   const CallSite call(at);
   const AxisSet set = axis_set("norm", x, axes);
   if (p != 1 && p != 2 && p != std::numeric_limits<double>::infinity())
-    throw ValueError(fmt::format("norm: p is {}; it must be 1, 2 or infinity", p));
+    return norm_of_any_p(x, p, set.list(), keepdims, at);
   return apply(Norm<T>{set, keepdims, p}, at, x);
 }
 

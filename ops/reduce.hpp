@@ -68,9 +68,9 @@ template <Real T>
 Tensor<T> logsumexp(const Tensor<T>& x, const Axes& axes = {}, bool keepdims = false,
                     Location at = Location::current());
 
-/// The p-norm of the elements, for p = 1, 2 or infinity. Its derivatives, of every order, are 0 where it is 0
-/// (PyTorch's second ones are NaN); for p = infinity elements that tie share the gradient, and of a NaN all
-/// is NaN. Throws ValueError for another p.
+/// The p-norm of the elements, for p > 0, infinity too, and how many are not 0 for p = 0. Its derivatives, of every
+/// order, are 0 where it is 0 (PyTorch's second ones are NaN), as are those by an element that is 0 unless p = 1; for p =
+/// infinity elements that tie share the gradient, and of a NaN all is NaN. Throws ValueError for another p.
 template <Real T>
 Tensor<T> norm(const Tensor<T>& x, double p = 2, const Axes& axes = {}, bool keepdims = false,
                Location at = Location::current());

@@ -232,6 +232,12 @@ struct KernelsOf : Moves<T> {
   T (*determinant)(Int n, const T* a);
   void (*sign_and_log_determinant)(Int n, const T* a, T& sign, T& logarithm);
   bool (*cholesky)(Int n, const T* a, T* out);
+  /// Of single matrices without extents of 0; false where the algorithm did not converge, or A is not finite. A = QR with
+  /// n columns in Q, for rows >= columns = n; A = U diag(s) Vᵀ with k = min(rows, columns) columns in U and rows in Vᵀ;
+  /// A = V diag(values) Vᵀ for a symmetric one, of which the lower triangle is read.
+  bool (*qr)(Int rows, Int columns, const T* a, T* q, T* r);
+  bool (*svd)(Int rows, Int columns, const T* a, T* u, T* s, T* vt);
+  bool (*eigh)(Int n, const T* a, T* values, T* vectors);
 };
 
 enum class Arithmetic { add, subtract, multiply, divide, remainder };

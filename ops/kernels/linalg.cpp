@@ -39,15 +39,15 @@ Matrix<T> read_transposed(std::int64_t n, const T* in) {
 }
 
 template <class T>
-void write(const Matrix<T>& m, T* out) {
+void write(const auto& m, T* out) {
   for (std::size_t i = 0; i < m.shape()[0]; ++i)
     for (std::size_t j = 0; j < m.shape()[1]; ++j) *out++ = m(i, j);
 }
 
 // LAPACK looks for zero pivots only: of a matrix with a NaN in it, it makes a result with NaN here and there.
 template <class T>
-bool finite(std::int64_t n, const T* a) {
-  return std::all_of(a, a + n * n, [](T x) { return std::isfinite(x); });
+bool finite(std::int64_t n, const T* a, std::int64_t columns = 0) {
+  return std::all_of(a, a + n * (columns ? columns : n), [](T x) { return std::isfinite(x); });
 }
 
 // Runs `f`, which writes a result; xt::linalg throws where LAPACK finds that there is none.
@@ -92,6 +92,34 @@ bool cholesky(std::int64_t n, const T* a, T* out) {
   return finite(n, a) && succeeds([&] { write<T>(xt::linalg::cholesky(m), out); });
 }
 
+template <class T>
+bool qr(std::int64_t rows, std::int64_t columns, const T* a, T* q, T* r) {
+  return finite(rows, a, columns) && succeeds([&] {
+    const auto [left, right] = xt::linalg::qr(read(rows, columns, a), xt::linalg::qrmode::reduced);
+    write(left, q);
+    write(right, r);
+  });
+}
+
+template <class T>
+bool svd(std::int64_t rows, std::int64_t columns, const T* a, T* u, T* s, T* vt) {
+  return finite(rows, a, columns) && succeeds([&] {
+    const auto [left, middle, right] = xt::linalg::svd(read(rows, columns, a), false);
+    write(left, u);
+    std::copy(middle.begin(), middle.end(), s);
+    write(right, vt);
+  });
+}
+
+template <class T>
+bool eigh(std::int64_t n, const T* a, T* values, T* vectors) {
+  return finite(n, a) && succeeds([&] {
+    const auto [found, columns] = xt::linalg::eigh(read(n, n, a), 'L');
+    std::copy(found.begin(), found.end(), values);
+    write(columns, vectors);
+  });
+}
+
 void orthonormalize_rows(std::int64_t rows, std::int64_t columns, double* matrix) {
   for (std::int64_t i = 0; i < rows; ++i) {
     double* row = matrix + i * columns;
@@ -114,6 +142,9 @@ void add_linear_algebra(Table& table) {
     k.determinant = determinant<T>;
     k.sign_and_log_determinant = sign_and_log_determinant<T>;
     k.cholesky = cholesky<T>;
+    k.qr = qr<T>;
+    k.svd = svd<T>;
+    k.eigh = eigh<T>;
   });
   table.orthonormalize_rows = orthonormalize_rows;
 }

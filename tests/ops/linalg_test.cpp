@@ -1,4 +1,6 @@
 // solve, inv, det, slogdet and cholesky against their definitions; stacks, gradients, and what has no result.
+#include <xgrad/autograd/core/pool.hpp>
+#include <xgrad/ops/distance.hpp>
 #include <xgrad/ops/linalg.hpp>
 
 #include <cmath>
@@ -240,4 +242,41 @@ TEST_CASE("what has no result says so") {
   CHECK_THROWS_WITH(
       solve(zeros<double>({2, 3, 3}), zeros<double>({4, 3, 1})),
       Contains("solve: [2, 3, 3] and [4, 3, 1]: the axes in front of the matrices do not broadcast"));
+}
+
+using D = Tensor<double>;
+
+TEST_CASE("decompositions name what they cannot decompose") {
+  using Catch::Matchers::StartsWith;
+  const D row{1, 2}, bad{{1, NAN}, {2, 3}}, singular{{1, 2}, {2, 4}};
+  CHECK_THROWS_WITH(qr(row), StartsWith("qr: shape [2] is of no matrix; give two axes or more"));
+  CHECK_THROWS_WITH(svd(bad), StartsWith("svd: the matrix of shape [2, 2] is not finite"));
+  CHECK_THROWS_WITH(eigh(bad), StartsWith("eigh: the matrix of shape [2, 2] is not finite"));
+  CHECK_THROWS_WITH(lstsq(D{{1, 2}}, D{{1}, {2}}),
+                    StartsWith("lstsq: [1, 2] and [2, 1]: the right side needs 1 rows"));
+  CHECK_THROWS_WITH(
+      lstsq(singular, D{{1}, {2}}),
+      StartsWith("lstsq: the matrix of shape [2, 2] has not full rank; use matmul(pinv(a), b)"));
+  CHECK_THROWS_WITH(solve_triangular(D{{0, 1}, {1, 1}}, D{{1}, {2}}, true), StartsWith("solve: the matrix"));
+  CHECK_THROWS_WITH(matrix_exp(bad), StartsWith("matrix_exp: a matrix is not finite"));
+  CHECK_THROWS_WITH(matrix_power(D{{1, 2}}, 2),
+                    StartsWith("matrix_power: shape [1, 2] is of no square matrix"));
+}
+
+TEST_CASE("cdist holds few differences, and has the gradients of the plain form") {
+  const D a = randn<double>({600, 8}).set_requires_grad(), b = randn<double>({500, 8}).set_requires_grad();
+  const std::int64_t before = live_counts().bytes;
+  reset_peak_bytes();
+  const D y = cdist(a, b);
+  CHECK(y.shape() == Shape{600, 500});
+  const D g = randn<double>({600, 500});
+  auto [ga, gb] = grad(y, {a, b}, {.grad_outputs = {g}});
+  CHECK(live_counts().peak_bytes - before < 600 * 500 * 8 * 8);  // the differences alone are that many
+  const D plain = norm(unsqueeze(a, 1) - unsqueeze(b, 0), 2, -1);
+  auto [wa, wb] = grad(plain, {a, b}, {.grad_outputs = {g}});
+  CHECK(allclose(y, plain, 1e-14));
+  CHECK(allclose(ga, wa, 1e-10, 1e-12));
+  CHECK(allclose(gb, wb, 1e-10, 1e-12));
+  CHECK_THROWS_WITH(cdist(a, D{{1, 2}}),
+                    Catch::Matchers::StartsWith("cdist: [600, 8] and [1, 2]; give matrices"));
 }

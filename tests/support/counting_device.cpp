@@ -73,7 +73,10 @@ constexpr auto entries = std::tuple{std::pair{"fill", &K<T>::fill},
                                     std::pair{"inverse", &K<T>::inverse},
                                     std::pair{"determinant", &K<T>::determinant},
                                     std::pair{"sign_and_log_determinant", &K<T>::sign_and_log_determinant},
-                                    std::pair{"cholesky", &K<T>::cholesky}};
+                                    std::pair{"cholesky", &K<T>::cholesky},
+                                    std::pair{"qr", &K<T>::qr},
+                                    std::pair{"svd", &K<T>::svd},
+                                    std::pair{"eigh", &K<T>::eigh}};
 constexpr auto integers = std::tuple{std::pair{"permute_copy", &K<std::int64_t>::permute_copy},
                                      std::pair{"strided_write", &K<std::int64_t>::strided_write},
                                      std::pair{"arithmetic", &K<std::int64_t>::arithmetic},
