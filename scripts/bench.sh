@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Times a training step of each workload: by hand, by xgrad, and by PyTorch and libtorch where they are installed.
 # Prints a table, and writes it to build/bench as bench.json and bench.svg.
-# Usage: scripts/bench.sh [--quick] [--threads N] [--peers]     (--peers installs PyTorch and libtorch first)
+# With --modules: forward and backward of layers, by xgrad and by PyTorch.
+# Usage: scripts/bench.sh [--quick] [--threads N] [--peers] [--modules]   (--peers installs PyTorch and libtorch first)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=bench threads=1 rounds=5 seconds=0.3 repetitions=3
+packages=bench threads=1 rounds=5 seconds=0.3 repetitions=3 program=step_bench
 while [[ $# -gt 0 ]]; do
   case $1 in
     --quick) rounds=1 seconds=0.1 ;;
     --threads) threads=${2:?--threads needs a number} && shift ;;
     --peers) packages=peers ;;
+    --modules) program=modules_bench ;;
     *) sed -n '/^# Usage/s/^# //p' "$0" >&2; exit 2 ;;
   esac
   shift
@@ -22,7 +24,7 @@ say() { echo "bench: $*" >&2; }
 scripts/setup.sh $packages
 say "building"
 cmake --preset release >/dev/null
-cmake --build --preset release --target step_bench >&2
+cmake --build --preset release --target $program >&2
 rm -rf $raw && mkdir -p $raw
 
 # Each Python that has a PyTorch of its own: the first on the path, which may be a newer one, and the distribution's.
@@ -33,6 +35,13 @@ for python in python3 /usr/bin/python3; do
   seen+="$file "
 done
 [[ ${#pythons[@]} -gt 0 ]] || say "left out: PyTorch, which is not installed (python3-torch, or --peers)"
+
+export OPENBLAS_NUM_THREADS=$threads OMP_NUM_THREADS=$threads  # PyTorch does not set the first one
+if [[ $program == modules_bench ]]; then
+  say "load average before the start: $(cut -d ' ' -f 1 /proc/loadavg), which should be near 0"
+  exec python3 benchmarks/modules_table.py --threads "$threads" --rounds "$rounds" --seconds "$seconds" \
+    build/release/benchmarks/modules_bench "${pythons[@]}"
+fi
 
 libtorch=build/libtorch/libtorch_step
 if ! { cmake -S benchmarks/libtorch -B build/libtorch -G Ninja -DCMAKE_BUILD_TYPE=Release &&
@@ -49,7 +58,6 @@ if ! command -v python3 >/dev/null; then
   exit
 fi
 
-export OPENBLAS_NUM_THREADS=$threads OMP_NUM_THREADS=$threads  # PyTorch does not set the first one
 say "load average before the start: $(cut -d ' ' -f 1 /proc/loadavg), which should be near 0"
 for ((round = 1; round <= rounds; ++round)); do
   mkdir $raw/$round
