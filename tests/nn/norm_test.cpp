@@ -1,4 +1,5 @@
 // Normalising modules: names, initial values, training and evaluation, errors.
+#include <xgrad/autograd/array/replay.hpp>
 #include <xgrad/nn/norm.hpp>
 #include <xgrad/nn/sequential.hpp>
 #include <xgrad/ops/elementwise.hpp>
@@ -52,6 +53,20 @@ TEST_CASE("a batch norm moves its statistics in training, and uses them in evalu
   nn::load_state_dict(other, nn::state_dict(nn::clone(norm)));
   nn::eval(other);
   CHECK(same_bits(other(x), norm(x)));
+}
+
+TEST_CASE("a batch norm's statistics move in every run of a Replay") {
+  nn::BatchNorm1d<double> replayed(2), plain(2);
+  Tensor<double> x{{1, 10}, {3, 30}};
+  Replay step([&] { return replayed(x); });
+  plain(x);
+  for (int run = 0; run < 3; ++run) {
+    x.assign(x * 1.5);
+    CHECK(same_bits(step(), plain(x)));
+  }
+  CHECK(same_bits<double>(replayed.running_mean, plain.running_mean));
+  CHECK(same_bits<double>(replayed.running_var, plain.running_var));
+  CHECK(replayed.num_batches_tracked.item() == 4);
 }
 
 TEST_CASE("normalisation refuses what does not fit") {
