@@ -73,6 +73,7 @@ set(XGRAD_PUBLIC_HEADERS
   optim/adam.hpp
   optim/adam_variants.hpp
   optim/any_optimizer.hpp
+  optim/average.hpp
   optim/clip.hpp
   optim/formula_optimizer.hpp
   optim/lbfgs.hpp

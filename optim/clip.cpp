@@ -43,6 +43,47 @@ void change(const std::vector<Tensor<T>>& parameters, const kernels::InPlaceForm
   }
 }
 
+template <Real T>
+double fold(kernels::Fold kind, const Tensor<T>& x) {
+  T result = 0;
+  const auto fold = kernels::on(x.device()).template of<T>().fold[static_cast<std::size_t>(kind)];
+  fold(x.data(), nullptr, &result, 1, x.elements(), 1);
+  return static_cast<double>(result);
+}
+
+// f(gradient) of those that there are and have elements.
+template <Real T>
+void each_gradient(const std::vector<Tensor<T>>& parameters, auto f) {
+  for (const Tensor<T>& p : parameters)
+    if (const Tensor<T> gradient = p.grad(); gradient.defined() && gradient.elements() > 0) f(gradient);
+}
+
+template <Real T>
+double norm_of(const std::vector<Tensor<T>>& parameters, double p) {
+  double total = 0;
+  if (p == 2) {
+    each_gradient(parameters, [&](const Tensor<T>& g) {
+      total += kernels::on(g.device()).template of<T>().sum_of_squares(g.elements(), g.data());
+    });
+    return std::sqrt(total);
+  }
+  if (p == 1) {
+    each_gradient(parameters, [&](const Tensor<T>& g) { total += fold(kernels::Fold::sum_abs, g); });
+    return total;
+  }
+  // Of other p, relative to the largest: powers overflow soon.
+  double largest = 0;
+  each_gradient(parameters, [&](const Tensor<T>& g) {
+    const double here = fold(kernels::Fold::max_abs, g);
+    if (!(here <= largest)) largest = std::isnan(largest) ? largest : here;
+  });
+  if (!std::isfinite(largest) || largest == 0 || std::isinf(p)) return largest;
+  each_gradient(parameters, [&](const Tensor<T>& g) {
+    for (const T x : g.values()) total += std::pow(std::abs(static_cast<double>(x)) / largest, p);
+  });
+  return largest * std::pow(total, 1 / p);
+}
+
 // Which gradient is to blame.
 template <Real T>
 std::string culprit(const std::vector<Tensor<T>>& parameters) {
@@ -63,13 +104,9 @@ double clip_grad_norm(const std::vector<Tensor<T>>& parameters, double max_norm,
   const xgrad::detail::CallSite site(at);
   const xgrad::detail::ProfiledOp timed("clip_grad_norm");
   check_call("clip_grad_norm", parameters, max_norm);
-  double squares = 0;
-  for (const Tensor<T>& p : parameters)
-    if (const Tensor<T> gradient = p.grad(); gradient.defined())
-      squares += kernels::on(gradient.device())
-                     .template of<T>()
-                     .sum_of_squares(gradient.elements(), gradient.data());
-  const double norm = std::sqrt(squares);
+  if (!(options.norm_type > 0))
+    throw ValueError(fmt::format("clip_grad_norm: norm_type is {}; it is above 0", options.norm_type));
+  const double norm = norm_of(parameters, options.norm_type);
   if (options.error_if_nonfinite && !std::isfinite(norm))
     throw NonFiniteError(
         fmt::format("clip_grad_norm: the norm is {}: {}; look for the op with an `anomaly` scope, or pass "

@@ -180,6 +180,13 @@ struct RpropUpdate {
   }
 };
 
+struct Approach {  // an average x, of which the newest value is to be `weight`
+  static constexpr std::size_t numbers = 1, inputs = 2;
+  constexpr auto operator()(Symbol weight, Symbol newest, Symbol x) const {
+    return x + weight * (newest - x);
+  }
+};
+
 struct Scale {
   static constexpr std::size_t numbers = 1, inputs = 1;
   constexpr auto operator()(Symbol factor, Symbol x) const { return x * factor; }
@@ -202,7 +209,7 @@ using All = List<SGDUpdate<false>, SGDUpdate<true>, MomentumUpdate<false, false>
                  RMSpropUpdate<true, true, false>, RMSpropUpdate<true, true, true>, NAdamUpdate<false>,
                  NAdamUpdate<true>, RAdamUpdate<false>, RAdamUpdate<true>, AdamaxUpdate<false>,
                  AdamaxUpdate<true>, LionUpdate, AdagradUpdate<false>, AdagradUpdate<true>,
-                 AdadeltaUpdate<false>, AdadeltaUpdate<true>, RpropUpdate, Scale, Clamp>;
+                 AdadeltaUpdate<false>, AdadeltaUpdate<true>, RpropUpdate, Approach, Scale, Clamp>;
 
 }  // namespace xgrad::optim::formulas
 

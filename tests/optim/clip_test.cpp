@@ -116,6 +116,22 @@ TEST_CASE("a parameter given twice would be scaled twice: it is refused") {
   CHECK(allclose(p[0].grad(), before, 0, 0));
 }
 
+TEST_CASE("a norm of any p does not overflow, and names who is to blame") {
+  const auto x = Tensor<>{0, 0, 0}.set_requires_grad();
+  Tensor<>(x).set_grad(Tensor<>{1e30, -2e30, 2e30});
+  CHECK(optim::clip_grad_norm(std::vector{x}, 1e35, {.norm_type = 3}) == Approx(std::cbrt(17.0) * 1e30));
+  const double infinity = std::numeric_limits<double>::infinity();
+  CHECK(optim::clip_grad_norm(std::vector{x}, 1e30, {.norm_type = infinity}) == Approx(2e30));
+  CHECK(allclose(x.grad(), Tensor<>{5e29, -1e30, 1e30}, 1e-6, 0));
+  x.grad().mutable_values()[1] = std::nanf("");
+  for (const double p : {1.0, 3.0, infinity})
+    CHECK_THROWS_WITH(optim::clip_grad_norm(std::vector{x}, 1, {.norm_type = p}),
+                      Contains("the norm is nan: the gradient of parameter 0"));
+  for (const double p : {0.0, -1.0, std::nan("")})
+    CHECK_THROWS_WITH(optim::clip_grad_norm(std::vector{x}, 1, {.norm_type = p}),
+                      Contains("clip_grad_norm: norm_type is"));
+}
+
 TEST_CASE("limits below 0 are refused") {
   CHECK_THROWS_WITH(optim::clip_grad_norm(parameters(), -1), Contains("clip_grad_norm: the limit is -1"));
   CHECK_THROWS_WITH(optim::clip_grad_value(parameters(), std::nan("")),

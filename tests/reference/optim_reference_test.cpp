@@ -7,6 +7,8 @@
 #include <xgrad/optim/adagrad.hpp>
 #include <xgrad/optim/adam.hpp>
 #include <xgrad/optim/adam_variants.hpp>
+#include <xgrad/optim/average.hpp>
+#include <xgrad/optim/clip.hpp>
 #include <xgrad/optim/lbfgs.hpp>
 #include <xgrad/optim/rmsprop.hpp>
 #include <xgrad/optim/sgd.hpp>
@@ -88,6 +90,36 @@ ReferenceTable::Call run_lbfgs(D (*loss)(const D&, const D&), int steps, LBFGSOp
   };
 }
 
+// The norm, and the gradients after.
+ReferenceTable::Call run_clip(double norm_type, double max_norm) {
+  return [=](const ReferenceInputs& x) {
+    Parameters p;
+    for (const D& gradient : x) {
+      p.push_back(zeros<double>(gradient.shape()).set_requires_grad());
+      p.back().set_grad(gradient.clone());
+    }
+    const double norm = clip_grad_norm(p, max_norm, {.norm_type = norm_type, .error_if_nonfinite = false});
+    Tensors<double> result{full<double>({}, norm)};
+    for (const D& q : p) result.push_back(q.grad());
+    return result;
+  };
+}
+
+template <class Average, class... Options>
+ReferenceTable::Call run_average(Options... options) {
+  return [=](const ReferenceInputs& x) {
+    D p = select(x[0], 0, 0).clone();
+    Average average(Parameters{p}, options...);
+    Tensors<double> after;
+    for (std::int64_t t = 0; t < x[0].size(0); ++t) {
+      p.assign(select(x[0], 0, t));
+      average.update();
+      after.push_back(D(xgrad::detail::copy_of(average.averages()[0])));
+    }
+    return stack(after);
+  };
+}
+
 }  // namespace
 
 TEST_CASE("optimizers are PyTorch's, step by step") {
@@ -158,6 +190,12 @@ TEST_CASE("optimizers are PyTorch's, step by step") {
         {.limit = 1e-6});
   t.add("LBFGS valley", run_lbfgs(valley, 6, {.max_iter = 4, .line_search_fn = LineSearch::strong_wolfe}),
         {.limit = 1e-6});
+  for (const std::string p : {"1", "2", "3", "0.5", "inf"})
+    for (const std::string limit : {"0.5", "1000.0"})
+      t.add("clip_grad_norm " + p + " " + limit, run_clip(std::stod(p), std::stod(limit)));
+  t.add("ExponentialMovingAverage",
+        run_average<ExponentialMovingAverage<double>>(AverageOptions{.decay = 0.9}));
+  t.add("StochasticWeightAverage", run_average<StochasticWeightAverage<double>>());
   CHECK(t.check() == "");
 }
 

@@ -6,7 +6,7 @@ and no weight decay from step 5 on, as add_group would have it.
 """
 import torch
 
-from cases import Family
+from cases import INF, NAN, Family
 
 STEPS = 20
 OPTIM = torch.optim
@@ -133,3 +133,36 @@ with Family("optim") as f:
     lbfgs("LBFGS strong_wolfe", bowl, f.normal(3), f.normal(3), steps=5, line_search_fn="strong_wolfe")
     lbfgs("LBFGS valley", valley, torch.tensor([-1.2, 1.0, 0.5]), torch.tensor([1.0, -1.0, 2.0]), steps=6, max_iter=4,
           line_search_fn="strong_wolfe")
+
+    def clipped(name, norm_type, max_norm, *gradients):
+        """The norm, and the gradients after."""
+        def run(*g):
+            p = [torch.zeros_like(x, requires_grad=True) for x in g]
+            for q, x in zip(p, g):
+                q.grad = x.clone()
+            norm = torch.nn.utils.clip_grad_norm_(p, max_norm, norm_type=norm_type)
+            return [norm] + [q.grad for q in p]
+        f.add(name, run, *gradients, gradient=False)
+
+    for p in ["1", "2", "3", "0.5", "inf"]:
+        for max_norm in [0.5, 1e3]:
+            clipped(f"clip_grad_norm {p} {max_norm}", float(p), max_norm, f.normal(2, 3), f.normal(4))
+        if p != "inf":  # of which PyTorch has none without elements
+            clipped(f"clip_grad_norm {p} 0.5", float(p), 0.5, torch.zeros(2, 0), torch.tensor([3.0, -4.0]))
+        clipped(f"clip_grad_norm {p} 0.5", float(p), 0.5, torch.tensor([1.0, NAN]), torch.tensor([INF]))
+        clipped(f"clip_grad_norm {p} 0.5", float(p), 0.5, torch.tensor([1.0, 2.0]), torch.tensor([INF]))
+
+    def average(name, **options):
+        def run(p):
+            model = torch.nn.ParameterList([p[0].clone()])
+            averaged = torch.optim.swa_utils.AveragedModel(model, **options)
+            after = []
+            for value in p:
+                model[0].data = value.clone()
+                averaged.update_parameters(model)
+                after.append(averaged.module[0].detach().clone())
+            return torch.stack(after)
+        f.add(name, run, f.normal(STEPS, 5), gradient=False)
+
+    average("ExponentialMovingAverage", multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9))
+    average("StochasticWeightAverage")
