@@ -227,7 +227,7 @@ typename Recurrent<T>::Sequence run_unbatched(const Recurrent<T>& rnn, const X& 
 
 template <Real T, class X>
 typename Recurrent<T>::Sequence run_sequence(const Recurrent<T>& rnn, const X& x,
-                                             const RecurrentState<T>* initial(buffer.part(shape, const Indices* lengths,
+                                             const RecurrentState<T>* initial, const Indices* lengths,
                                              Location at) {
   const xgrad::detail::CallSite call(at);
   check_parameters(rnn);

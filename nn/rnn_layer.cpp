@@ -70,7 +70,7 @@ Tensor<T> RecurrentLayer<T>::unroll(const Tensor<T>& zx, bool reverse, Tensor<T>
     const std::int64_t t = reverse ? time - 1 - k : k;
     const named_scope scope("", t);
     Tensor<T>& step = steps[static_cast<std::size_t>(t)];
-    if (!in_place) memory.h = Tensor<T>(buffer.view(shape, t * shape.elements()));
+    if (!in_place) memory.h = Tensor<T>(buffer.part(shape, t * shape.elements()));
     step = advance(step, *last, c, memory, at);
     last = &step;
   }

@@ -152,7 +152,7 @@ struct CrossEntropy {
   bool backward(const Saved<T>& saved, std::span<GradientSlot> gradients, GradientSink& sink) const {
     const Tensor<T> logits = saved[0], statistics = saved[1], g(gradients[0].value);
     const std::int64_t rows = targets.values.shape().elements();
-    AnyTensor scales = statistics.view({rows}, 2 * rows);
+    AnyTensor scales = statistics.part({rows}, 2 * rows);
     if (targets.reduction == Reduction::none)
       copy_into(scales, g * targets.weights<T>(name));
     else

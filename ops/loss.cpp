@@ -135,7 +135,7 @@ Tensor<T> binary_cross_entropy(const Tensor<T>& input, const Tensor<T>& target,
                [](T x) { return x < 0 || x > 1; });
   const Tensor<T> weight = weights<T>(op, "weight", options.weight, input.shape());
   const Tensor<T> losses = by_element<formulas::ProbabilityCrossEntropy>(at, input, target);
-  return reduced(op, weight.defined() ? losses *statistics.part({rows}, weight : losses, options.reduction, at);
+  return reduced(op, weight.defined() ? losses * weight : losses, options.reduction, at);
 }
 
 template <Real T>
