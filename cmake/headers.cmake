@@ -48,6 +48,7 @@ set(XGRAD_PUBLIC_HEADERS
   ops/threads.hpp
   nn/activation.hpp
   nn/attention.hpp
+  nn/bilinear.hpp
   nn/check.hpp
   nn/conv.hpp
   nn/checkpoint.hpp
@@ -66,6 +67,7 @@ set(XGRAD_PUBLIC_HEADERS
   nn/rnn_cell.hpp
   nn/safetensors.hpp
   nn/sequential.hpp
+  nn/shape.hpp
   nn/unrolled.hpp
   nn/transformer.hpp
   nn/visitor.hpp

@@ -67,4 +67,26 @@ template <Real T>
 Tensor<T> orthogonal(Tensor<T> x, double gain = 1, Generator& generator = default_generator(),
                      Location at = Location::current());
 
+/// Normal, with what falls outside [low, high] drawn again. Throws as normal does, and for a range that is
+/// empty or so far from the mean that nothing would fall into it.
+template <Real T>
+Tensor<T> trunc_normal(Tensor<T> x, double mean = 0, double deviation = 1, double low = -2, double high = 2,
+                       Generator& generator = default_generator(), Location at = Location::current());
+
+/// 1 on the diagonal of a matrix, 0 elsewhere. Throws ShapeError for another number of axes.
+template <Real T>
+Tensor<T> eye(Tensor<T> x, Location at = Location::current());
+
+/// A convolution's weight (out, in / groups, …) that hands its input on: 1 in the centre of the kernel from
+/// channel i to channel i of each group. Throws ShapeError for less than three axes, ValueError for groups
+/// that do not divide `out`.
+template <Real T>
+Tensor<T> dirac(Tensor<T> x, std::int64_t groups = 1, Location at = Location::current());
+
+/// Normal with mean 0, of which in every column the part `sparsity`, rounded up, is 0 (Martens 2010). Throws
+/// ShapeError for anything but a matrix, ValueError for a sparsity outside [0, 1].
+template <Real T>
+Tensor<T> sparse(Tensor<T> x, double sparsity, double deviation = 0.01,
+                 Generator& generator = default_generator(), Location at = Location::current());
+
 }  // namespace xgrad::nn::init

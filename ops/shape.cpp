@@ -213,6 +213,30 @@ X flatten(const X& x, std::int64_t start, std::int64_t end, Location at) {
 }
 
 template <TypedArray X>
+X unflatten(const X& x, std::int64_t axis, const IntList& sizes, Location at) {
+  const CallSite call(at);
+  check_defined("unflatten", x);
+  const std::size_t one = normalize_axis("unflatten", axis, x.shape());
+  std::int64_t known = 1;
+  for (const std::int64_t size : sizes) known *= size < 0 ? 1 : size;
+  const std::int64_t extent = x.shape()[one];
+  std::vector<std::int64_t> shape(x.shape().begin(), x.shape().begin() + static_cast<std::ptrdiff_t>(one));
+  std::int64_t product = 1;
+  bool left = false, fits = true;
+  for (std::int64_t size : sizes) {
+    if (size == -1 && !left) left = true, size = known == 0 ? -1 : extent / known;
+    fits = fits && size >= 0;
+    product *= size;
+    shape.push_back(size);
+  }
+  if (!fits || product != extent)
+    throw ShapeError(fmt::format("unflatten: axis {} of {} has {} elements, which do not fill {}", axis,
+                                 to_string(x.shape()), extent, fmt::join(sizes, " x ")));
+  shape.insert(shape.end(), x.shape().begin() + static_cast<std::ptrdiff_t>(one) + 1, x.shape().end());
+  return viewed(x, Shape(shape), at);
+}
+
+template <TypedArray X>
 X squeeze(const X& x, Location at) {
   const CallSite call(at);
   check_defined("squeeze", x);
@@ -344,15 +368,16 @@ Tensor<T> pad(const Tensor<T>& x, const IntList& padding, double value, Location
   return std::ranges::all_of(padding, [](std::int64_t n) { return n == 0; }) ? x : apply(op, at, x);
 }
 
-#define XGRAD_INSTANTIATE_ARRAY(X)                                      \
-  template X reshape(const X&, const IntList&, Location);               \
-  template X flatten(const X&, std::int64_t, std::int64_t, Location);   \
-  template X squeeze(const X&, Location);                               \
-  template X squeeze(const X&, std::int64_t, Location);                 \
-  template X unsqueeze(const X&, std::int64_t, Location);               \
-  template X expand(const X&, const IntList&, Location);                \
-  template X transpose(const X&, std::int64_t, std::int64_t, Location); \
-  template X permute(const X&, const IntList&, Location);               \
+#define XGRAD_INSTANTIATE_ARRAY(X)                                        \
+  template X reshape(const X&, const IntList&, Location);                 \
+  template X flatten(const X&, std::int64_t, std::int64_t, Location);     \
+  template X unflatten(const X&, std::int64_t, const IntList&, Location); \
+  template X squeeze(const X&, Location);                                 \
+  template X squeeze(const X&, std::int64_t, Location);                   \
+  template X unsqueeze(const X&, std::int64_t, Location);                 \
+  template X expand(const X&, const IntList&, Location);                  \
+  template X transpose(const X&, std::int64_t, std::int64_t, Location);   \
+  template X permute(const X&, const IntList&, Location);                 \
   template X flip(const X&, const IntList&, Location);
 #define XGRAD_INSTANTIATE(T) template Tensor<T> pad(const Tensor<T>&, const IntList&, double, Location);
 #include <xgrad/autograd/core/instantiate.hpp>

@@ -24,8 +24,8 @@ class IntList {
  public:
   IntList(std::initializer_list<std::int64_t> values) { append(values); }
   template <std::ranges::input_range R>
-    requires(std::integral<std::ranges::range_value_t<R>> && !std::same_as<std::remove_cvref_t<R>, IntList>)
-  IntList(const R& values) {
+  requires(std::integral<std::ranges::range_value_t<R>> && !std::same_as<std::remove_cvref_t<R>, IntList>)
+      IntList(const R& values) {
     append(values);
   }
 
@@ -57,6 +57,11 @@ X reshape(const X& x, const IntList& shape, Location at = Location::current());
 template <TypedArray X>
 X flatten(const X& x, std::int64_t start = 0, std::int64_t end = -1, Location at = Location::current());
 
+/// An axis as several, of which one may be -1: what is left. A view. Throws ShapeError where their product is
+/// another.
+template <TypedArray X>
+X unflatten(const X& x, std::int64_t axis, const IntList& sizes, Location at = Location::current());
+
 /// Without the axes of extent 1. A view.
 template <TypedArray X>
 X squeeze(const X& x, Location at = Location::current());
@@ -87,8 +92,8 @@ X permute(const X& x, const IntList& axes, Location at = Location::current());
 template <TypedArray X>
 X flip(const X& x, const IntList& axes, Location at = Location::current());
 
-/// Elements moved on by `shifts` along `axes`, one for each; what leaves at the end comes in at the start. Throws
-/// ShapeError for an axis named twice, or another number of shifts.
+/// Elements moved on by `shifts` along `axes`, one for each; what leaves at the end comes in at the start.
+/// Throws ShapeError for an axis named twice, or another number of shifts.
 template <TypedArray X>
 X roll(const X& x, const IntList& shifts, const IntList& axes, Location at = Location::current());
 
@@ -108,8 +113,9 @@ template <Real T>
 Tensor<T> repeat_interleave(const Tensor<T>& x, const Indices& times, std::int64_t axis,
                             Location at = Location::current());
 
-/// All windows of `size` elements, `step` apart, along an axis (Tensor.unfold): their number takes the axis' place, and
-/// their elements are a new last axis. A copy. Throws ValueError unless 0 <= size <= the extent, and step > 0.
+/// All windows of `size` elements, `step` apart, along an axis (Tensor.unfold): their number takes the axis'
+/// place, and their elements are a new last axis. A copy. Throws ValueError unless 0 <= size <= the extent,
+/// and step > 0.
 template <Real T>
 Tensor<T> unfold(const Tensor<T>& x, std::int64_t axis, std::int64_t size, std::int64_t step,
                  Location at = Location::current());

@@ -156,4 +156,44 @@ TEST_CASE("initialisers refuse an undefined tensor and numbers of which NaN woul
   CHECK(x.values()[5] == 2);
 }
 
+TEST_CASE("trunc_normal stays in its range and has the distribution's mean and deviation") {
+  Generator generator(1);
+  const auto x = init::trunc_normal(zeros<double>({20000}), 1, 2, 0, 4, generator);
+  double sum = 0, squares = 0;
+  for (const double v : x.values()) {
+    CHECK((v >= 0 && v <= 4));
+    sum += v;
+    squares += v * v;
+  }
+  // Of a normal distribution with mean 1 and deviation 2 between 0 and 4: mean 1.73265, deviation 1.06567.
+  CHECK(sum / 20000 == Approx(1.73265).margin(0.04));
+  CHECK(std::sqrt(squares / 20000 - sum * sum / 4e8) == Approx(1.06567).margin(0.03));
+  CHECK_THROWS_WITH(init::trunc_normal(zeros({2}), 0, 1, 5, 6),
+                    Contains("trunc_normal: from 5 to 6 around the mean 0"));
+  CHECK_THROWS_WITH(init::trunc_normal(zeros({2}), 0, 1, 1, 1), Contains("trunc_normal: from 1 to 1"));
+  CHECK_THROWS_WITH(init::trunc_normal(zeros({2}), 0, -1), Contains("the deviation is -1"));
+}
+
+TEST_CASE("eye, dirac and sparse put ones and zeros where PyTorch does") {
+  CHECK(allclose(init::eye(ones({2, 3})), Tensor<>{{1, 0, 0}, {0, 1, 0}}, 0, 0));
+  const auto kernel = init::dirac(ones({4, 2, 3}), 2);  // (out, in / groups, width)
+  for (std::int64_t o = 0; o < 4; ++o)
+    for (std::int64_t i = 0; i < 2; ++i)
+      for (std::int64_t k = 0; k < 3; ++k)
+        CHECK(kernel.values()[static_cast<std::size_t>((o * 2 + i) * 3 + k)] == (k == 1 && i == o % 2));
+  Generator generator(1);
+  const auto x = init::sparse(ones({10, 3}), 0.25, 1, generator);
+  for (std::size_t c = 0; c < 3; ++c) {
+    int zeros_in_column = 0;
+    for (std::size_t r = 0; r < 10; ++r) zeros_in_column += x.values()[r * 3 + c] == 0;
+    CHECK(zeros_in_column == 3);
+  }
+  CHECK_THROWS_WITH(init::eye(zeros({2})), Contains("eye: a tensor of shape [2]; it is a matrix"));
+  CHECK_THROWS_WITH(init::dirac(zeros({2, 2})),
+                    Contains("dirac: a tensor of shape [2, 2]; it is a convolution's"));
+  CHECK_THROWS_WITH(init::dirac(zeros({4, 2, 3}), 3), Contains("dirac: 3 groups of 4 channels"));
+  CHECK_THROWS_WITH(init::sparse(zeros({2, 2}), 2), Contains("sparse: the sparsity is 2"));
+  CHECK_THROWS_WITH(init::sparse(zeros({2}), 0.5), Contains("sparse: a tensor of shape [2]; it is a matrix"));
+}
+
 }  // namespace

@@ -4,11 +4,14 @@
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/create.hpp>
 #include <xgrad/nn/activation.hpp>
+#include <xgrad/nn/bilinear.hpp>
 #include <xgrad/nn/dropout.hpp>
 #include <xgrad/nn/embedding.hpp>
 #include <xgrad/nn/linear.hpp>
 #include <xgrad/nn/loss.hpp>
 #include <xgrad/nn/sequential.hpp>
+#include <xgrad/nn/shape.hpp>
+#include <xgrad/ops/reduce.hpp>
 #include "catch.hpp"
 
 namespace {
@@ -107,6 +110,72 @@ TEST_CASE("losses as modules are the functions") {
   CHECK(nn::BCEWithLogitsLoss()(logits, other).item() ==
         binary_cross_entropy_with_logits(logits, other).item());
   CHECK(nn::to_string(nn::MSELoss()) == "MSELoss()");
+}
+
+TEST_CASE("an embedding's padding is 0 and gets no gradient") {
+  nn::Embedding<> table{4, 2, {.padding_idx = 1}};
+  CHECK(table.weight.values()[2] == 0);
+  CHECK(table.weight.values()[3] == 0);
+  sum(table(Indices{{1, 0}, {2, 1}})).backward();
+  CHECK(allclose(table.weight.grad(), Tensor<>{{1, 1}, {0, 0}, {1, 1}, {0, 0}}, 0, 0));
+  CHECK(nn::to_string(table).find("padding_idx=1") != std::string::npos);
+  CHECK_THROWS_WITH((nn::Embedding<>{4, 2, {.padding_idx = 4}}),
+                    Contains("padding_idx is 4, and the rows are 0 to 3"));
+  CHECK_THROWS_WITH((nn::Embedding<>{4, 2, {.max_norm = -1}}), Contains("max_norm is -1"));
+}
+
+TEST_CASE("an embedding's rows that are used are scaled to the largest norm") {
+  nn::Embedding<> table{3, 2, {.max_norm = 1}};
+  table.weight.assign(Tensor<>{{3, 4}, {0.3, 0.4}, {6, 8}});
+  CHECK(allclose(table(Indices{0, 1}), Tensor<>{{0.6, 0.8}, {0.3, 0.4}}));
+  CHECK(allclose(table.weight, Tensor<>{{0.6, 0.8}, {0.3, 0.4}, {6, 8}}));
+}
+
+TEST_CASE("Bilinear is a product with both inputs") {
+  nn::Bilinear<double> layer{2, 3, 4};
+  const auto a = randn<double>({5, 2}), b = randn<double>({5, 3}), y = layer(a, b);
+  for (std::size_t n = 0; n < 5; ++n)
+    for (std::size_t o = 0; o < 4; ++o) {
+      double want = layer.bias.values()[o];
+      for (std::size_t i = 0; i < 2; ++i)
+        for (std::size_t j = 0; j < 3; ++j)
+          want += a.values()[n * 2 + i] * layer.weight.values()[(o * 2 + i) * 3 + j] * b.values()[n * 3 + j];
+      CHECK(y.values()[n * 4 + o] == Approx(want));
+    }
+  CHECK(nn::parameters(layer).size() == 2);
+  CHECK_THROWS_WITH(layer(a, a),
+                    Contains("Bilinear(2, 3, out=4): inputs [5, 2] and [5, 2]; they are (…, 2) and (…, 3)"));
+  CHECK_THROWS_WITH((nn::Bilinear<>{0, 1, 1}), Contains("sizes must be at least 1"));
+}
+
+TEST_CASE("modules of shapes and activations do what their functions do") {
+  const Tensor<> x = randn({2, 4, 6}) * 3;
+  CHECK(nn::Flatten()(x).shape() == Shape{2, 24});
+  CHECK(nn::Unflatten{2, {3, -1}}(x).shape() == Shape{2, 4, 3, 2});
+  CHECK_THROWS_WITH((nn::Unflatten{2, {4, -1}}(x)),
+                    Contains("axis 2 of [2, 4, 6] has 6 elements, which do not fill 4 x -1"));
+  CHECK_THROWS_WITH((nn::Unflatten{2, {-1, -1}}(x)), Contains("do not fill -1 x -1"));
+  const auto same = [&](const Tensor<>& got, const Tensor<>& want) { return allclose(got, want, 0, 0); };
+  CHECK(same(nn::Identity()(x), x));
+  CHECK(same(nn::LogSigmoid()(x), logsigmoid(x)));
+  CHECK(same(nn::Softplus()(x), softplus(x)));
+  CHECK(same(nn::ReLU6()(x), relu6(x)));
+  CHECK(same(nn::Hardtanh{-2, 1}(x), hardtanh(x, -2, 1)));
+  CHECK(same(nn::Hardsigmoid()(x), hardsigmoid(x)));
+  CHECK(same(nn::Hardswish()(x), hardswish(x)));
+  CHECK(same(nn::SELU()(x), selu(x)));
+  CHECK(same(nn::CELU{2}(x), celu(x, 2)));
+  CHECK(same(nn::Mish()(x), mish(x)));
+  CHECK(same(nn::Softsign()(x), softsign(x)));
+  CHECK(same(nn::Tanhshrink()(x), tanhshrink(x)));
+  CHECK(same(nn::Hardshrink{1}(x), hardshrink(x, 1)));
+  CHECK(same(nn::Softshrink{1}(x), softshrink(x, 1)));
+  CHECK(same(nn::Threshold{1, 20}(x), threshold(x, 1, 20)));
+  CHECK(same(nn::GLU{1}(x), glu(x, 1)));
+  CHECK(same(nn::Softmin{1}(x), softmax(-x, 1)));
+  nn::PReLU<> prelu_of_channels{4};
+  CHECK(same(prelu_of_channels(x), where(x > 0, x, x * 0.25f)));
+  CHECK(nn::parameters(prelu_of_channels).size() == 1);
 }
 
 }  // namespace

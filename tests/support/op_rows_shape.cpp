@@ -12,6 +12,11 @@ void add_view_rows(OpTable& table) {
                return reshape(x[0], {-1, 2});
              }),
              .cases = {{{2, 3}}, {{0, 3}}, {{1, 2}}, {{4}}}});
+  table.add({.name = "unflatten",
+             .function = op([](const auto& x) {
+               return unflatten(x[0], 1, {2, -1});
+             }),
+             .cases = {{{3, 4}}, {{2, 6, 2}}, {{0, 2}}}});
   table.add({.name = "flatten",
              .function = op([](const auto& x) { return flatten(x[0], 1, -1); }),
              .cases = {{{2, 3, 2}}, {{0, 3, 2}}, {{1, 1}}}});

@@ -80,6 +80,10 @@ TEST_CASE("every op's error says where it was called") {
       {"expand", [&] { expand(x, {4}); }},
       {"flip", [&] { flip(x, {2}); }},
       {"pad", [&] { pad(x, {1}); }},
+      {"unflatten",
+       [&] {
+         unflatten(x, 1, {2, 2});
+       }},
       {"flatten", [&] { flatten(x, 3); }},
       {"cat",
        [&] {
