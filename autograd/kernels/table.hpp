@@ -65,11 +65,12 @@ struct Convolution {
   std::int64_t images, groups, in, out;
   Axis rows, columns;
 
-  /// An image of one group is laid out with its padding, and its columns by their remainder by the stride, so that
-  /// what neighbouring windows read at the same place lies side by side.
+  /// An image of one group is laid out with its padding, its rows and columns by their remainder by the stride, so that
+  /// what neighbouring windows read at the same place lies side by side, and rows of results `pitch` apart.
+  constexpr std::int64_t row_phase() const { return (rows.reach() + rows.stride - 1) / rows.stride; }
   constexpr std::int64_t phase() const { return (columns.reach() + columns.stride - 1) / columns.stride; }
   constexpr std::int64_t pitch() const { return phase() * columns.stride; }
-  constexpr std::int64_t plane() const { return pitch() * rows.reach(); }
+  constexpr std::int64_t plane() const { return pitch() * row_phase() * rows.stride; }
   static constexpr std::int64_t slack = 64;  ///< elements after the image that may be read
 
   /// Whether the adjoint by the image is a convolution with the window turned round.
@@ -78,10 +79,14 @@ struct Convolution {
     return flips(rows) && flips(columns);
   }
   constexpr Convolution flipped() const { return {images, groups, out, in, rows.flipped(), columns.flipped()}; }
+  /// Whether rows of results are too short for registers: then all are one row, with gaps of what is in between.
+  constexpr bool joins_rows() const { return columns.results <= 24 && rows.results > 1; }
+  constexpr std::int64_t joined_elements() const { return joins_rows() ? out * rows.results * pitch() : 0; }
   constexpr std::int64_t image_elements() const { return in * plane() + slack; }
   /// For itself, or for its adjoint by the image.
   constexpr std::int64_t scratch_elements(bool adjoint) const {
-    return adjoint && flips() ? flipped().image_elements() + out * taps() : image_elements();
+    if (adjoint && flips()) return flipped().scratch_elements(false) + out * taps();
+    return image_elements() + joined_elements();
   }
 
   constexpr std::int64_t taps() const { return in * rows.window * columns.window; }

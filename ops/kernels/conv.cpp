@@ -2,6 +2,7 @@
 #include <xgrad/ops/kernels/conv.hpp>
 
 #include <algorithm>
+#include <cmath>
 
 #include <xgrad/autograd/kernels/team.hpp>
 #include <xgrad/ops/kernels/cpu.hpp>
@@ -41,7 +42,7 @@ void each_row(const Convolution& of, T* x, U* image, F f) {
   for (std::int64_t channel = 0; channel < of.in; ++channel, x += of.pixels(), image += of.plane())
     for (std::int64_t i = 0; i < of.rows.reach(); ++i)
       if (const std::int64_t row = i - of.rows.padding; row >= 0 && row < of.rows.extent)
-        f(x + row * of.columns.extent, image + i * of.pitch());
+        f(x + row * of.columns.extent, image + row_place(of, i) * of.pitch());
 }
 
 template <class T>
@@ -74,15 +75,39 @@ void each_image(const Convolution& of, F f) {
     for (std::int64_t g = 0; g < of.groups; ++g) f(g, i * of.groups + g);
 }
 
+// f(a row of results where it belongs, and where it stands in the joined row) for some channels.
+template <class T, class U, class F>
+void each_joined_row(const Convolution& of, std::int64_t first, std::int64_t last, T* y, U* joined, F f) {
+  for (std::int64_t row = first * of.rows.results; row < last * of.rows.results; ++row)
+    f(y + row * of.columns.results, joined + row * of.pitch());
+}
+
+// The results of one image and group; what is behind the image is memory for them as a joined row.
+template <class T>
+void results_of(const Convolution& of, T* image, const T* w, const T* bias, T* y) {
+  T* const joined = image + of.image_elements();
+  share_channels(of, of.out, [&](std::int64_t first, std::int64_t last) {
+    if (!of.joins_rows()) return loops<T>().results(of, plain_results(of), image, w, bias, y, first, last);
+    loops<T>().results(of, joined_results(of), image, w, bias, joined, first, last);
+    each_joined_row(of, first, last, y, joined,
+                    [&](T* to, const T* from) { std::copy_n(from, of.columns.results, to); });
+  });
+}
+
+// Whether all of the image is finite: only then do zeros in the gaps of a joined row of gradients count nothing.
+template <class T>
+bool joins_gradients(const Convolution& of, const T* image) {
+  return of.joins_rows() &&
+         std::all_of(image, image + of.image_elements(), [](T value) { return std::isfinite(value); });
+}
+
 template <class T>
 void convolve(const Convolution& of, const T* x, const T* w, const T* bias, T* y, T* scratch) {
   std::fill_n(scratch, of.image_elements(), T(0));  // the padding stays so
   each_image(of, [&](std::int64_t g, std::int64_t i) {
     lay_out(of, x + i * of.in * of.pixels(), scratch);
-    share_channels(of, of.out, [&](std::int64_t first, std::int64_t last) {
-      loops<T>().results(of, scratch, w + g * of.out * of.taps(), bias ? bias + g * of.out : nullptr,
-                         y + i * of.out * of.results(), first, last);
-    });
+    results_of(of, scratch, w + g * of.out * of.taps(), bias ? bias + g * of.out : nullptr,
+               y + i * of.out * of.results());
   });
 }
 
@@ -99,16 +124,14 @@ void flip(const Convolution& of, const T* w, T* flipped) {
 template <class T>
 void convolve_input_flipped(const Convolution& of, const T* w, const T* dy, T* dx, T* scratch) {
   const Convolution turned = of.flipped();
-  T* const weights = scratch + turned.image_elements();
+  T* const weights = scratch + turned.scratch_elements(false);
   std::fill_n(scratch, turned.image_elements(), T(0));
   for (std::int64_t g = 0; g < of.groups; ++g) {
     flip(of, w + g * of.out * of.taps(), weights);
     for (std::int64_t n = 0; n < of.images; ++n) {
       const std::int64_t i = n * of.groups + g;
       lay_out(turned, dy + i * of.out * of.results(), scratch);
-      share_channels(of, of.in, [&](std::int64_t first, std::int64_t last) {
-        loops<T>().results(turned, scratch, weights, nullptr, dx + i * of.in * of.pixels(), first, last);
-      });
+      results_of<T>(turned, scratch, weights, nullptr, dx + i * of.in * of.pixels());
     }
   }
 }
@@ -127,13 +150,19 @@ void convolve_input(const Convolution& of, const T* w, const T* dy, T* dx, T* sc
 
 template <class T>
 void convolve_weight(const Convolution& of, const T* x, const T* dy, T* dw, T* scratch) {
-  std::fill_n(scratch, of.image_elements(), T(0));
+  T* const joined = scratch + of.image_elements();
+  std::fill_n(scratch, of.scratch_elements(false), T(0));  // the gaps of the joined row stay so, too
   std::fill_n(dw, of.groups * of.out * of.taps(), T(0));
   each_image(of, [&](std::int64_t g, std::int64_t i) {
     lay_out(of, x + i * of.in * of.pixels(), scratch);
+    const bool joins = joins_gradients(of, scratch);
+    const T* const gradients = dy + i * of.out * of.results();
+    T* const into = dw + g * of.out * of.taps();
     share_channels(of, of.out, [&](std::int64_t first, std::int64_t last) {
-      loops<T>().weights(of, scratch, dy + i * of.out * of.results(), dw + g * of.out * of.taps(), first,
-                         last);
+      if (!joins) return loops<T>().weights(of, plain_results(of), scratch, gradients, into, first, last);
+      each_joined_row(of, first, last, gradients, joined,
+                      [&](const T* from, T* to) { std::copy_n(from, of.columns.results, to); });
+      loops<T>().weights(of, joined_results(of), scratch, joined, into, first, last);
     });
   });
 }

@@ -7,17 +7,29 @@
 
 namespace xgrad::kernels {
 
+/// How results lie: rows of them, and channels.
+struct ResultLayout {
+  std::int64_t rows, columns, channel_step, row_step;
+};
+constexpr ResultLayout plain_results(const Convolution& of) {
+  return {of.rows.results, of.columns.results, of.results(), of.columns.results};
+}
+constexpr ResultLayout joined_results(const Convolution& of) {
+  const std::int64_t all = of.rows.results * of.pitch();
+  return {1, all - of.pitch() + of.columns.results, all, 0};
+}
+
 /// Loops over the channels [first, last) of what they write. `image` is laid out as Convolution says.
 template <class T>
 struct ConvolutionLoops {
   using Int = std::int64_t;
-  /// Results; bias may be null.
-  void (*results)(const Convolution& of, const T* image, const T* w, const T* bias, T* y, Int first,
-                  Int last);
+  /// Results, where `at` says; bias may be null.
+  void (*results)(const Convolution& of, const ResultLayout& at, const T* image, const T* w, const T* bias, T* y,
+                  Int first, Int last);
   /// Adds to the image what the gradient of the results gives it.
   void (*image)(const Convolution& of, const T* w, const T* dy, T* image, Int first, Int last);
-  /// Adds to the gradient of the weights.
-  void (*weights)(const Convolution& of, const T* image, const T* dy, T* dw, Int first, Int last);
+  /// Adds to the gradient of the weights; `at` says where those of the results are.
+  void (*weights)(const Convolution& of, const ResultLayout& at, const T* image, const T* dy, T* dw, Int first, Int last);
 };
 
 struct AllConvolutionLoops {
@@ -26,12 +38,17 @@ struct AllConvolutionLoops {
 };
 XGRAD_SIMD_TABLE(AllConvolutionLoops, convolution_loops)
 
+/// Where row i of the padded image is laid out.
+constexpr std::int64_t row_place(const Convolution& of, std::int64_t i) {
+  return i % of.rows.stride * of.row_phase() + i / of.rows.stride;
+}
+
 /// Where the first of the results, in row 0, finds what it reads through tap number `tap`.
 constexpr std::int64_t tap_offset(const Convolution& of, std::int64_t channel, std::int64_t row,
                                   std::int64_t column) {
-  const std::int64_t at = column * of.columns.dilation;
-  return channel * of.plane() + row * of.rows.dilation * of.pitch() + at % of.columns.stride * of.phase() +
-         at / of.columns.stride;
+  const std::int64_t i = row * of.rows.dilation, j = column * of.columns.dilation;
+  return channel * of.plane() + row_place(of, i) * of.pitch() + j % of.columns.stride * of.phase() +
+         j / of.columns.stride;
 }
 
 }  // namespace xgrad::kernels

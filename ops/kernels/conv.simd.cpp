@@ -99,16 +99,16 @@ XGRAD_INLINE void in_tap_blocks(const Convolution& of, auto f) {
 }
 
 template <class T>
-void results(const Convolution& of, const T* image, const T* w, const T* bias, T* y, std::int64_t first,
+void results(const Convolution& of, const ResultLayout& at, const T* image, const T* w, const T* bias, T* y, std::int64_t first,
              std::int64_t last) {
   in_tap_blocks(of, [&](std::int64_t tap, std::int64_t count, const std::int64_t* offset) {
-    for (std::int64_t row = 0; row < of.rows.results; ++row)
-      in_vectors<T>(of.columns.results, [&](auto vectors, std::int64_t j, std::int64_t n) {
+    for (std::int64_t row = 0; row < at.rows; ++row)
+      in_vectors<T>(at.columns, [&](auto vectors, std::int64_t j, std::int64_t n) {
         in_tiles<most_channels>(first, last, [&](auto channels, std::int64_t c) {
           result_tile<channels, vectors>(
               {count, w + c * of.taps() + tap, of.taps(), offset},
-              image + row * of.rows.stride * of.pitch() + j, bias ? bias + c : nullptr, tap > 0,
-              y + c * of.results() + row * of.columns.results + j, of.results(), n);
+              image + row * of.pitch() + j, bias ? bias + c : nullptr, tap > 0,
+              y + c * at.channel_step + row * at.row_step + j, at.channel_step, n);
         });
       });
   });
@@ -147,7 +147,7 @@ void image_of(const Convolution& of, const T* w, const T* dy, T* image, std::int
   for (std::int64_t row = 0; row < of.rows.results; ++row)
     for (std::int64_t tap = 0; tap < window; ++tap) {
       const std::int64_t at = tap_offset(of, 0, tap / of.columns.window, tap % of.columns.window) +
-                              row * of.rows.stride * of.pitch();
+                              row * of.pitch();
       in_vectors<T>(of.columns.results, [&](auto vectors, std::int64_t j, std::int64_t n) {
         in_tiles<most_channels>(first, last, [&](auto channels, std::int64_t c) {
           image_tile<channels, vectors>(of, w + c * window + tap, dy + row * of.columns.results + j,
@@ -159,7 +159,7 @@ void image_of(const Convolution& of, const T* w, const T* dy, T* image, std::int
 
 // Some channels of the results times some taps, summed over all columns of all rows.
 template <int channels, int taps, class T>
-XGRAD_INLINE void weight_tile(const Convolution& of, const T* image, const std::int64_t* offset, const T* dy,
+XGRAD_INLINE void weight_tile(const Convolution& of, const ResultLayout& at, const T* image, const std::int64_t* offset, const T* dy,
                               T* dw) {
   constexpr std::int64_t W = width<T>;
   Batch<T> sum[channels][taps];
@@ -170,7 +170,7 @@ XGRAD_INLINE void weight_tile(const Convolution& of, const T* image, const std::
   const auto add = [&](const T* x, const T* g, auto get) __attribute__((always_inline)) {
     Batch<T> gradient[channels];
 #pragma GCC unroll 4
-    for (int c = 0; c < channels; ++c) gradient[c] = get(g + c * of.results());
+    for (int c = 0; c < channels; ++c) gradient[c] = get(g + c * at.channel_step);
 #pragma GCC unroll 4
     for (int k = 0; k < taps; ++k) {
       const Batch<T> value = get(x + offset[k]);
@@ -178,11 +178,11 @@ XGRAD_INLINE void weight_tile(const Convolution& of, const T* image, const std::
       for (int c = 0; c < channels; ++c) sum[c][k] = fma(gradient[c], value, sum[c][k]);
     }
   };
-  for (std::int64_t row = 0; row < of.rows.results; ++row) {
-    const T *x = image + row * of.rows.stride * of.pitch(), *g = dy + row * of.columns.results;
+  for (std::int64_t row = 0; row < at.rows; ++row) {
+    const T *x = image + row * of.pitch(), *g = dy + row * at.row_step;
     std::int64_t j = 0;
-    for (; j + W <= of.columns.results; j += W) add(x + j, g + j, [](const T* p) { return load(p); });
-    if (const auto rest = static_cast<std::size_t>(of.columns.results - j); rest > 0)
+    for (; j + W <= at.columns; j += W) add(x + j, g + j, [](const T* p) { return load(p); });
+    if (const auto rest = static_cast<std::size_t>(at.columns - j); rest > 0)
       add(x + j, g + j, [&](const T* p) { return load_partial(p, rest); });
   }
 #pragma GCC unroll 4
@@ -192,13 +192,13 @@ XGRAD_INLINE void weight_tile(const Convolution& of, const T* image, const std::
 }
 
 template <class T>
-void weights(const Convolution& of, const T* image, const T* dy, T* dw, std::int64_t first,
+void weights(const Convolution& of, const ResultLayout& at, const T* image, const T* dy, T* dw, std::int64_t first,
              std::int64_t last) {
   constexpr int most_taps = many_registers ? 4 : 2;
   in_tap_blocks(of, [&](std::int64_t first_tap, std::int64_t count, const std::int64_t* offset) {
     in_tiles<4>(first, last, [&](auto channels, std::int64_t c) {
       in_tiles<most_taps>(0, count, [&](auto taps, std::int64_t k) {
-        weight_tile<channels, taps>(of, image, offset + k, dy + c * of.results(),
+        weight_tile<channels, taps>(of, at, image, offset + k, dy + c * at.channel_step,
                                     dw + c * of.taps() + first_tap + k);
       });
     });
