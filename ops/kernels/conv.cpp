@@ -94,7 +94,8 @@ void results_of(const Convolution& of, T* image, const T* w, const T* bias, T* y
   });
 }
 
-// Whether all of the image is finite: only then do zeros in the gaps of a joined row of gradients count nothing.
+// Whether all of the image is finite: only then do zeros in the gaps of a joined row of gradients count
+// nothing.
 template <class T>
 bool joins_gradients(const Convolution& of, const T* image) {
   return of.joins_rows() &&

@@ -24,12 +24,13 @@ template <class T>
 struct ConvolutionLoops {
   using Int = std::int64_t;
   /// Results, where `at` says; bias may be null.
-  void (*results)(const Convolution& of, const ResultLayout& at, const T* image, const T* w, const T* bias, T* y,
-                  Int first, Int last);
+  void (*results)(const Convolution& of, const ResultLayout& at, const T* image, const T* w, const T* bias,
+                  T* y, Int first, Int last);
   /// Adds to the image what the gradient of the results gives it.
   void (*image)(const Convolution& of, const T* w, const T* dy, T* image, Int first, Int last);
   /// Adds to the gradient of the weights; `at` says where those of the results are.
-  void (*weights)(const Convolution& of, const ResultLayout& at, const T* image, const T* dy, T* dw, Int first, Int last);
+  void (*weights)(const Convolution& of, const ResultLayout& at, const T* image, const T* dy, T* dw,
+                  Int first, Int last);
 };
 
 struct AllConvolutionLoops {

@@ -99,16 +99,15 @@ XGRAD_INLINE void in_tap_blocks(const Convolution& of, auto f) {
 }
 
 template <class T>
-void results(const Convolution& of, const ResultLayout& at, const T* image, const T* w, const T* bias, T* y, std::int64_t first,
-             std::int64_t last) {
+void results(const Convolution& of, const ResultLayout& at, const T* image, const T* w, const T* bias, T* y,
+             std::int64_t first, std::int64_t last) {
   in_tap_blocks(of, [&](std::int64_t tap, std::int64_t count, const std::int64_t* offset) {
     for (std::int64_t row = 0; row < at.rows; ++row)
       in_vectors<T>(at.columns, [&](auto vectors, std::int64_t j, std::int64_t n) {
         in_tiles<most_channels>(first, last, [&](auto channels, std::int64_t c) {
-          result_tile<channels, vectors>(
-              {count, w + c * of.taps() + tap, of.taps(), offset},
-              image + row * of.pitch() + j, bias ? bias + c : nullptr, tap > 0,
-              y + c * at.channel_step + row * at.row_step + j, at.channel_step, n);
+          result_tile<channels, vectors>({count, w + c * of.taps() + tap, of.taps(), offset},
+                                         image + row * of.pitch() + j, bias ? bias + c : nullptr, tap > 0,
+                                         y + c * at.channel_step + row * at.row_step + j, at.channel_step, n);
         });
       });
   });
@@ -146,8 +145,8 @@ void image_of(const Convolution& of, const T* w, const T* dy, T* image, std::int
   const std::int64_t window = of.rows.window * of.columns.window;
   for (std::int64_t row = 0; row < of.rows.results; ++row)
     for (std::int64_t tap = 0; tap < window; ++tap) {
-      const std::int64_t at = tap_offset(of, 0, tap / of.columns.window, tap % of.columns.window) +
-                              row * of.pitch();
+      const std::int64_t at =
+          tap_offset(of, 0, tap / of.columns.window, tap % of.columns.window) + row * of.pitch();
       in_vectors<T>(of.columns.results, [&](auto vectors, std::int64_t j, std::int64_t n) {
         in_tiles<most_channels>(first, last, [&](auto channels, std::int64_t c) {
           image_tile<channels, vectors>(of, w + c * window + tap, dy + row * of.columns.results + j,
@@ -157,10 +156,20 @@ void image_of(const Convolution& of, const T* w, const T* dy, T* image, std::int
     }
 }
 
+// total[i] = the sum of register i's elements; of as many registers as one has elements at a time.
+template <class T>
+XGRAD_INLINE void add_across(Batch<T>* x, int count, T* total) {
+  int i = 0;
+#pragma GCC unroll 8
+  for (; i + static_cast<int>(lanes<T>) <= count; i += static_cast<int>(lanes<T>))
+    store(total + i, across_each<Fold::sum, static_cast<int>(lanes<T>) / 2>(x + i));
+  for (; i < count; ++i) total[i] = across<Fold::sum>(x[i]);
+}
+
 // Some channels of the results times some taps, summed over all columns of all rows.
 template <int channels, int taps, class T>
-XGRAD_INLINE void weight_tile(const Convolution& of, const ResultLayout& at, const T* image, const std::int64_t* offset, const T* dy,
-                              T* dw) {
+XGRAD_INLINE void weight_tile(const Convolution& of, const ResultLayout& at, const T* image,
+                              const std::int64_t* offset, const T* dy, T* dw) {
   constexpr std::int64_t W = width<T>;
   Batch<T> sum[channels][taps];
 #pragma GCC unroll 4
@@ -185,15 +194,15 @@ XGRAD_INLINE void weight_tile(const Convolution& of, const ResultLayout& at, con
     if (const auto rest = static_cast<std::size_t>(at.columns - j); rest > 0)
       add(x + j, g + j, [&](const T* p) { return load_partial(p, rest); });
   }
-#pragma GCC unroll 4
+  T total[channels * taps];
+  add_across(&sum[0][0], channels * taps, total);
   for (int c = 0; c < channels; ++c)
-#pragma GCC unroll 4
-    for (int k = 0; k < taps; ++k) dw[c * of.taps() + k] += across<Fold::sum>(sum[c][k]);
+    for (int k = 0; k < taps; ++k) dw[c * of.taps() + k] += total[c * taps + k];
 }
 
 template <class T>
-void weights(const Convolution& of, const ResultLayout& at, const T* image, const T* dy, T* dw, std::int64_t first,
-             std::int64_t last) {
+void weights(const Convolution& of, const ResultLayout& at, const T* image, const T* dy, T* dw,
+             std::int64_t first, std::int64_t last) {
   constexpr int most_taps = many_registers ? 4 : 2;
   in_tap_blocks(of, [&](std::int64_t first_tap, std::int64_t count, const std::int64_t* offset) {
     in_tiles<4>(first, last, [&](auto channels, std::int64_t c) {
