@@ -41,7 +41,7 @@ struct Update<NAdamOptions> {
   }
   const double* operator()(std::int64_t t) {
     if (t < counted) counted = 0, product = 1;
-    while (counted < t) product *= mu(++counted);
+    while (counted < t && product > 1e-17) product *= mu(++counted);  // 1 less than that is 1
     numbers[1] = o_.lr * (1 - mu(t)) / (1 - product);
     numbers[2] = o_.lr * mu(t + 1) / (1 - product * mu(t + 1));
     numbers[4] = 1 / correction(o_.betas[1], t);

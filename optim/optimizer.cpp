@@ -52,8 +52,20 @@ std::size_t Optimizer<T>::add_parameters(std::vector<Tensor<T>> parameters, doub
   this->groups_.push_back({parameters_.size(), all.size(), lr});
   parameters_ = std::move(all);
   steps_.resize(parameters_.size());
-  for (auto& list : buffers_) list.resize(parameters_.size());
+  for (Buffers& list : buffers_) list.of.resize(parameters_.size());
   return this->groups_.size() - 1;
+}
+
+template <Real T>
+void Optimizer<T>::remove_groups(std::size_t from) noexcept {
+  if (from >= this->groups_.size()) return;
+  const auto shorten = [n = this->groups_[from].begin](auto& list) {
+    if (list.size() > n) list.erase(list.begin() + static_cast<std::ptrdiff_t>(n), list.end());
+  };
+  shorten(parameters_);
+  shorten(steps_);
+  for (Buffers& list : buffers_) shorten(list.of);
+  this->groups_.erase(this->groups_.begin() + static_cast<std::ptrdiff_t>(from), this->groups_.end());
 }
 
 template <Real T>
@@ -68,15 +80,13 @@ void Optimizer<T>::add_buffers(const char* name, double value) {
 
 template <Real T>
 void Optimizer<T>::add_buffers(const char* name, std::size_t group, bool wanted, double value) {
-  const auto found = std::ranges::find(buffer_names_, std::string_view(name));
-  const auto number = static_cast<std::size_t>(found - buffer_names_.begin());
-  if (found == buffer_names_.end()) {
-    buffer_names_.push_back(name);
-    buffers_.emplace_back(parameters_.size());
+  auto list = std::ranges::find(buffers_, std::string_view(name), &Buffers::name);
+  if (list == buffers_.end()) {
+    buffers_.push_back({name, std::vector<Tensor<T>>(parameters_.size())});
+    list = buffers_.end() - 1;
   }
   const auto [begin, end, lr] = this->groups_[group];
-  for (std::size_t k = begin; wanted && k < end; ++k)
-    buffers_[number][k] = full<T>(parameters_[k].shape(), value);
+  for (std::size_t k = begin; wanted && k < end; ++k) list->of[k] = full<T>(parameters_[k].shape(), value);
 }
 
 template <Real T>
@@ -89,10 +99,9 @@ Tensor<T> Optimizer<T>::step_with(const std::function<Tensor<T>()>& closure) {
 template <Real T>
 std::vector<NamedState> Optimizer<T>::state() const {
   std::vector<NamedState> result{{"step", detail::tensor_of({steps_.begin(), steps_.end()})}};
-  for (std::size_t b = 0; b < buffers_.size(); ++b)
+  for (const Buffers& list : buffers_)
     for (std::size_t k = 0; k < parameters_.size(); ++k)
-      if (buffers_[b][k].defined())
-        result.push_back({fmt::format("{}.{}", buffer_names_[b], k), buffers_[b][k]});
+      if (list.of[k].defined()) result.push_back({fmt::format("{}.{}", list.name, k), list.of[k]});
   std::vector<double> rates, momenta;
   for (std::size_t group = 0; group < this->groups(); ++group) {
     rates.push_back(this->lr(group));

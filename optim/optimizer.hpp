@@ -54,6 +54,8 @@ class Optimizer : public AnyOptimizer {
   /// One more group, and its number. Throws as the constructor does, having changed nothing, but takes an
   /// empty list.
   std::size_t add_parameters(std::vector<Tensor<T>> parameters, double lr);
+  /// Takes back the groups from that number on, for an error on the way.
+  void remove_groups(std::size_t from) noexcept;
   /// Throws ValueError where no group has a parameter.
   void require_parameters() const;
 
@@ -89,7 +91,7 @@ class Optimizer : public AnyOptimizer {
   }
 
   /// Parameter k's part of the buffers of that number, in the order of add_buffers.
-  const Tensor<T>& buffer(std::size_t number, std::size_t k) const { return buffers_[number][k]; }
+  const Tensor<T>& buffer(std::size_t number, std::size_t k) const { return buffers_[number].of[k]; }
 
   /// f(group) for every group: what a step() is made of that calls update().
   void each_group(auto f) {
@@ -113,8 +115,8 @@ class Optimizer : public AnyOptimizer {
         *next++ = x.mutable_bytes();
       };
       write(parameters_[k]);
-      for (auto& list : buffers_)
-        if (list[k].defined()) write(list[k]);
+      for (Buffers& list : buffers_)
+        if (list.of[k].defined()) write(list.of[k]);
       kernels::on(gradient.device())
           .in_place(formula, dtype_of<T>, gradient.elements(), operands.data(), numbers(step));
     });
@@ -130,6 +132,11 @@ class Optimizer : public AnyOptimizer {
       if (gradient.defined()) f(gradient, ++steps_[k], k);
     }
   }
+
+  struct Buffers {
+    const char* name;
+    std::vector<Tensor<T>> of;  // undefined for a parameter that has none of the name
+  };
 
   // Two steps at a time would mix what they read and write.
   struct OneStep {
@@ -150,8 +157,7 @@ class Optimizer : public AnyOptimizer {
   bool stepping_ = false;
   std::vector<Tensor<T>> parameters_;
   std::vector<std::int64_t> steps_;
-  std::vector<const char*> buffer_names_;
-  std::vector<std::vector<Tensor<T>>> buffers_;  // undefined for a parameter that has none of the name
+  std::vector<Buffers> buffers_;
 };
 
 /// Parameters that an optimizer treats alike, by options of their own: the learning rate, and all others.
@@ -170,10 +176,19 @@ class OptimizerWith : public Optimizer<T> {
   /// One more group, at any time: its parameters begin at step 1. Throws ValueError as the constructor does,
   /// having changed nothing; an empty list is allowed.
   void add_group(std::vector<Tensor<T>> parameters, Options options = {}) {
-    check(options);
-    const std::size_t group = this->add_parameters(std::move(parameters), options.lr);
-    options_.push_back(std::move(options));
-    add_buffers_to(group);
+    xgrad::detail::or_error(this->name(), [&] {
+      check(options);
+      const std::size_t group = this->groups();
+      try {
+        options_.push_back(options);
+        this->add_parameters(std::move(parameters), options.lr);
+        add_buffers_to(group);
+      } catch (...) {
+        options_.erase(options_.begin() + static_cast<std::ptrdiff_t>(group), options_.end());
+        this->remove_groups(group);
+        throw;
+      }
+    });
   }
 
   /// The options of a group, with the learning rate as it is now.

@@ -44,6 +44,7 @@ void FormulaOptimizer<T, O>::check(const O& options) const {
 template <Real T, class O>
 void FormulaOptimizer<T, O>::add_buffers_to(std::size_t group) {
   O& options = this->given(group);
+  with_momentum_.resize(group);  // after an error there may be one more
   with_momentum_.push_back(Update<O>::momentum(options) != nullptr);
   for (const Buffer& b : Update<O>::buffers(options)) this->add_buffers(b.name, group, b.wanted, b.value);
 }

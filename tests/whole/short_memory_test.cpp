@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <new>
+#include <utility>
 
 #include <xgrad/xgrad.hpp>
 
@@ -25,6 +26,7 @@ struct Model {
   Generator generator{1};
   models::CharRNN<> net{{.vocabulary = 5, .hidden = 4, .cell = nn::Cell::lstm}, generator};
   optim::Adam<float> optimizer{nn::parameters(net), {.lr = 0.1}};
+  Tensor<> extra = ones({3}).set_requires_grad();
   Indices x{Shape{3, 2}, {0, 1, 2, 3, 4, 0}}, y{Shape{3, 2}, {1, 2, 3, 4, 0, 1}};
 
   Tensor<> loss() const { return net.loss(net(x, net.zero_state(2)).logits, y); }
@@ -84,6 +86,19 @@ const Action actions[] = {
        m.optimizer.step();
      },
      &Model::parameters},
+    {"a group added to an optimizer",
+     [](Model& m) {
+       const Failure held = std::exchange(failure, {});
+       Values group{m.extra};  // the caller's
+       failure = held;
+       m.optimizer.add_group(std::move(group), {.amsgrad = true});
+     },
+     [](const Model& m) {
+       Values result = m.parameters();
+       for (const auto& [name, tensor] : m.optimizer.state())
+         if (tensor.dtype() == DType::float32) result.push_back(Tensor<>(tensor));
+       return result;
+     }},
     {"other ops",
      [](Model& m) {
        const Tensor<> w = m.weight();
