@@ -6,6 +6,7 @@
 #include <memory>
 #include <numeric>
 
+#include <xgrad/autograd/tape/mode.hpp>
 #include <xgrad/nn/decay_groups.hpp>
 #include <xgrad/nn/dropout.hpp>
 #include <xgrad/nn/linear.hpp>
@@ -17,6 +18,7 @@
 #include <xgrad/optim/adagrad.hpp>
 #include <xgrad/optim/adam.hpp>
 #include <xgrad/optim/adam_variants.hpp>
+#include <xgrad/optim/average.hpp>
 #include <xgrad/optim/lbfgs.hpp>
 #include <xgrad/optim/plateau.hpp>
 #include <xgrad/optim/rmsprop.hpp>
@@ -223,6 +225,23 @@ TEST_CASE("a checkpoint has more parts under names of their own") {
   CHECK(content.tensors.find("teacher.weight"));
   nn::load_checkpoint(file, {.more = {{"teacher", c}}});
   CHECK(allclose(b.weight, c.weight, 0, 0));
+}
+
+TEST_CASE("an average of weights is a part, too") {
+  const testing::TemporaryFolder folder;
+  const std::string file = folder / "run.safetensors";
+  nn::Linear<> net{2, 2};
+  optim::ExponentialMovingAverage ema(nn::parameters(net), {.decay = 0.5}), other(nn::parameters(net));
+  ema.update();
+  {
+    const no_grad scope;
+    net.weight += 1;
+  }
+  ema.update();
+  nn::save_checkpoint(file, {.more = {{"ema", ema}}});
+  nn::load_checkpoint(file, {.more = {{"ema", other}}});
+  CHECK(other.n_averaged() == 2);
+  CHECK(allclose(other.averages()[0], ema.averages()[0], 0, 0));
 }
 
 struct LayerNorm {
