@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include <xgrad/autograd/kernels/team.hpp>
 #include <xgrad/ops/kernels/cpu.hpp>
@@ -59,15 +60,6 @@ void lay_out(const Convolution& of, const T* x, T* image) {
   });
 }
 
-template <class T>
-void take_back(const Convolution& of, const T* image, T* x) {
-  std::fill_n(x, of.in * of.pixels(), T(0));
-  each_row(of, x, image, [&](T* to, const T* from) {
-    for (std::int64_t phase = 0; phase < of.columns.stride; ++phase)
-      each_column(of, phase, [&](std::int64_t column, std::int64_t at) { to[column] = from[at]; });
-  });
-}
-
 // f(group, number of the image and group) for all images' groups.
 template <class F>
 void each_image(const Convolution& of, F f) {
@@ -112,6 +104,30 @@ void convolve(const Convolution& of, const T* x, const T* w, const T* bias, T* y
   });
 }
 
+// The taps that read the pixels of one phase: `first`, and every `step`-th after it; for these pixels alone
+// they are an axis of stride 1.
+struct Phase {
+  Phase(const Convolution::Axis& a, std::int64_t extent, std::int64_t phase) {
+    const std::int64_t common = std::gcd(a.stride, a.dilation);
+    step = a.stride / common;
+    while (first < a.window && first * a.dilation % a.stride != phase) ++first;
+    const std::int64_t count = first < a.window ? (a.window - first + step - 1) / step : 0;
+    axis = {extent, a.results, count, 1, -(first * a.dilation / a.stride), a.dilation / common};
+  }
+  std::int64_t first = 0, step;
+  Convolution::Axis axis;
+};
+
+// Pixel m of a phase is pixel m · stride + shift of the image, for those in [begin, end).
+struct Places {
+  std::int64_t begin, end, shift;
+};
+Places places(const Convolution::Axis& a, std::int64_t phase) {
+  const std::int64_t shift = phase - a.padding, extent = (a.reach() + a.stride - 1) / a.stride;
+  const auto up = [&](std::int64_t n) { return n > 0 ? (n + a.stride - 1) / a.stride : 0; };
+  return {up(-shift), std::min(extent, up(a.extent - shift)), shift};
+}
+
 // The weights of a group with the window turned round, and the channels in and out swapped.
 template <class T>
 void flip(const Convolution& of, const T* w, T* flipped) {
@@ -125,7 +141,7 @@ void flip(const Convolution& of, const T* w, T* flipped) {
 template <class T>
 void convolve_input_flipped(const Convolution& of, const T* w, const T* dy, T* dx, T* scratch) {
   const Convolution turned = of.flipped();
-  T* const weights = scratch + turned.scratch_elements(false);
+  T* const weights = scratch + scratch_elements(turned, false);
   std::fill_n(scratch, turned.image_elements(), T(0));
   for (std::int64_t g = 0; g < of.groups; ++g) {
     flip(of, w + g * of.out * of.taps(), weights);
@@ -137,22 +153,62 @@ void convolve_input_flipped(const Convolution& of, const T* w, const T* dy, T* d
   }
 }
 
+// The weights of some taps of a group, the window turned round, and the channels in and out swapped.
+template <class T>
+void flip(const Convolution& of, const Phase& rows, const Phase& columns, const T* w, T* flipped) {
+  for (std::int64_t i = 0; i < of.in; ++i)
+    for (std::int64_t o = 0; o < of.out; ++o)
+      for (std::int64_t r = rows.axis.window; r-- > 0;)
+        for (std::int64_t c = columns.axis.window; c-- > 0;)
+          *flipped++ = w[((o * of.in + i) * of.rows.window + rows.first + r * rows.step) * of.columns.window +
+                         columns.first + c * columns.step];
+}
+
+// Puts pixels of a phase where they belong in the image.
+template <class T>
+void take_back(const Convolution& of, std::int64_t row_phase, std::int64_t column_phase, const T* pixels,
+               T* x) {
+  const auto rows = places(of.rows, row_phase), columns = places(of.columns, column_phase);
+  const std::int64_t height = of.row_phase(), width = of.phase();
+  for (std::int64_t channel = 0; channel < of.in; ++channel, pixels += height * width, x += of.pixels())
+    for (std::int64_t m = rows.begin; m < rows.end; ++m) {
+      T* const to = x + (m * of.rows.stride + rows.shift) * of.columns.extent + columns.shift;
+      for (std::int64_t n = columns.begin; n < columns.end; ++n)
+        to[n * of.columns.stride] = pixels[m * width + n];
+    }
+}
+
+// Every phase of the image by itself: a convolution of stride 1 with the taps that read it.
 template <class T>
 void convolve_input(const Convolution& of, const T* w, const T* dy, T* dx, T* scratch) {
   if (of.flips()) return convolve_input_flipped(of, w, dy, dx, scratch);
-  each_image(of, [&](std::int64_t g, std::int64_t i) {
-    std::fill_n(scratch, of.image_elements(), T(0));
-    share_channels(of, of.in, [&](std::int64_t first, std::int64_t last) {
-      loops<T>().image(of, w + g * of.out * of.taps(), dy + i * of.out * of.results(), scratch, first, last);
-    });
-    take_back(of, scratch, dx + i * of.in * of.pixels());
-  });
+  std::fill_n(dx, of.images * of.groups * of.in * of.pixels(), T(0));
+  T* const weights = scratch;
+  T* const pixels = weights + of.out * of.taps();
+  T* const image = pixels + of.in * of.row_phase() * of.phase();
+  for (std::int64_t p = 0; p < of.rows.stride * of.columns.stride; ++p) {
+    const std::int64_t row_phase = p / of.columns.stride, column_phase = p % of.columns.stride;
+    const Phase rows(of.rows, of.row_phase(), row_phase), columns(of.columns, of.phase(), column_phase);
+    if (rows.axis.window == 0 || columns.axis.window == 0) continue;
+    const Convolution turned =
+        Convolution{of.images, of.groups, of.in, of.out, rows.axis, columns.axis}.flipped();
+    std::fill_n(image, turned.image_elements(), T(0));
+    for (std::int64_t g = 0; g < of.groups; ++g) {
+      flip(of, rows, columns, w + g * of.out * of.taps(), weights);
+      for (std::int64_t n = 0; n < of.images; ++n) {
+        const std::int64_t i = n * of.groups + g;
+        lay_out(turned, dy + i * of.out * of.results(), image);
+        results_of<T>(turned, image, weights, nullptr, pixels);
+        take_back(of, row_phase, column_phase, pixels, dx + i * of.in * of.pixels());
+      }
+    }
+  }
 }
 
 template <class T>
 void convolve_weight(const Convolution& of, const T* x, const T* dy, T* dw, T* scratch) {
   T* const joined = scratch + of.image_elements();
-  std::fill_n(scratch, of.scratch_elements(false), T(0));  // the gaps of the joined row stay so, too
+  std::fill_n(scratch, scratch_elements(of, false), T(0));  // the gaps of the joined row stay so, too
   std::fill_n(dw, of.groups * of.out * of.taps(), T(0));
   each_image(of, [&](std::int64_t g, std::int64_t i) {
     lay_out(of, x + i * of.in * of.pixels(), scratch);

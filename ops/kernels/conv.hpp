@@ -26,8 +26,6 @@ struct ConvolutionLoops {
   /// Results, where `at` says; bias may be null.
   void (*results)(const Convolution& of, const ResultLayout& at, const T* image, const T* w, const T* bias,
                   T* y, Int first, Int last);
-  /// Adds to the image what the gradient of the results gives it.
-  void (*image)(const Convolution& of, const T* w, const T* dy, T* image, Int first, Int last);
   /// Adds to the gradient of the weights; `at` says where those of the results are.
   void (*weights)(const Convolution& of, const ResultLayout& at, const T* image, const T* dy, T* dw,
                   Int first, Int last);
@@ -38,6 +36,18 @@ struct AllConvolutionLoops {
   ConvolutionLoops<double> double_precision;
 };
 XGRAD_SIMD_TABLE(AllConvolutionLoops, convolution_loops)
+
+/// How much memory a convolution needs, or its adjoint by the image.
+constexpr std::int64_t scratch_elements(const Convolution& of, bool adjoint) {
+  if (!adjoint) return of.image_elements() + of.joined_elements();
+  if (of.flips()) return scratch_elements(of.flipped(), false) + of.out * of.taps();
+  // A phase has no more pixels and taps than all, and no more rows and columns than its own and what taps
+  // reach beyond.
+  const std::int64_t rows = of.row_phase() + 2 * of.rows.window * of.rows.dilation,
+                     columns = of.phase() + 2 * of.columns.window * of.columns.dilation;
+  return of.out * of.taps() + of.in * of.row_phase() * of.phase() + (of.in + of.out) * rows * columns +
+         Convolution::slack;
+}
 
 /// Where row i of the padded image is laid out.
 constexpr std::int64_t row_place(const Convolution& of, std::int64_t i) {

@@ -113,49 +113,6 @@ void results(const Convolution& of, const ResultLayout& at, const T* image, cons
   });
 }
 
-// Channels of the image that one tap reads get what the gradients of the results give them.
-template <int channels, int vectors, class T>
-XGRAD_INLINE void image_tile(const Convolution& of, const T* w, const T* dy, T* image, std::int64_t n) {
-  const std::int64_t window = of.rows.window * of.columns.window;
-  Batch<T> sum[channels][vectors];
-#pragma GCC unroll 8
-  for (int c = 0; c < channels; ++c)
-#pragma GCC unroll 2
-    for (int v = 0; v < vectors; ++v) sum[c][v] = load_vector(image + c * of.plane(), v, n);
-  for (std::int64_t o = 0; o < of.out; ++o, w += of.taps(), dy += of.results()) {
-    Batch<T> g[vectors];
-#pragma GCC unroll 2
-    for (int v = 0; v < vectors; ++v) g[v] = load_vector(dy, v, n);
-#pragma GCC unroll 8
-    for (int c = 0; c < channels; ++c) {
-      const Batch<T> weight(w[c * window]);
-#pragma GCC unroll 2
-      for (int v = 0; v < vectors; ++v) sum[c][v] = fma(weight, g[v], sum[c][v]);
-    }
-  }
-#pragma GCC unroll 8
-  for (int c = 0; c < channels; ++c)
-#pragma GCC unroll 2
-    for (int v = 0; v < vectors; ++v) store_vector(image + c * of.plane(), sum[c][v], v, n);
-}
-
-template <class T>
-void image_of(const Convolution& of, const T* w, const T* dy, T* image, std::int64_t first,
-              std::int64_t last) {
-  const std::int64_t window = of.rows.window * of.columns.window;
-  for (std::int64_t row = 0; row < of.rows.results; ++row)
-    for (std::int64_t tap = 0; tap < window; ++tap) {
-      const std::int64_t at =
-          tap_offset(of, 0, tap / of.columns.window, tap % of.columns.window) + row * of.pitch();
-      in_vectors<T>(of.columns.results, [&](auto vectors, std::int64_t j, std::int64_t n) {
-        in_tiles<most_channels>(first, last, [&](auto channels, std::int64_t c) {
-          image_tile<channels, vectors>(of, w + c * window + tap, dy + row * of.columns.results + j,
-                                        image + c * of.plane() + at + j, n);
-        });
-      });
-    }
-}
-
 // total[i] = the sum of register i's elements; of as many registers as one has elements at a time.
 template <class T>
 XGRAD_INLINE void add_across(Batch<T>* x, int count, T* total) {
@@ -215,7 +172,7 @@ void weights(const Convolution& of, const ResultLayout& at, const T* image, cons
 }
 
 template <class T>
-constexpr ConvolutionLoops<T> loops{results<T>, image_of<T>, weights<T>};
+constexpr ConvolutionLoops<T> loops{results<T>, weights<T>};
 
 }  // namespace
 

@@ -73,6 +73,22 @@ TEST_CASE("conv2d is the sum over its window, for all options and sizes of tiles
               const auto w = randn<double>({15, 6 / groups, window.rows, window.columns}, generator);
               const auto y = conv2d(x, w, {}, {stride, padding, dilation, groups});
               CHECK(allclose(y, by_loops(x, w, stride, padding, dilation, groups, y.shape()), 1e-12, 1e-12));
+              // Its adjoints: the three products of image, weight and result are one number.
+              const auto g = randn<double>(y.shape(), generator);
+              auto leaf_x = x.clone().set_requires_grad(), leaf_w = w.clone().set_requires_grad();
+              const auto [dx, dw] = grad(
+                  sum(conv2d(leaf_x, leaf_w, {}, {stride, padding, dilation, groups}) * g), {leaf_x, leaf_w});
+              const double one = sum(y * g).item();
+              CHECK(sum(x * dx).item() == Approx(one).epsilon(1e-9).margin(1e-9));
+              CHECK(sum(w * dw).item() == Approx(one).epsilon(1e-9).margin(1e-9));
+              // The adjoint by the image, element by element: the sum over the windows of a single pixel's
+              // image.
+              auto pixel = zeros<double>(x.shape());
+              const std::size_t where = static_cast<std::size_t>(cases * 37) % pixel.values().size();
+              pixel.mutable_values()[where] = 1;
+              const double by_pixel =
+                  sum(conv2d(pixel, w, {}, {stride, padding, dilation, groups}) * g).item();
+              CHECK(dx.values()[where] == Approx(by_pixel).epsilon(1e-9).margin(1e-9));
               ++cases;
             }
   CHECK(cases == 96);
