@@ -65,12 +65,12 @@ struct Convolution {
   std::int64_t images, groups, in, out;
   Axis rows, columns;
 
-  /// An image of one group is laid out with its padding, its rows and columns by their remainder by the stride, so that
-  /// what neighbouring windows read at the same place lies side by side, and rows of results `pitch` apart.
+  /// An image of one group is laid out with its padding, its columns and then its rows by their remainder by the stride,
+  /// so that what neighbouring windows read at the same place lies side by side, and rows of results `pitch` apart.
   constexpr std::int64_t row_phase() const { return (rows.reach() + rows.stride - 1) / rows.stride; }
-  constexpr std::int64_t phase() const { return (columns.reach() + columns.stride - 1) / columns.stride; }
-  constexpr std::int64_t pitch() const { return phase() * columns.stride; }
-  constexpr std::int64_t plane() const { return pitch() * row_phase() * rows.stride; }
+  constexpr std::int64_t pitch() const { return (columns.reach() + columns.stride - 1) / columns.stride; }
+  constexpr std::int64_t column_phase() const { return pitch() * row_phase() * rows.stride; }
+  constexpr std::int64_t plane() const { return column_phase() * columns.stride; }
   static constexpr std::int64_t slack = 64;  ///< elements after the image that may be read
 
   /// Whether the adjoint by the image is a convolution with the window turned round.
@@ -83,12 +83,6 @@ struct Convolution {
   constexpr bool joins_rows() const { return columns.results <= 24 && rows.results > 1; }
   constexpr std::int64_t joined_elements() const { return joins_rows() ? out * rows.results * pitch() : 0; }
   constexpr std::int64_t image_elements() const { return in * plane() + slack; }
-  /// For itself, or for its adjoint by the image.
-  constexpr std::int64_t scratch_elements(bool adjoint) const {
-    if (adjoint && flips()) return flipped().scratch_elements(false) + out * taps();
-    return image_elements() + joined_elements();
-  }
-
   constexpr std::int64_t taps() const { return in * rows.window * columns.window; }
   constexpr std::int64_t results() const { return rows.results * columns.results; }
   constexpr std::int64_t pixels() const { return rows.extent * columns.extent; }
@@ -200,7 +194,7 @@ struct KernelsOf : Moves<T> {
   void (*normalize_rows_adjoint)(bool centred, const T* x, const T* dy, const T* weight, const T* mean, const T* rstd,
                                  T* dx, T* dweight, T* dbias, double* sums, Int rows, Int columns);
 
-  /// A convolution and its two adjoints. `scratch` is memory for scratch_elements(); bias may be null.
+  /// A convolution and its two adjoints. `scratch` is memory for the layouts of an image; bias may be null.
   void (*convolve)(const Convolution& of, const T* x, const T* w, const T* bias, T* y, T* scratch);
   void (*convolve_input)(const Convolution& of, const T* w, const T* dy, T* dx, T* scratch);
   void (*convolve_weight)(const Convolution& of, const T* x, const T* dy, T* dw, T* scratch);

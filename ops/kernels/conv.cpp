@@ -32,9 +32,9 @@ void share_channels(const Convolution& of, std::int64_t channels, F f) {
 template <class F>
 void each_column(const Convolution& of, std::int64_t phase, F f) {
   const auto& a = of.columns;
-  for (std::int64_t j = 0; j < of.phase(); ++j)
+  for (std::int64_t j = 0; j < of.pitch(); ++j)
     if (const std::int64_t column = j * a.stride + phase - a.padding; column >= 0 && column < a.extent)
-      f(column, phase * of.phase() + j);
+      f(column, phase * of.column_phase() + j);
 }
 
 // f(row of the image, row as it is laid out): for all rows of all channels that both have.
@@ -169,7 +169,7 @@ template <class T>
 void take_back(const Convolution& of, std::int64_t row_phase, std::int64_t column_phase, const T* pixels,
                T* x) {
   const auto rows = places(of.rows, row_phase), columns = places(of.columns, column_phase);
-  const std::int64_t height = of.row_phase(), width = of.phase();
+  const std::int64_t height = of.row_phase(), width = of.pitch();
   for (std::int64_t channel = 0; channel < of.in; ++channel, pixels += height * width, x += of.pixels())
     for (std::int64_t m = rows.begin; m < rows.end; ++m) {
       T* const to = x + (m * of.rows.stride + rows.shift) * of.columns.extent + columns.shift;
@@ -185,10 +185,10 @@ void convolve_input(const Convolution& of, const T* w, const T* dy, T* dx, T* sc
   std::fill_n(dx, of.images * of.groups * of.in * of.pixels(), T(0));
   T* const weights = scratch;
   T* const pixels = weights + of.out * of.taps();
-  T* const image = pixels + of.in * of.row_phase() * of.phase();
+  T* const image = pixels + of.in * of.row_phase() * of.pitch();
   for (std::int64_t p = 0; p < of.rows.stride * of.columns.stride; ++p) {
     const std::int64_t row_phase = p / of.columns.stride, column_phase = p % of.columns.stride;
-    const Phase rows(of.rows, of.row_phase(), row_phase), columns(of.columns, of.phase(), column_phase);
+    const Phase rows(of.rows, of.row_phase(), row_phase), columns(of.columns, of.pitch(), column_phase);
     if (rows.axis.window == 0 || columns.axis.window == 0) continue;
     const Convolution turned =
         Convolution{of.images, of.groups, of.in, of.out, rows.axis, columns.axis}.flipped();

@@ -44,8 +44,8 @@ constexpr std::int64_t scratch_elements(const Convolution& of, bool adjoint) {
   // A phase has no more pixels and taps than all, and no more rows and columns than its own and what taps
   // reach beyond.
   const std::int64_t rows = of.row_phase() + 2 * of.rows.window * of.rows.dilation,
-                     columns = of.phase() + 2 * of.columns.window * of.columns.dilation;
-  return of.out * of.taps() + of.in * of.row_phase() * of.phase() + (of.in + of.out) * rows * columns +
+                     columns = of.pitch() + 2 * of.columns.window * of.columns.dilation;
+  return of.out * of.taps() + of.in * of.row_phase() * of.pitch() + (of.in + of.out) * rows * columns +
          Convolution::slack;
 }
 
@@ -58,7 +58,7 @@ constexpr std::int64_t row_place(const Convolution& of, std::int64_t i) {
 constexpr std::int64_t tap_offset(const Convolution& of, std::int64_t channel, std::int64_t row,
                                   std::int64_t column) {
   const std::int64_t i = row * of.rows.dilation, j = column * of.columns.dilation;
-  return channel * of.plane() + row_place(of, i) * of.pitch() + j % of.columns.stride * of.phase() +
+  return channel * of.plane() + row_place(of, i) * of.pitch() + j % of.columns.stride * of.column_phase() +
          j / of.columns.stride;
 }
 
