@@ -8,7 +8,6 @@
 #include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/autograd/tape/op.hpp>
-#include <xgrad/ops/kernels/conv.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/reduce.hpp>
 #include <xgrad/ops/shape.hpp>
@@ -46,7 +45,7 @@ struct ConvolutionPart {
     save(in[0]);
     save(in[1]);
     const auto& k = kernels_of(in[0]);
-    const Tensor<T> scratch = empty<T>({kernels::scratch_elements(g.of, part == Part::image)});
+    const Tensor<T> scratch = empty<T>({g.of.scratch_elements(part == Part::image)});
     Tensor<T> y = empty<T>(part == Part::result ? g.result : part == Part::image ? g.image : g.weight);
     if constexpr (part == Part::result)
       launch(k.convolve, g.of, reads(in[0]), reads(in[1]), reads(in.size() > 2 ? in[2] : Tensor<T>()),

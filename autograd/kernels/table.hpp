@@ -83,6 +83,16 @@ struct Convolution {
   constexpr bool joins_rows() const { return columns.results <= 24 && rows.results > 1; }
   constexpr std::int64_t joined_elements() const { return joins_rows() ? out * rows.results * pitch() : 0; }
   constexpr std::int64_t image_elements() const { return in * plane() + slack; }
+  /// How much memory a convolution needs, or its adjoint by the image. A phase of that has no more pixels and taps than
+  /// all, and no more rows and columns than its own and what taps reach beyond.
+  constexpr std::int64_t scratch_elements(bool adjoint) const {
+    if (!adjoint) return image_elements() + joined_elements();
+    if (flips()) return flipped().scratch_elements(false) + out * taps();
+    const std::int64_t most_rows = row_phase() + 2 * rows.window * rows.dilation;
+    const std::int64_t most_columns = pitch() + 2 * columns.window * columns.dilation;
+    return out * taps() + in * row_phase() * pitch() + (in + out) * most_rows * most_columns + slack;
+  }
+
   constexpr std::int64_t taps() const { return in * rows.window * columns.window; }
   constexpr std::int64_t results() const { return rows.results * columns.results; }
   constexpr std::int64_t pixels() const { return rows.extent * columns.extent; }
@@ -194,7 +204,7 @@ struct KernelsOf : Moves<T> {
   void (*normalize_rows_adjoint)(bool centred, const T* x, const T* dy, const T* weight, const T* mean, const T* rstd,
                                  T* dx, T* dweight, T* dbias, double* sums, Int rows, Int columns);
 
-  /// A convolution and its two adjoints. `scratch` is memory for the layouts of an image; bias may be null.
+  /// A convolution and its two adjoints. `scratch` is memory for scratch_elements(); bias may be null.
   void (*convolve)(const Convolution& of, const T* x, const T* w, const T* bias, T* y, T* scratch);
   void (*convolve_input)(const Convolution& of, const T* w, const T* dy, T* dx, T* scratch);
   void (*convolve_weight)(const Convolution& of, const T* x, const T* dy, T* dw, T* scratch);

@@ -141,7 +141,7 @@ void flip(const Convolution& of, const T* w, T* flipped) {
 template <class T>
 void convolve_input_flipped(const Convolution& of, const T* w, const T* dy, T* dx, T* scratch) {
   const Convolution turned = of.flipped();
-  T* const weights = scratch + scratch_elements(turned, false);
+  T* const weights = scratch + turned.scratch_elements(false);
   std::fill_n(scratch, turned.image_elements(), T(0));
   for (std::int64_t g = 0; g < of.groups; ++g) {
     flip(of, w + g * of.out * of.taps(), weights);
@@ -208,7 +208,7 @@ void convolve_input(const Convolution& of, const T* w, const T* dy, T* dx, T* sc
 template <class T>
 void convolve_weight(const Convolution& of, const T* x, const T* dy, T* dw, T* scratch) {
   T* const joined = scratch + of.image_elements();
-  std::fill_n(scratch, scratch_elements(of, false), T(0));  // the gaps of the joined row stay so, too
+  std::fill_n(scratch, of.scratch_elements(false), T(0));  // the gaps of the joined row stay so, too
   std::fill_n(dw, of.groups * of.out * of.taps(), T(0));
   each_image(of, [&](std::int64_t g, std::int64_t i) {
     lay_out(of, x + i * of.in * of.pixels(), scratch);

@@ -37,18 +37,6 @@ struct AllConvolutionLoops {
 };
 XGRAD_SIMD_TABLE(AllConvolutionLoops, convolution_loops)
 
-/// How much memory a convolution needs, or its adjoint by the image.
-constexpr std::int64_t scratch_elements(const Convolution& of, bool adjoint) {
-  if (!adjoint) return of.image_elements() + of.joined_elements();
-  if (of.flips()) return scratch_elements(of.flipped(), false) + of.out * of.taps();
-  // A phase has no more pixels and taps than all, and no more rows and columns than its own and what taps
-  // reach beyond.
-  const std::int64_t rows = of.row_phase() + 2 * of.rows.window * of.rows.dilation,
-                     columns = of.pitch() + 2 * of.columns.window * of.columns.dilation;
-  return of.out * of.taps() + of.in * of.row_phase() * of.pitch() + (of.in + of.out) * rows * columns +
-         Convolution::slack;
-}
-
 /// Where row i of the padded image is laid out.
 constexpr std::int64_t row_place(const Convolution& of, std::int64_t i) {
   return i % of.rows.stride * of.row_phase() + i / of.rows.stride;
