@@ -2,6 +2,7 @@
 // work, and say what the options are.
 #pragma once
 
+#include <xgrad/ops/distance.hpp>
 #include <xgrad/ops/loss.hpp>
 
 namespace xgrad::nn {

@@ -9,6 +9,7 @@
 #include <xgrad/autograd/core/call_site.hpp>
 #include <xgrad/autograd/core/error.hpp>
 #include <xgrad/ops/by_element.hpp>
+#include <xgrad/ops/distance.hpp>
 #include <xgrad/ops/layout.hpp>
 #include <xgrad/ops/reduce.hpp>
 
@@ -250,14 +251,6 @@ Tensor<T> cosine_embedding_loss(const Tensor<T>& first, const Tensor<T>& second,
 }
 
 template <Real T>
-Tensor<T> pairwise_distance(const Tensor<T>& first, const Tensor<T>& second, double p, double eps,
-                            bool keepdims, Location at) {
-  const CallSite call(at);
-  check_rows("pairwise_distance", first, second);
-  return norm(first - second + eps, p, -1, keepdims, at);
-}
-
-template <Real T>
 Tensor<T> triplet_margin_loss(const Tensor<T>& anchor, const Tensor<T>& positive, const Tensor<T>& negative,
                               const TripletLossOptions& options, Location at) {
   const CallSite call(at);
@@ -296,7 +289,6 @@ Tensor<T> triplet_margin_loss(const Tensor<T>& anchor, const Tensor<T>& positive
                                          Reduction, Location);                                              \
   template Tensor<T> cosine_embedding_loss(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&, double,    \
                                            Reduction, Location);                                            \
-  template Tensor<T> pairwise_distance(const Tensor<T>&, const Tensor<T>&, double, double, bool, Location); \
   template Tensor<T> triplet_margin_loss(const Tensor<T>&, const Tensor<T>&, const Tensor<T>&,              \
                                          const TripletLossOptions&, Location);
 #include <xgrad/autograd/core/instantiate.hpp>

@@ -161,11 +161,6 @@ Tensor<T> cosine_embedding_loss(const Tensor<T>& first, const Tensor<T>& second,
                                 double margin = 0, Reduction reduction = Reduction::mean,
                                 Location at = Location::current());
 
-/// norm(first - second + eps, p) over the last axis (torch.nn.functional.pairwise_distance).
-template <Real T>
-Tensor<T> pairwise_distance(const Tensor<T>& first, const Tensor<T>& second, double p = 2, double eps = 1e-6,
-                            bool keepdims = false, Location at = Location::current());
-
 /// Options of triplet_margin_loss.
 struct TripletLossOptions {
   double margin = 1;

@@ -1,6 +1,7 @@
 // Losses give PyTorch's numbers.
 #include <xgrad/ops/loss.hpp>
 
+#include <xgrad/ops/distance.hpp>
 #include <xgrad/ops/softmax.hpp>
 #include "catch.hpp"
 #include "reference.hpp"

@@ -131,11 +131,6 @@ void add_more_losses(OpTable& table) {
              .cases = {{{4, 3}, {4, 3}, {4}}, {{5}, {5}, {}}},
              .domains = {{.low = 0.5, .high = 2}, {.low = -2, .high = -0.5}, signs},
              .same_input = false});
-  table.add({.name = "pairwise_distance",
-             .function = op([](const auto& x) { return pairwise_distance(x[0], x[1], 2, 1e-6, true); }),
-             .cases = {{{4, 3}, {4, 3}}, {{5}, {5}}},
-             .domains = {{.low = 0.5, .high = 2}, {.low = -2, .high = -0.5}},
-             .same_input = false});
   table.add({.name = "triplet_margin_loss",
              .function = op([](const auto& x) {
                return triplet_margin_loss(x[0], x[1], x[2], {.margin = 20, .swap = true});
