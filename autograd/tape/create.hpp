@@ -37,12 +37,13 @@ Tensor<T> linspace(double start, double stop, std::int64_t count, Location at = 
 template <Real T>
 Tensor<T> from_values(const Shape& shape, std::span<const T> values, Location at = Location::current());
 template <Real T>
-Tensor<T> from_values(const Shape& shape, const std::vector<T>& values) {
-  return from_values(shape, std::span<const T>(values));
+Tensor<T> from_values(const Shape& shape, const std::vector<T>& values, Location at = Location::current()) {
+  return from_values(shape, std::span<const T>(values), at);
 }
 template <Real T>
-Tensor<T> from_values(const Shape& shape, std::initializer_list<T> values) {
-  return from_values(shape, std::span<const T>(values.begin(), values.size()));
+Tensor<T> from_values(const Shape& shape, std::initializer_list<T> values,
+                      Location at = Location::current()) {
+  return from_values(shape, std::span<const T>(values.begin(), values.size()), at);
 }
 
 /// Uniform in [0, 1), standard normal, and integers in [low, high).
