@@ -306,18 +306,18 @@ TEST_CASE("losses name the option, value or shape that does not fit") {
 
 TEST_CASE("ctc_loss names what does not fit") {
   const D x = log_softmax(randn<double>({4, 2, 3}));
-  const Indices targets{{1, 2}, {2, 1}}, lengths{4, 3}, sizes{2, 1};
+  const Indices symbols{{1, 2}, {2, 1}}, lengths{4, 3}, sizes{2, 1};
   CHECK_THROWS_WITH(ctc_loss(x, Indices{1, 2}, lengths, sizes),
                     Contains("give them as (T, N, C) and (N, S)"));
-  CHECK_THROWS_WITH(ctc_loss(x, targets, Indices{4}, sizes),
+  CHECK_THROWS_WITH(ctc_loss(x, symbols, Indices{4}, sizes),
                     Contains("lengths of shape [1] for a batch of 2"));
-  CHECK_THROWS_WITH(ctc_loss(x, targets, Indices{4, 5}, sizes),
+  CHECK_THROWS_WITH(ctc_loss(x, symbols, Indices{4, 5}, sizes),
                     Contains("an input length of 5; it is from 1 to 4"));
-  CHECK_THROWS_WITH(ctc_loss(x, targets, lengths, Indices{2, 3}),
+  CHECK_THROWS_WITH(ctc_loss(x, symbols, lengths, Indices{2, 3}),
                     Contains("a target length of 3; it is from 0 to 2"));
-  CHECK_THROWS_WITH(ctc_loss(x, targets, lengths, sizes, {.blank = 3}),
+  CHECK_THROWS_WITH(ctc_loss(x, symbols, lengths, sizes, {.blank = 3}),
                     Contains("blank is 3; it is a class, 0 to 2"));
-  CHECK_THROWS_WITH(ctc_loss(x, targets, lengths, sizes, {.blank = 2}),
+  CHECK_THROWS_WITH(ctc_loss(x, symbols, lengths, sizes, {.blank = 2}),
                     Contains("target 2 of sequence 0 at 1; it is a class, 0 to 2, and not the blank 2"));
   CHECK_THROWS_WITH(ctc_loss(x, Indices{{1, 3}, {2, 1}}, lengths, sizes),
                     Contains("target 3 of sequence 0 at 1"));
