@@ -93,6 +93,20 @@ Tensor<T> at_least_zero(const Tensor<T>& x, Location at) {
   return where(x < 0, 0, x, at);
 }
 
+// What a target of 1 costs, and what one of -1 does; any other costs nothing.
+template <Real T>
+Tensor<T> of_signs(const Tensor<T>& target, const Tensor<T>& positive, const Tensor<T>& negative,
+                   Location at) {
+  return where(target == 1, positive, 0, at) + where(target == -1, negative, 0, at);
+}
+
+// log(n!) by Stirling's formula, 0 for n <= 1.
+template <Real T>
+Tensor<T> log_factorial(const Tensor<T>& n, Location at) {
+  const Tensor<T> large = maximum(n, 1, at);
+  return where(n > 1, large * log(large, at) - large + 0.5 * log(6.28318530717958647693 * large, at), 0, at);
+}
+
 }  // namespace
 
 template <Real T>
@@ -166,8 +180,8 @@ Tensor<T> kl_div(const Tensor<T>& input, const Tensor<T>& target, const KLDivOpt
   const CallSite call(at);
   constexpr std::string_view op = "kl_div";
   check_same_shape(op, input, target);
-  const Tensor<T> losses = options.log_target ? by_element<formulas::KLDivergenceOfLogs>(at, input, target)
-                                              : by_element<formulas::KLDivergence>(at, input, target);
+  const Tensor<T> losses =
+      options.log_target ? exp(target, at) * (target - input) : xlogy(target, target, at) - target * input;
   if (!options.batchmean) return reduced(op, losses, options.reduction, at);
   if (input.rank() == 0 || input.shape()[0] == 0)
     throw ShapeError(
@@ -182,9 +196,9 @@ Tensor<T> poisson_nll_loss(const Tensor<T>& input, const Tensor<T>& target, cons
   constexpr std::string_view op = "poisson_nll_loss";
   check_same_shape(op, input, target);
   check_number(op, "eps", options.eps, 0);
-  Tensor<T> losses = options.log_input ? by_element<formulas::PoissonOfLog>(at, input, target)
-                                       : by_element<formulas::Poisson>(at, input, target, options.eps);
-  if (options.full) losses = losses + by_element<formulas::Stirling>(at, target);
+  Tensor<T> losses =
+      options.log_input ? exp(input, at) - target * input : input - target * log(input + options.eps, at);
+  if (options.full) losses = losses + log_factorial(target, at);
   return reduced(op, losses, options.reduction, at);
 }
 
@@ -208,7 +222,7 @@ Tensor<T> gaussian_nll_loss(const Tensor<T>& input, const Tensor<T>& target, con
   check_values(op, variance, "a variance, which is at least 0", [](T x) { return x < 0; });
   const Tensor<T> small = variance.detach();
   const Tensor<T> raised = variance + (maximum(small, options.eps) - small);
-  Tensor<T> losses = by_element<formulas::GaussianNLL>(at, input, target, raised);
+  Tensor<T> losses = 0.5 * (log(raised, at) + square(input - target, at) / raised);
   if (options.full) losses = losses + 0.91893853320467274178;  // log(2 pi) / 2
   return reduced(op, losses, options.reduction, at);
 }
@@ -217,15 +231,18 @@ template <Real T>
 Tensor<T> hinge_embedding_loss(const Tensor<T>& input, const Tensor<T>& target, double margin,
                                Reduction reduction, Location at) {
   const CallSite call(at);
-  return elementwise_loss<formulas::HingeEmbedding>("hinge_embedding_loss", input, target, reduction, at,
-                                                    margin);
+  constexpr std::string_view op = "hinge_embedding_loss";
+  check_same_shape(op, input, target);
+  return reduced(op, of_signs(target, input, at_least_zero(margin - input, at), at), reduction, at);
 }
 
 template <Real T>
 Tensor<T> soft_margin_loss(const Tensor<T>& input, const Tensor<T>& target, Reduction reduction,
                            Location at) {
   const CallSite call(at);
-  return elementwise_loss<formulas::SoftMargin>("soft_margin_loss", input, target, reduction, at);
+  constexpr std::string_view op = "soft_margin_loss";
+  check_same_shape(op, input, target);
+  return reduced(op, softplus(-(input * target), at), reduction, at);
 }
 
 template <Real T>
@@ -235,7 +252,7 @@ Tensor<T> margin_ranking_loss(const Tensor<T>& first, const Tensor<T>& second, c
   constexpr std::string_view op = "margin_ranking_loss";
   check_same_shape(op, first, second);
   check_same_shape(op, first, target);
-  return reduced(op, by_element<formulas::MarginRanking>(at, first, second, target, margin), reduction, at);
+  return reduced(op, at_least_zero(margin - target * (first - second), at), reduction, at);
 }
 
 template <Real T>
@@ -247,7 +264,8 @@ Tensor<T> cosine_embedding_loss(const Tensor<T>& first, const Tensor<T>& second,
   const auto dot = [&](const Tensor<T>& a, const Tensor<T>& b) { return sum(a * b, -1, false, at); };
   const double eps = 1e-12;
   const Tensor<T> cosine = dot(first, second) / sqrt((dot(first, first) + eps) * (dot(second, second) + eps));
-  return elementwise_loss<formulas::CosineEmbedding>(op, cosine, target, reduction, at, margin);
+  check_same_shape(op, cosine, target);
+  return reduced(op, of_signs(target, 1 - cosine, at_least_zero(cosine - margin, at), at), reduction, at);
 }
 
 template <Real T>
