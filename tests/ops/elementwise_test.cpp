@@ -392,7 +392,7 @@ TEST_CASE("logic on masks and in formulas") {
   CHECK(list(a || !b) == std::vector<float>{1, 1, 0, 1});
   CHECK(list(a > 0 && 1) == std::vector<float>{0, 1, 0, 1});
   constexpr auto inside =
-      formula("inside", [](auto x) { return where(x > 0 && !(x > 2) || x == 5, x * x, 0); });
+      formula("inside", [](auto x) { return where((x > 0 && !(x > 2)) || x == 5, x * x, 0); });
   const auto x = Tensor<double>{-1, 1, 3, 5}.set_requires_grad();
   CHECK(list(inside(x)) == std::vector<double>{0, 1, 0, 25});
   CHECK(list(grad(sum(inside(x)), x)) == std::vector<double>{0, 2, 0, 10});
