@@ -34,19 +34,15 @@ struct Packed {
 template <Real T>
 using CellState = std::vector<Tensor<T>>;
 
-/// Runs `step(t, state)` over all steps, on as many sequences as have each, which are the first ones of
-/// `state`, and returns what it gives first, by time. At the end `state` is that of each sequence's own last
-/// step (first step, for `reverse`).
-template <Real T, class Step>
-std::vector<Tensor<T>> run_steps(const std::vector<std::int64_t>& sizes, bool reverse, CellState<T>& state,
-                                 Location at, Step step);
-
 /// Every tensor's rows from `start` on, and rows of two states together.
 template <Real T>
 CellState<T> rows_of(const CellState<T>& state, std::int64_t start, std::int64_t count, Location at);
 template <Real T>
 CellState<T> joined(const std::vector<CellState<T>>& parts, Location at);
 
+/// Runs `step(t, state)` over all steps, on as many sequences as have each, which are the first ones of
+/// `state`, and returns what it gives first, by time. At the end `state` is that of each sequence's own last
+/// step (first step, for `reverse`).
 template <Real T, class Step>
 std::vector<Tensor<T>> run_steps(const std::vector<std::int64_t>& sizes, bool reverse, CellState<T>& state,
                                  Location at, Step step) {
