@@ -42,10 +42,7 @@ struct AdamRule {
 
  protected:
   static void check_all(const char* name, const O& o) {
-    detail::check_option(name, "betas[0]", o.betas[0], 0, 1);
-    detail::check_option(name, "betas[1]", o.betas[1], 0, 1);
-    detail::check_option(name, "eps", o.eps);
-    detail::check_option(name, "weight_decay", o.weight_decay);
+    check_adam_options(name, o);
   }
 
  private:

@@ -11,10 +11,7 @@ struct Update<NAdamOptions> {
   static constexpr const char* name = "NAdam";
 
   static void check(const Options& o) {
-    detail::check_option(name, "betas[0]", o.betas[0], 0, 1);
-    detail::check_option(name, "betas[1]", o.betas[1], 0, 1);
-    detail::check_option(name, "eps", o.eps);
-    detail::check_option(name, "weight_decay", o.weight_decay);
+    check_adam_options(name, o);
     detail::check_option(name, "momentum_decay", o.momentum_decay);
   }
   static double* momentum(Options& o) { return &o.betas[0]; }
@@ -64,10 +61,7 @@ struct Update<RAdamOptions> {
   static constexpr const char* name = "RAdam";
 
   static void check(const Options& o) {
-    detail::check_option(name, "betas[0]", o.betas[0], 0, 1);
-    detail::check_option(name, "betas[1]", o.betas[1], 0, 1);
-    detail::check_option(name, "eps", o.eps);
-    detail::check_option(name, "weight_decay", o.weight_decay);
+    check_adam_options(name, o);
   }
   static double* momentum(Options& o) { return &o.betas[0]; }
   static std::array<Buffer, 2> buffers(const Options&) { return {{{"exp_avg"}, {"exp_avg_sq"}}}; }
@@ -111,10 +105,7 @@ struct Update<AdamaxOptions> {
   static constexpr const char* name = "Adamax";
 
   static void check(const Options& o) {
-    detail::check_option(name, "betas[0]", o.betas[0], 0, 1);
-    detail::check_option(name, "betas[1]", o.betas[1], 0, 1);
-    detail::check_option(name, "eps", o.eps);
-    detail::check_option(name, "weight_decay", o.weight_decay);
+    check_adam_options(name, o);
   }
   static double* momentum(Options& o) { return &o.betas[0]; }
   static std::array<Buffer, 2> buffers(const Options&) { return {{{"exp_avg"}, {"exp_inf"}}}; }
@@ -141,9 +132,7 @@ struct Update<LionOptions> {
   static constexpr const char* name = "Lion";
 
   static void check(const Options& o) {
-    detail::check_option(name, "betas[0]", o.betas[0], 0, 1);
-    detail::check_option(name, "betas[1]", o.betas[1], 0, 1);
-    detail::check_option(name, "weight_decay", o.weight_decay);
+    check_adam_options(name, o);
   }
   static double* momentum(Options& o) { return &o.betas[0]; }
   static std::array<Buffer, 1> buffers(const Options&) { return {{{"exp_avg"}}}; }

@@ -23,7 +23,7 @@ namespace detail {
 
 }  // namespace detail
 
-/// The base of all optimizers, behind which one is chosen when the program runs:
+/// The base of all optimizers, by which one is chosen when the program runs:
 /// `std::unique_ptr<optim::Optimizer<float>>`. Parameters without a gradient are left alone by step(), and
 /// their own step counts with them. One of your own derives from it, names its buffers, and has a step() that
 /// calls each(); one whose groups have options derives from OptimizerWith.

@@ -25,6 +25,14 @@ struct Buffer {
   double value = 0;    // at the start
 };
 
+// Those that Adam and what became of it have in common.
+void check_adam_options(const char* name, const auto& o) {
+  detail::check_option(name, "betas[0]", o.betas[0], 0, 1);
+  detail::check_option(name, "betas[1]", o.betas[1], 0, 1);
+  if constexpr (requires { o.eps; }) detail::check_option(name, "eps", o.eps);
+  detail::check_option(name, "weight_decay", o.weight_decay);
+}
+
 constexpr double sign_of(const auto& options) { return options.maximize ? -1 : 1; }
 
 // 1 - betaᵗ, by which PyTorch corrects a mean that began at 0.

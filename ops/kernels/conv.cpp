@@ -74,7 +74,7 @@ void each_joined_row(const Convolution& of, std::int64_t first, std::int64_t las
     f(y + row * of.columns.results, joined + row * of.pitch());
 }
 
-// The results of one image and group; what is behind the image is memory for them as a joined row.
+// The results of one image and group; after the image there is room for them as a joined row.
 template <class T>
 void results_of(const Convolution& of, T* image, const T* w, const T* bias, T* y) {
   T* const joined = image + of.image_elements();
