@@ -20,7 +20,7 @@ struct RecurrentLayer {
   const typename Recurrent<T>::Layer& weights;
 
   /// What the input contributes to the pre-activations: (…, in), or indices (…), to (…, gates hidden). Errors
-  /// name `module`.
+  /// name the kind of cell.
   Tensor<T> project(const Tensor<T>& x, Location at) const;
   Tensor<T> project(const Indices& x, Location at) const;
 
